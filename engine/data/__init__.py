@@ -1,0 +1,1 @@
+"""Know: what do we know of each customer, as of when?"""

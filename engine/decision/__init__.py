@@ -1,0 +1,1 @@
+"""Decide: what, if anything, is worth doing?"""

@@ -1,0 +1,1 @@
+"""Predict: who leaves, when, what are they worth, and why?"""

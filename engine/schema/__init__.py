@@ -1,0 +1,39 @@
+"""The words: tables, columns, units, ranges, meaning; and the records that rooms hand to each other."""
+
+from engine.schema.columns import Column, Table, bounds, out_of_range, plural, select
+from engine.schema.records import (
+    SEVERITIES,
+    Actor,
+    Dataset,
+    Estimate,
+    Finding,
+    LabelRule,
+    ModelCard,
+    MoneyRule,
+    Reading,
+    Snapshot,
+    Source,
+    Window,
+    jsonable,
+    to_json,
+)
+from engine.schema.tables import (
+    CONTACT,
+    CUSTOMER_ID,
+    EVENT_KINDS,
+    EVENTS,
+    LTV_TIERS,
+    OFFER_HISTORY,
+    REASONS,
+    RISK_BANDS,
+    SCORES,
+    SEGMENTS,
+    TABLES,
+)
+
+__all__ = [
+    "CONTACT", "CUSTOMER_ID", "EVENTS", "EVENT_KINDS", "LTV_TIERS", "OFFER_HISTORY", "REASONS", "RISK_BANDS", "SCORES",
+    "SEGMENTS", "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
+    "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "bounds", "jsonable", "out_of_range", "plural",
+    "select", "to_json",
+]

@@ -1,0 +1,141 @@
+"""What a column is: name, kind, unit, range and meaning; and a table of them that can check a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from engine.schema.records import Finding
+
+Kind = Literal["id", "text", "category", "number", "count", "flag", "date"]
+NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column's contract. `unit` is written as in "months", "currency", "share 0..1"; `low` and `high` are inclusive.
+
+    >>> Column("tenure_months", "count", "months", "Months since the contract began", low=0).in_words(12)
+    '12 months'
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    low: float = -np.inf
+    high: float = np.inf
+    label: str = ""
+    nullable: bool = True
+
+    @property
+    def title(self) -> str:
+        """The column's name as a person reads it: "Monthly charges"."""
+        return self.label or self.name.replace("_", " ").capitalize()
+
+    def in_words(self, value: object) -> str:
+        """The value with its unit, short: "12 months", "26.5 %", "Fiber optic", "unknown" when missing.
+
+        >>> Column("rate", "number", "share 0..1", "Share of carts abandoned").in_words(0.265)
+        '26.5 %'
+        """
+        if value is None or pd.isna(value):  # type: ignore[call-overload]
+            return "unknown"
+        if self.kind == "flag":
+            return "yes" if value else "no"
+        if self.kind not in NUMERIC:
+            return str(value)
+        number = float(value)  # type: ignore[arg-type]
+        if self.unit == "share 0..1":
+            return f"{number:.1%}".replace("%", " %")
+        return f"{number:,.{0 if number == round(number) or abs(number) >= 100 else 2}f} {self.unit}".strip()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame's contract: its key and its columns in order."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    holds: str = ""
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __getitem__(self, name: str) -> Column:
+        return self.by_name[name]
+
+    @property
+    def by_name(self) -> Mapping[str, Column]:
+        """The columns by name."""
+        return {column.name: column for column in self.columns}
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names in order."""
+        return [column.name for column in self.columns]
+
+    def validate(self, frame: pd.DataFrame) -> list[Finding]:
+        """Every way in which the frame breaks this contract: missing columns, repeated keys, values out of range.
+
+        >>> table = Table("t", ("id",), (Column("id", "id", "", "who"), Column("p", "number", "share 0..1", "p", 0, 1)))
+        >>> [finding.what for finding in table.validate(pd.DataFrame({"id": ["a", "a"], "p": [0.5, 1.5]}))]
+        ['2 rows repeat a key.', '1 value is outside 0..1, for example 1.5.']
+        """
+        missing = [name for name in self.names if name not in frame]
+        if missing:
+            what = f"columns are missing: {', '.join(missing)}."
+            return [Finding("error", self.name, what, "Write the table with all its columns.", len(frame))]
+        return [*self._repeated_keys(frame), *(f for column in self for f in out_of_range(column, frame[column.name]))]
+
+    def _repeated_keys(self, frame: pd.DataFrame) -> Iterator[Finding]:
+        repeated = int(frame.duplicated(list(self.key), keep=False).sum())
+        if repeated:
+            yield Finding("error", f"{self.name}.{'+'.join(self.key)}", f"{repeated} rows repeat a key.",
+                          "Keep one row per key.", repeated)
+
+
+def out_of_range(column: Column, values: pd.Series) -> Iterator[Finding]:
+    """A finding when values lie outside the column's range or are infinite; missing values pass unless forbidden."""
+    if not column.nullable and values.isna().any():
+        count = int(values.isna().sum())
+        yield Finding("error", column.name, f"{plural(count, 'value')} missing.", "Fill them or drop the rows.", count)
+    if column.kind not in NUMERIC:
+        return
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    bad = numbers.notna() & ~(numbers.between(column.low, column.high) & np.isfinite(numbers))
+    if bad.any():
+        count, example = int(bad.sum()), numbers[bad].iloc[0]
+        what = f"{plural(count, 'value is', 'values are')} outside {bounds(column)}, for example {example:g}."
+        yield Finding("error", column.name, what, "Correct the values at the source.", count)
+
+
+def bounds(column: Column) -> str:
+    """The column's range as text: "0..1", "0 or more".
+
+    >>> bounds(Column("x", "number", "", "", low=0))
+    '0 or more'
+    """
+    if np.isinf(column.high):
+        return "the finite numbers" if np.isinf(column.low) else f"{column.low:g} or more"
+    return f"{column.low:g}..{column.high:g}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """The count with its noun.
+
+    >>> plural(1, "row"), plural(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def select(columns: Iterable[Column], names: Iterable[str]) -> tuple[Column, ...]:
+    """The columns of those names, in the order of the names."""
+    known = {column.name: column for column in columns}
+    return tuple(known[name] for name in names)

@@ -1,0 +1,256 @@
+"""The records that rooms hand to each other. All frozen; all can be written as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from engine.schema.columns import Column
+
+Severity = Literal["note", "warning", "severe", "error"]
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "severe", "error")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and in which role: "manager", "marketer", "executive", "admin"."""
+
+    id: str
+    role: str = "admin"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should know about the data: where, what, how many rows, and what to do.
+
+    "note" informs, "warning" asks for a look, "severe" heads every figure until a person answers it, and only
+    "error" stops the pipeline.
+
+    >>> print(Finding("warning", "TotalCharges", "11 values are blank.", "Read as 0 because tenure is 0.", 11))
+    warning: TotalCharges: 11 values are blank. Read as 0 because tenure is 0.
+    """
+
+    severity: Severity
+    where: str
+    what: str
+    fix: str = ""
+    rows: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.where}: {self.what} {self.fix}".rstrip()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured figure with its interval: the only way evidence is reported. `n` is what it was measured on.
+
+    >>> print(Estimate(0.8504, 0.846, 0.8548, 7043, "5 x 5 cross-validation"))
+    0.850 [0.846, 0.855], n = 7,043
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}], n = {self.n:,}"
+
+
+@dataclass(frozen=True)
+class Window:
+    """What may be known and what is asked: features use `at < as_of`, the label `as_of <= at < as_of + horizon_days`."""
+
+    as_of: datetime
+    horizon_days: int
+    lookback_days: int = 365
+
+    @property
+    def ends(self) -> datetime:
+        """The first moment after the label's window."""
+        return self.as_of + timedelta(days=self.horizon_days)
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """What counts as having left, within which window, and whether the window was given or assumed.
+
+    kind "column": the file says so in `column`, where `positive` means left;
+    kind "inactivity": no order within `horizon_days` after as_of;
+    kind "threshold": `column` is above `above` (a label measured at the instant of the features);
+    kind "none": the data hold no label, so they can be scored but not learned from.
+    """
+
+    kind: Literal["column", "inactivity", "threshold", "none"]
+    horizon_days: int
+    words: str
+    column: str = ""
+    positive: str = ""
+    above: float = 0.0
+    assumed: bool = False
+    same_instant: bool = False
+
+
+@dataclass(frozen=True)
+class MoneyRule:
+    """Which column holds a customer's money and over how long: `per` "month" is a rate, "total" covers `period_days`.
+
+    `column` "" means that money is read from the events.
+    """
+
+    column: str
+    per: Literal["month", "total"]
+    period_days: float = 365.0
+    assumed: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw input, as it was: its name without folder, sha256 of its bytes, and rows read."""
+
+    name: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One version of a company's data. Tables are Parquet files, read when asked for.
+
+    customers: one row per customer, `customer_id` and the adapter's columns, as known at `observed_until`.
+    events: the EVENTS table, or None. offers: past offers and their outcomes (OFFER_HISTORY), or None.
+    columns: the meaning of each customers column. options: what the adapter was told.
+    """
+
+    name: str
+    version: str
+    kind: Literal["snapshot", "orders"]
+    adapter: str
+    sector: str
+    currency: str
+    label: LabelRule
+    money: MoneyRule
+    observed_until: datetime
+    synthetic: bool
+    customers: Path
+    columns: tuple[Column, ...]
+    events: Path | None = None
+    offers: Path | None = None
+    sources: tuple[Source, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def frame(self) -> pd.DataFrame:
+        """The customers table, one row per customer, indexed by customer_id (text)."""
+        return pd.read_parquet(self.customers).set_index("customer_id")
+
+    @property
+    def names(self) -> list[str]:
+        """The customers columns' names, without the key."""
+        return [column.name for column in self.columns]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an adapter returns: the dataset, all findings, and the rows it could not take, each with its reason.
+
+    `rejected` has the raw columns as text plus "source", "row" (1 is the first row under the header) and "reason".
+    """
+
+    dataset: Dataset
+    findings: tuple[Finding, ...]
+    rejected: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Features and answers at one or several moments.
+
+    X: one row per (as_of, customer), features only, category columns as pandas categories, missing as NaN;
+       index: MultiIndex (as_of, customer_id).
+    y: 1 where the customer left within the window, 0 where not; the index of X.
+    windows: the windows asked, in order of as_of. columns: the meaning of each feature.
+    """
+
+    X: pd.DataFrame
+    y: pd.Series
+    windows: tuple[Window, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def as_of(self) -> pd.Index:
+        """Each row's moment of knowledge."""
+        return self.X.index.get_level_values("as_of")
+
+    @property
+    def horizon_days(self) -> int:
+        """The label window's length [days]; one for all windows."""
+        return self.windows[0].horizon_days
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, what it was learned from, how well it does, and what it must not be used for.
+
+    metrics: by subject ("model", "rule", "random", "ltv"), then by name ("roc_auc", "brier", ...), each an Estimate.
+    quarantined: (column, reason), never used. usable: False when the model knows nothing; `notes` says why.
+    detail: everything the screens draw: calibration, threshold, curves, benchmark, stress test, importance.
+    """
+
+    model_id: str
+    dataset: str
+    version: str
+    algorithm: str
+    ltv_algorithm: str
+    seed: int
+    as_of: datetime
+    horizon_days: int
+    label: str
+    synthetic: bool
+    rows: int
+    leavers: int
+    features: tuple[str, ...]
+    quarantined: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+    metrics: Mapping[str, Mapping[str, Estimate]]
+    threshold: float
+    usable: bool
+    notes: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_json(record: Any) -> str:
+    """The record as JSON with sorted keys, the same bytes each time; moments as ISO 8601, missing numbers as null."""
+    return json.dumps(jsonable(record), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def jsonable(value: Any) -> Any:
+    """The value as what JSON can hold.
+
+    >>> jsonable({"when": datetime(2024, 1, 1), "x": float("nan")})
+    {'when': '2024-01-01T00:00:00', 'x': None}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, (datetime, pd.Timestamp)):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if (isinstance(value, float) and value != value) or value in (float("inf"), float("-inf")):
+        return None
+    return value
