@@ -17,7 +17,7 @@ NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
 
 @dataclass(frozen=True)
 class Column:
-    """One column's contract. `unit` is written as in "months", "currency", "share 0..1"; `low` and `high` are inclusive.
+    """One column's contract. Units read "months", "currency", "share 0..1"; `low` and `high` are inclusive.
 
     >>> Column("tenure_months", "count", "months", "Months since the contract began", low=0).in_words(12)
     '12 months'

@@ -68,7 +68,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Window:
-    """What may be known and what is asked: features use `at < as_of`, the label `as_of <= at < as_of + horizon_days`."""
+    """What may be known and what is asked.
+
+    Features use `at < as_of`; the label asks about `as_of <= at < as_of + horizon_days`.
+    """
 
     as_of: datetime
     horizon_days: int

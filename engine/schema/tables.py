@@ -8,7 +8,7 @@ RISK_BANDS = ("LOW", "MEDIUM", "HIGH")
 LTV_TIERS = ("Low LTV", "Mid LTV", "High LTV")
 SEGMENTS = ("Champion", "At-Risk VIP", "Promising", "Vulnerable", "Hibernating", "Losing Customer")
 
-CUSTOMER_ID = Column("customer_id", "id", "", "The company's own id of the customer, as text, zeros kept", nullable=False)
+CUSTOMER_ID = Column("customer_id", "id", "", "The company's own id of the customer, text, zeros kept", nullable=False)
 RUN_ID = Column("run_id", "id", "", "The scoring run that computed the row", nullable=False)
 
 CONTACT = (
@@ -62,14 +62,14 @@ SCORES = Table("SCORES", ("run_id", "customer_id"), (
     Column("churn_high", "number", "share 0..1", "Upper end of the 90 % interval of the true probability", 0, 1),
     Column("churn_risk", "category", "", "LOW, MEDIUM or HIGH by the model's stored cuts"),
     Column("ltv_if_stays", "number", "currency",
-           "Expected discounted margin over the LTV horizon given that the customer does not leave within the label window"),
+           "Expected discounted margin over the LTV horizon if the customer does not leave within the label window"),
     Column("expected_ltv", "number", "currency", "Expected discounted margin over the LTV horizon, churn counted once"),
     Column("margin_at_risk", "number", "currency", "churn_probability x ltv_if_stays"),
     Column("ltv_tier", "category", "", "Low, Mid or High LTV by the model's stored 33rd and 67th percentiles"),
     Column("risk_score", "number", "share 0..1",
-           "0.40 churn + 0.30 recency + 0.30 cart abandonment, each as percentile, renormalised over what is known", 0, 1),
+           "0.40 churn + 0.30 recency + 0.30 cart abandonment, as percentiles, renormalised over what is known", 0, 1),
     Column("segment", "category", "", "One of: " + ", ".join(SEGMENTS)),
-    Column("expected_months", "number", "months", "Expected months as a customer within the LTV horizon (restricted mean)", 0),
+    Column("expected_months", "number", "months", "Expected months as a customer within the LTV horizon", 0),
     Column("p_alive", "number", "share 0..1", "Chance that the customer still buys at all (orders only)", 0, 1),
     Column("expected_orders", "number", "orders", "Expected orders within the label window (orders only)", 0),
     Column("next_order_at", "date", "UTC", "Expected date of the next order if the customer still buys (orders only)"),
@@ -83,7 +83,7 @@ REASONS = Table("REASONS", ("run_id", "customer_id", "rank"), (
     Column("rank", "count", "", "1 = strongest driver", 1),
     Column("feature", "category", "", "The feature's name"),
     Column("value", "text", "", "The customer's value, in words"),
-    Column("contribution", "number", "log-odds", "Share of the model's raw log-odds before calibration; they sum to it"),
+    Column("contribution", "number", "log-odds", "Share of the model's raw log-odds before calibration; they add up"),
     Column("words", "text", "", "The driver as a manager would say it"),
 ), "why, per customer: the strongest drivers first")
 

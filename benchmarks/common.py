@@ -1,0 +1,42 @@
+"""What every benchmark shares: a row of the result table, and a clock for CPU seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure beside its goal. `met` is None where there is nothing to meet, only something to know."""
+
+    name: str
+    measured: str
+    goal: str = ""
+    met: bool | None = None
+    note: str = ""
+
+
+@dataclass
+class Clock:
+    """CPU and wall seconds of a block; `cpu` counts all threads of this process."""
+
+    cpu: float = field(default=float("nan"))
+    wall: float = field(default=float("nan"))
+
+
+@contextmanager
+def clock() -> Iterator[Clock]:
+    """Measure the block.
+
+    >>> with clock() as took:
+    ...     _ = sum(range(1000))
+    >>> took.cpu >= 0
+    True
+    """
+    result = Clock()
+    cpu, wall = time.process_time(), time.perf_counter()
+    yield result
+    result.cpu, result.wall = time.process_time() - cpu, time.perf_counter() - wall

@@ -1,0 +1,49 @@
+"""Shared fixtures: where the real data are, and an empty home for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """The path of a real data file such as "telco_ibm_21/Telco-Customer-Churn.csv"."""
+
+    def find(name: str) -> Path:
+        root = os.environ.get("HOLDFAST_REAL_DATA")
+        if not root:
+            pytest.skip("Set HOLDFAST_REAL_DATA to the folder that holds the real data sets to run this test.")
+        path = Path(root).resolve() / name
+        assert path.exists(), f"{path} does not exist although HOLDFAST_REAL_DATA is set."
+        return path
+
+    return find
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A fresh generator, the same in every test."""
+    return np.random.default_rng(20240601)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A fixed moment, naive UTC."""
+    return datetime(2024, 6, 1, 12, 0)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty HOLDFAST_HOME."""
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
