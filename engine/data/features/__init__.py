@@ -1,0 +1,1 @@
+"""Features at a moment of knowledge: one module per kind of company."""
