@@ -1,0 +1,239 @@
+"""The engine's verbs on the command line: python -m engine VERB. Exit code 0, 2 (you can fix it), 1 (a bug).
+
+Every verb takes --json and then prints one JSON object on stdout and nothing else; logs and progress go to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import engine
+from engine import cards
+from engine.schema import jsonable
+
+Printed = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    asked = parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        record, readable = asked.verb(asked)
+    except engine.EngineError as problem:
+        return _refuse(problem, asked.json)
+    print(json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False) if asked.json else readable(record))
+    return 0
+
+
+def _refuse(problem: engine.EngineError, as_json: bool) -> int:
+    findings = [jsonable(finding) for finding in getattr(problem, "findings", ())]
+    if as_json:
+        print(json.dumps({"error": str(problem), "findings": findings}, ensure_ascii=False))
+    print(f"{problem}", file=sys.stderr)
+    return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar: one sub-command per verb of the engine."""
+    root = argparse.ArgumentParser(prog="python -m engine", description="Holdfast: who will leave, what they are "
+                                   "worth, why, and what is worth doing about it.")
+    verbs = root.add_subparsers(required=True, metavar="VERB")
+    _run_verb(verbs)
+    _predict_verb(verbs)
+    _score_verb(verbs)
+    demo = _verb(verbs, "demo", _demo, "create the demo companies where absent, and run the pipeline on them")
+    demo.add_argument("--seed", type=int, default=0)
+    _verb(verbs, "datasets", _datasets, "list the datasets there are")
+    models = _verb(verbs, "models", _models, "list a dataset's models")
+    models.add_argument("--dataset", required=True)
+    models.add_argument("--promote", metavar="MODEL_ID", help="make this model the production model")
+    models.add_argument("--rollback", action="store_true", help="go back to the production model before this one")
+    runs = _verb(verbs, "runs", _runs, "list a dataset's scoring runs")
+    runs.add_argument("--dataset", required=True)
+    audit = _verb(verbs, "audit", _audit, "show who did what, the newest first")
+    audit.add_argument("--limit", type=int, default=20)
+    _job_verbs(verbs)
+    _verb(verbs, "dictionary", _dictionary, "print the data dictionary in Markdown")
+    return root
+
+
+def _run_verb(verbs: Any) -> None:
+    run = _verb(verbs, "run", _run, "read a company's file, learn, score every customer, and store it all")
+    run.add_argument("--source", required=True, type=Path, action="append", help="a file; repeat for several")
+    run.add_argument("--name", required=True, help="what to call the dataset")
+    run.add_argument("--adapter", help=f"one of {', '.join(sorted(engine.ADAPTERS))}; guessed from the columns")
+    run.add_argument("--mapping", type=Path, help="the TOML mapping that the adapter 'table' needs")
+    run.add_argument("--as-of", type=_moment, help="the day the file was drawn, YYYY-MM-DD")
+    run.add_argument("--horizon-days", type=int, help="the label's window")
+    run.add_argument("--algorithm", default=engine.Settings.algorithm, help="churn model")
+    run.add_argument("--ltv", dest="ltv_algorithm", help="LTV model; chosen by the kind of data when left out")
+    run.add_argument("--class-weight", action="store_true", help="weigh the rarer class up (its effect is measured)")
+    run.add_argument("--smote", action="store_true", help="synthesise leavers inside the folds (also measured)")
+    run.add_argument("--threshold", default=engine.Settings.threshold_rule, help="f2, cost or capacity")
+    run.add_argument("--overrule", action="append", default=[], metavar="COLUMN",
+                     help="use a column that the leakage audit quarantined")
+    run.add_argument("--currency", help="ISO code of the money in the file")
+    run.add_argument("--seed", type=int, default=engine.Settings.seed)
+    run.add_argument("--quick", action="store_true", help="fewer folds and replicates, for a first look")
+
+
+def _predict_verb(verbs: Any) -> None:
+    predict = _verb(verbs, "predict", _predict, "one customer's card")
+    predict.add_argument("--dataset", required=True)
+    who = predict.add_mutually_exclusive_group(required=True)
+    who.add_argument("--customer-id")
+    who.add_argument("--random", action="store_true", help="any customer")
+    predict.add_argument("--seed", type=int, help="which random customer")
+
+
+def _score_verb(verbs: Any) -> None:
+    score = _verb(verbs, "score", _score, "score a new file with the dataset's production model")
+    score.add_argument("--dataset", required=True)
+    score.add_argument("--input", required=True, type=Path, action="append")
+    score.add_argument("--output", required=True, type=Path, help="a .csv or .parquet file")
+    score.add_argument("--as-of", type=_moment)
+
+
+def _job_verbs(verbs: Any) -> None:
+    start = _verb(verbs, "start", _start, "run a verb in the background: start -- run --source FILE --name acme")
+    start.add_argument("command", nargs=argparse.REMAINDER)
+    _verb(verbs, "jobs", _jobs, "list the background jobs, the newest first")
+    cancel = _verb(verbs, "cancel", _cancel, "cancel a background job")
+    cancel.add_argument("--job", required=True)
+
+
+def _verb(verbs: Any, name: str, does: Callable[[argparse.Namespace], Printed], says: str) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    verb.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    verb.set_defaults(verb=does)
+    return verb
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2024-06-30.") from problem
+
+
+def _actor() -> engine.Actor:
+    return engine.Actor(f"shell:{getpass.getuser()}", "admin")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _settings(asked: argparse.Namespace) -> engine.Settings:
+    given = {name: getattr(asked, name) for name in ("algorithm", "class_weight", "smote", "seed")}
+    return engine.Settings(**given, ltv_algorithm=asked.ltv_algorithm or "", threshold_rule=asked.threshold,
+                           overrule=tuple(asked.overrule), **(engine.QUICK if asked.quick else {}))
+
+
+def _options(asked: argparse.Namespace) -> dict[str, Any]:
+    given = {"mapping": asked.mapping, "horizon_days": asked.horizon_days, "currency": asked.currency}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _run(asked: argparse.Namespace) -> Printed:
+    report = engine.run(asked.source, name=asked.name, adapter=asked.adapter, options=_options(asked),
+                        settings=_settings(asked), observed_until=asked.as_of, actor=_actor(), now=_now(),
+                        progress=_progress)
+    return report, cards.run
+
+
+def _demo(asked: argparse.Namespace) -> Printed:
+    reports = engine.run_demos(seed=asked.seed, actor=_actor(), now=_now(), progress=_progress)
+    return {"runs": reports}, lambda record: "\n\n".join(cards.run(report) for report in record["runs"])
+
+
+def _predict(asked: argparse.Namespace) -> Printed:
+    card = engine.predict(asked.dataset, asked.customer_id, actor=_actor(), now=_now(), seed=asked.seed)
+    return card, cards.customer
+
+
+def _score(asked: argparse.Namespace) -> Printed:
+    report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of, actor=_actor(),
+                               now=_now(), progress=_progress)
+    return report, cards.scored
+
+
+def _datasets(_: argparse.Namespace) -> Printed:
+    heads = {"name": "dataset", "version": "version", "adapter": "adapter", "customers": "customers", "as_of": "as of",
+             "label": "who counts as leaving", "synthetic": "synthetic"}
+    empty = "No datasets yet. Bring one: python -m engine run --source FILE --name acme"
+    return {"datasets": engine.describe_datasets()}, lambda record: cards.listing(record["datasets"], heads, empty)
+
+
+def _models(asked: argparse.Namespace) -> Printed:
+    if asked.promote:
+        engine.promote(asked.dataset, asked.promote, actor=_actor(), now=_now())
+    if asked.rollback:
+        engine.rollback(asked.dataset, actor=_actor(), now=_now())
+    heads = {"model_id": "model", "stage": "stage", "algorithm": "algorithm", "as_of": "as of", "rows": "rows",
+             "roc_auc": "AUC", "brier": "Brier", "usable": "usable"}
+    record = {"dataset": asked.dataset, "models": engine.describe_models(asked.dataset)}
+    return record, lambda record: cards.listing(record["models"], heads, "No models yet.")
+
+
+def _runs(asked: argparse.Namespace) -> Printed:
+    heads = {"run_id": "run", "as_of": "as of", "version": "version", "model_id": "model", "customers": "customers"}
+    record = {"dataset": asked.dataset, "runs": engine.describe_runs(asked.dataset)}
+    return record, lambda record: cards.listing(record["runs"], heads, "No scoring runs yet.")
+
+
+def _audit(asked: argparse.Namespace) -> Printed:
+    heads = {"at": "when", "actor": "who", "role": "role", "verb": "did", "about": "about"}
+    return {"log": engine.audit_log(asked.limit)}, lambda record: cards.listing(record["log"], heads, "Nothing yet.")
+
+
+def _start(asked: argparse.Namespace) -> Printed:
+    command = [word for word in asked.command if word != "--"]
+    job = engine.start_job(command, actor=_actor(), now=_now())
+    return job, lambda record: f"Job {record['job_id']} started: {record['command']}"
+
+
+def _jobs(_: argparse.Namespace) -> Printed:
+    heads = {"job_id": "job", "status": "status", "dataset": "dataset", "command": "command", "step": "at"}
+    return {"jobs": engine.describe_jobs()}, lambda record: cards.listing(record["jobs"], heads, "No jobs yet.")
+
+
+def _cancel(asked: argparse.Namespace) -> Printed:
+    job = engine.cancel_job(asked.job, actor=_actor(), now=_now())
+    return job, lambda record: f"Job {record['job_id']} is {record['status']}."
+
+
+def _dictionary(_: argparse.Namespace) -> Printed:
+    return {"markdown": dictionary_markdown()}, lambda record: record["markdown"]
+
+
+def dictionary_markdown() -> str:
+    """The data dictionary of README.md: every table, its columns, units, ranges and meanings."""
+    return "\n\n".join(_table_markdown(table) for table in engine.dictionary())
+
+
+def _table_markdown(table: engine.Table) -> str:
+    rows = [f"| {column.name} | {column.kind} | {column.unit or '-'} | {column.meaning} |" for column in table]
+    return "\n".join([f"**{table.name}**: {table.holds}", "", "| column | kind | unit | meaning |", "|---|---|---|---|",
+                      *rows])
+
+
+def _progress(step: str, done: int, of: int, seconds: float | None) -> None:
+    """One line on stderr when a step ends; where stderr is a terminal, also when it begins."""
+    if seconds is not None:
+        print(f"  {done:>2}/{of}  {step:<44} {seconds:7.1f} s", file=sys.stderr, flush=True)
+    elif sys.stderr.isatty():
+        print(f"  {done:>2}/{of}  {step} ...", end="\r", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

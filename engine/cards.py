@@ -1,0 +1,176 @@
+"""What the command line prints: a customer's card, a run's summary, lists. Pure: records -> text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+WIDTH = 110
+SHOWN_METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10")
+HEADLINE = {"severe", "error"}
+
+
+def money(value: float, currency: str) -> str:
+    """Money short enough for a card.
+
+    >>> money(1_234_567.0, "USD"), money(940.4, "USD"), money(-12_300, "EUR"), money(7.5, "")
+    ('$1.2M', '$940', '-€12.3k', '7.50')
+    """
+    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} " if currency else "")
+    size = abs(value)
+    if size >= 1e6:
+        text = f"{size / 1e6:,.1f}M"
+    elif size >= 1e4:
+        text = f"{size / 1e3:,.1f}k"
+    else:
+        text = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
+    return f"{'-' if value < 0 else ''}{sign}{text}"
+
+
+def share(value: float) -> str:
+    """A share in per cent.
+
+    >>> share(0.2654)
+    '26.5 %'
+    """
+    return f"{100 * value:.1f} %"
+
+
+def customer(card: Mapping[str, Any]) -> str:
+    """One customer's card, from the record that `predict --json` prints."""
+    page = _Page()
+    page.headline(card["findings"], card["synthetic"])
+    page.title(f"Customer {card['customer_id']}", f"{card['dataset']}, as of {card['as_of'][:10]}")
+    interval = f"90 % interval {share(card['churn_low'])} to {share(card['churn_high'])}"
+    page.pairs([
+        ("Chance to leave", f"{share(card['churn_probability'])} within {card['horizon_days']} days ({interval})"),
+        ("Risk band", card["churn_risk"]),
+        ("Predicted LTV", f"{money(card['predicted_ltv'], card['currency'])} ({card['ltv_tier']}; "
+                          f"{money(card['ltv_if_stays'], card['currency'])} if the customer stays)"),
+        ("Margin at risk", money(card["margin_at_risk"], card["currency"])),
+        ("Composite risk", f"{card['risk_score']:.2f} of 1"),
+        ("Segment", card["segment"]),
+    ])
+    page.section("Why", [driver["words"] for driver in card["drivers"]])
+    page.section("Next steps", [action["words"] for action in card["actions"]])
+    page.section("Mind", [text for text in (card["hold_back"], *card["notes"]) if text])
+    return page.text
+
+
+def run(report: Mapping[str, Any]) -> str:
+    """A run's summary, from the record that `run --json` prints."""
+    page = _Page()
+    page.headline(report["findings"], report["synthetic"])
+    page.title(f"{report['dataset']}: {report['rows']:,} customers", f"version {report['version']}")
+    page.pairs([
+        ("Who counts as leaving", report["label"]),
+        ("As of", report["as_of"][:10]),
+        ("Model", f"{report['algorithm']} ({report['model_id']}), learned from {report['learned_from']:,} rows"),
+    ])
+    page.metrics(report["models"])
+    page.segments(report["segments"], report["currency"])
+    page.section("Findings", [_finding(f) for f in report["findings"] if f["severity"] not in HEADLINE])
+    page.section("Never used by the model", [f"{q['column']}: {q['reason']}" for q in report["quarantined"]])
+    page.section("Mind", report["notes"])
+    page.section("Where things are", [f"{name}: {path}" for name, path in report["where"].items()])
+    return page.text
+
+
+def scored(report: Mapping[str, Any]) -> str:
+    """What a batch scoring did, from the record that `score --json` prints."""
+    page = _Page()
+    page.headline(report["findings"], report["synthetic"])
+    page.line(f"{report['rows']:,} customers scored with model {report['model_id']}: {report['output']}")
+    if report["rejected"]:
+        page.line(f"{report['rejected']:,} rows could not be taken, each with its reason: {report['rejected_output']}")
+    page.section("Findings", [_finding(f) for f in report["findings"] if f["severity"] not in HEADLINE])
+    page.section("Mind", report["notes"])
+    return page.text
+
+
+def listing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty: str) -> str:
+    """A table of records: `columns` maps each field to its heading; `empty` is said when there are no rows."""
+    page = _Page()
+    if rows:
+        page.table(rows, columns)
+    else:
+        page.line(empty)
+    return page.text
+
+
+def _finding(finding: Mapping[str, Any]) -> str:
+    return f"{finding['severity']}: {finding['where']}: {finding['what']} {finding['fix']}".rstrip()
+
+
+class _Page:
+    """Collects lines in a console that writes to memory."""
+
+    def __init__(self) -> None:
+        self.buffer = io.StringIO()
+        self.console = Console(file=self.buffer, width=WIDTH, highlight=False, force_terminal=False)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.buffer.getvalue().splitlines()).strip("\n")
+
+    def line(self, text: str = "") -> None:
+        self.console.print(escape(text))
+
+    def headline(self, findings: Sequence[Mapping[str, Any]], synthetic: bool) -> None:
+        if synthetic:
+            self.line("SYNTHETIC: a generated demo company, no real customers.")
+        for finding in findings:
+            if finding["severity"] in HEADLINE:
+                self.line(f"{finding['severity'].upper()}: {finding['where']}: {finding['what']} {finding['fix']}")
+
+    def title(self, title: str, beside: str) -> None:
+        self.line(f"\n{title}  ({beside})")
+        self.line("-" * min(WIDTH, len(title) + len(beside) + 4))
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        grid = Table.grid(padding=(0, 2))
+        for name, value in pairs:
+            grid.add_row(name, escape(value))
+        self.console.print(grid)
+
+    def section(self, title: str, lines: Sequence[str]) -> None:
+        if lines:
+            self.line(f"\n{title}")
+            grid = Table.grid(padding=(0, 1))
+            for line in lines:
+                grid.add_row("  -", escape(line))
+            self.console.print(grid)
+
+    def metrics(self, models: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        subjects = {name: values for name, values in models.items() if "roc_auc" in values}
+        rows = [{"metric": metric.replace("_", " "), **{name: _estimate(values.get(metric))
+                                                       for name, values in subjects.items()}}
+                for metric in SHOWN_METRICS]
+        self.line("\nHow well it predicts (held out, with 95 % interval)")
+        self.table(rows, {"metric": "", **{name: name for name in subjects}})
+
+    def segments(self, segments: Sequence[Mapping[str, Any]], currency: str) -> None:
+        rows = [{"segment": row["segment"], "customers": f"{row['customers']:,}",
+                 "chance": share(row["churn_probability"]), "ltv": money(row["expected_ltv"], currency),
+                 "at_risk": money(row["margin_at_risk"], currency), "step": row["first_step"]} for row in segments]
+        self.line("\nSegments")
+        self.table(rows, {"segment": "segment", "customers": "customers", "chance": "chance to leave",
+                          "ltv": "mean LTV", "at_risk": "margin at risk", "step": "first step"})
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        for heading in columns.values():
+            table.add_column(heading)
+        for row in rows:
+            table.add_row(*(escape(str(row.get(name, ""))) for name in columns))
+        self.console.print(table)
+
+
+def _estimate(estimate: Mapping[str, Any] | None) -> str:
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]" if estimate else "-"
