@@ -1,1 +1,117 @@
-"""Features at a moment of knowledge: one module per kind of company."""
+"""Features: what is known of each customer as of a moment, from nothing that happened at or after it.
+
+A feature set is a record in FEATURE_SETS, keyed by the adapter's name. Snapshots hold one moment, the file's; orders
+can be asked for any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from engine.data.features import orders, table
+from engine.errors import EngineError, choose
+from engine.schema import Column, Dataset
+
+Only = Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """The columns of a dataset's features and how to compute them.
+
+    compute(dataset, as_ofs, lookback_days, only) gives one row per (as_of, customer_id), sorted.
+    """
+
+    columns: Callable[[Dataset], tuple[Column, ...]]
+    compute: Callable[[Dataset, Sequence[datetime], int, Only], pd.DataFrame]
+
+
+def features(dataset: Dataset, as_of: datetime, only: Only = None, *, lookback_days: int = 365) -> pd.DataFrame:
+    """Features as of one moment, index customer_id. `only` computes some customers alone, with the same values.
+
+    Of orders: every customer with an order in the `lookback_days` before as_of.
+    """
+    return features_at(dataset, [as_of], only, lookback_days=lookback_days).droplevel("as_of")
+
+
+def features_at(
+    dataset: Dataset, as_ofs: Iterable[datetime], only: Only = None, *, lookback_days: int = 365
+) -> pd.DataFrame:
+    """Features as of several moments at once, index (as_of, customer_id) in that order."""
+    moments = sorted(set(as_ofs))
+    known = choose("feature set", dataset.adapter, FEATURE_SETS)
+    return known.compute(dataset, moments, lookback_days, only)
+
+
+def feature_columns(dataset: Dataset) -> tuple[Column, ...]:
+    """The meaning of each feature, in the order of the frame's columns."""
+    return choose("feature set", dataset.adapter, FEATURE_SETS).columns(dataset)
+
+
+def _snapshot(frame: Callable[[Dataset, pd.DataFrame], pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """A snapshot knows one moment: its features hold from `observed_until` on, and not before."""
+
+    def compute(dataset: Dataset, as_ofs: Sequence[datetime], _lookback_days: int, only: Only) -> pd.DataFrame:
+        early = [as_of for as_of in as_ofs if as_of < dataset.observed_until]
+        if early:
+            raise EngineError(
+                f"{dataset.name} is a snapshot of {dataset.observed_until:%Y-%m-%d} and does not say what was known on "
+                f"{early[0]:%Y-%m-%d}. Ask for {dataset.observed_until:%Y-%m-%d} or later."
+            )
+        customers = dataset.frame().sort_index()
+        known = frame(dataset, customers)
+        rows = known if only is None else known.loc[known.index.isin(list(only))]
+        return pd.concat({pd.Timestamp(as_of): rows for as_of in as_ofs}, names=["as_of"])
+
+    return compute
+
+
+def _telecom_columns(dataset: Dataset) -> tuple[Column, ...]:
+    from engine.schema.telecom import TELECOM_FEATURES, TELECOM_STATIC
+
+    return TELECOM_STATIC if dataset.events is None else TELECOM_FEATURES
+
+
+def _telecom(dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
+    from engine.data.features.telecom import telecom_features
+
+    return telecom_features(customers, dataset.events, dataset.observed_until)
+
+
+def _shop_columns(_dataset: Dataset) -> tuple[Column, ...]:
+    from engine.schema.shop import SHOP_FEATURES
+
+    return SHOP_FEATURES
+
+
+def _shop(_dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
+    from engine.data.features.shop import shop_features
+
+    return shop_features(customers)
+
+
+def _table(dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
+    return table.table_features(customers, table.table_columns(dataset))
+
+
+def _order_columns(dataset: Dataset) -> tuple[Column, ...]:
+    assert dataset.events is not None, "an orders dataset has events"
+    return orders.order_columns(dataset.events)
+
+
+def _orders(dataset: Dataset, as_ofs: Sequence[datetime], lookback_days: int, only: Only) -> pd.DataFrame:
+    assert dataset.events is not None, "an orders dataset has events"
+    horizon = dataset.label.horizon_days
+    return orders.order_features(dataset.events, as_ofs, horizon_days=horizon, lookback_days=lookback_days, only=only)
+
+
+FEATURE_SETS: dict[str, FeatureSet] = {
+    "telco": FeatureSet(_telecom_columns, _snapshot(_telecom)),
+    "shop_snapshot": FeatureSet(_shop_columns, _snapshot(_shop)),
+    "orders": FeatureSet(_order_columns, _orders),
+    "table": FeatureSet(table.table_columns, _snapshot(_table)),
+}

@@ -1,0 +1,144 @@
+"""Labels: who left within a window; and snapshots, which put features and answers side by side.
+
+A window's features end where its label begins: features use `at < as_of`, the label asks about
+`as_of <= at < as_of + horizon_days`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from engine.data.features import feature_columns, features_at
+from engine.data.features.orders import INDEX, connect
+from engine.errors import EngineError, choose
+from engine.schema import Dataset, Snapshot, Window
+
+HISTORY_DAYS = 180
+
+
+def snapshot(dataset: Dataset, windows: Sequence[Window], without: Collection[str] = ()) -> Snapshot:
+    """Features and answers for every customer with a known answer; `without` leaves out quarantined columns by name."""
+    windows = tuple(sorted(windows, key=lambda window: window.as_of))
+    y = labels(dataset, windows)
+    lookback = {window.lookback_days for window in windows}
+    assert len(lookback) == 1, "the windows of one snapshot look back equally far"
+    X = features_at(dataset, [window.as_of for window in windows], lookback_days=lookback.pop())
+    columns = tuple(column for column in feature_columns(dataset) if column.name not in set(without))
+    return Snapshot(X.loc[y.index, [column.name for column in columns]], y, windows, columns)
+
+
+def labels(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+    """1 where the customer left within the window, 0 where not; index (as_of, customer_id); unknown answers are absent.
+
+    Raises:
+        EngineError: if the data hold no label, or do not reach the end of a window.
+    """
+    rule = choose("label rule", dataset.label.kind, RULES)
+    answers = rule(dataset, sorted(windows, key=lambda window: window.as_of))
+    return answers.dropna().astype("int64").rename("churned")
+
+
+def windows_for(
+    dataset: Dataset, n: int = 4, *, step_days: int | None = None, lookback_days: int = 365
+) -> tuple[Window, ...]:
+    """The last `n` windows whose label is known, in order of as_of.
+
+    A snapshot has one, at `observed_until`. Orders have as many as the data reach back, `step_days` apart (unless
+    given, the horizon, so that no label windows straddle), each with at least 180 days of history before it. A smaller
+    step gives more, overlapping windows to learn from; a backtest keeps training labels out of the test's time.
+    """
+    horizon = dataset.label.horizon_days
+    if dataset.kind == "snapshot":
+        return (Window(dataset.observed_until, horizon, lookback_days),)
+    last = dataset.observed_until - timedelta(days=horizon)
+    steps = (last - timedelta(days=place * (step_days or horizon)) for place in range(n))
+    begins = _begins(dataset) + timedelta(days=HISTORY_DAYS)
+    windows = tuple(Window(as_of, horizon, lookback_days) for as_of in steps if as_of >= begins)
+    if not windows:
+        raise EngineError(
+            f"{dataset.name} spans {(dataset.observed_until - _begins(dataset)).days} days; a label of {horizon} days "
+            f"needs {HISTORY_DAYS + horizon}. Add older orders or shorten the label's window."
+        )
+    return windows[::-1]
+
+
+def _begins(dataset: Dataset) -> datetime:
+    """The first event."""
+    moment = connect().read_parquet(dataset.events)["at"].min().execute()
+    return pd.Timestamp(moment).to_pydatetime()
+
+
+def _from_column(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+    """The file says so: 1 where the label's column holds the positive value."""
+    values = dataset.frame()[dataset.label.column]
+    positive = dataset.label.positive
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        left = values.astype("float64") == _number(positive)
+    else:
+        left = values.astype("object").map(str, na_action="ignore") == positive
+    return _for_each(windows, left.astype("float64").where(values.notna()))
+
+
+def _number(positive: str) -> float:
+    """The positive value of a numeric column: itself, or 1 where the adapter has turned a word into 0 and 1."""
+    try:
+        return float(positive)
+    except ValueError:
+        return 1.0
+
+
+def _from_threshold(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+    """A column above a value at the instant of the features."""
+    values = dataset.frame()[dataset.label.column].astype("float64")
+    return _for_each(windows, (values > dataset.label.above).astype("float64").where(values.notna()))
+
+
+def _for_each(windows: Sequence[Window], left: pd.Series) -> pd.Series:
+    return pd.concat({pd.Timestamp(window.as_of): left.sort_index() for window in windows}, names=INDEX)
+
+
+def _from_inactivity(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+    """No order in the window, asked of every customer with an order in the lookback before it."""
+    for window in windows:
+        if window.ends > dataset.observed_until:
+            raise EngineError(
+                f"The window from {window.as_of:%Y-%m-%d} ends on {window.ends:%Y-%m-%d}, but {dataset.name} is "
+                f"observed until {dataset.observed_until:%Y-%m-%d}. Choose an as_of "
+                f"{window.horizon_days} days or more before that."
+            )
+    orders = connect().read_parquet(dataset.events).filter(ibis._.kind == "order")
+    left = _inactive(orders, windows).order_by(INDEX).execute()
+    return left.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)["left"].astype("float64")
+
+
+def _inactive(orders: ir.Table, windows: Sequence[Window]) -> ir.Table:
+    spine = ibis.memtable(pd.DataFrame({
+        "as_of": [window.as_of for window in windows],
+        "since": [window.as_of - timedelta(days=window.lookback_days) for window in windows],
+        "ends": [window.ends for window in windows],
+    }))
+    near = orders.inner_join(spine, [orders["at"] >= spine.since, orders["at"] < spine.ends])
+    known = near.group_by(INDEX).aggregate(
+        active=(near["at"] < near.as_of).any(), left=(near["at"] < near.as_of).all().cast("float64")
+    )
+    return known.filter(known.active).drop("active")
+
+
+def _from_nothing(dataset: Dataset, _windows: Sequence[Window]) -> pd.Series:
+    raise EngineError(
+        f"{dataset.name} does not say who left, so there is nothing to learn from. Add a label column, or score it "
+        f"with a model of another dataset."
+    )
+
+
+RULES: dict[str, Callable[[Dataset, Sequence[Window]], pd.Series]] = {
+    "column": _from_column,
+    "inactivity": _from_inactivity,
+    "threshold": _from_threshold,
+    "none": _from_nothing,
+}

@@ -1,0 +1,95 @@
+"""The words for shops: what is known of a customer from orders, returns and visits, as of a moment."""
+
+from __future__ import annotations
+
+from engine.schema.columns import Column
+
+ORDER_WINDOWS = (7, 30, 90, 180, 365)
+TREND_WINDOWS = (30, 90, 180)
+VISIT_WINDOWS = (30, 90)
+VISIT_KINDS = {"session": "sessions", "cart": "carts", "cart_abandoned": "carts_abandoned", "wishlist": "wishlist_adds"}
+
+_RHYTHM = (
+    Column("recency_days", "number", "days", "Days since the last order", 0),
+    Column("tenure_days", "number", "days", "Days since the first order", 0),
+    Column("orders", "count", "orders", "Orders so far", 1),
+    Column("orders_per_year", "number", "orders per year", "Orders so far over the tenure, at least 30 days", 0),
+    Column("orders_decayed", "number", "orders", "Orders so far, each halving in weight every 90 days", 0),
+    Column("months_with_orders", "count", "months", "Of the last twelve months of 30 days, those with an order", 0, 12),
+    Column("gap_mean_days", "number", "days", "Mean days between orders", 0),
+    Column("gap_sd_days", "number", "days", "Standard deviation of the days between orders", 0),
+    Column("gap_last_days", "number", "days", "Days between the last two orders", 0),
+    Column("gap_longest_days", "number", "days", "The longest pause between two orders so far", 0),
+    Column("gap_trend", "number", "ratio", "Last gap over mean gap; above 1 = slowing down", 0),
+    Column("pause_ratio", "number", "ratio", "Days since the last order over the mean gap; above 1 = overdue", 0),
+    Column("overdue_days", "number", "days", "Days since the last order beyond the mean gap; negative = not yet due"),
+    Column("longest_pause_ratio", "number", "ratio", "Days since the last order over the longest pause so far", 0),
+)
+
+_MONEY = (
+    Column("spend", "number", "currency", "Money ordered so far", 0),
+    Column("items", "number", "pieces", "Pieces ordered so far", 0),
+    Column("order_value_mean", "number", "currency", "Mean value of an order", 0),
+    Column("order_value_last", "number", "currency", "Value of the last order", 0),
+    Column("order_value_ratio", "number", "ratio", "Value of the last order over the mean order", 0),
+    Column("order_lines_mean", "number", "lines", "Mean lines of an order", 1),
+    Column("order_items_mean", "number", "pieces", "Mean pieces of an order", 0),
+    Column("products", "count", "products", "Different products ordered so far (unknown without product ids)", 0),
+    Column("products_new_90d", "count", "products", "Products ordered for the first time in the last 90 days", 0),
+    Column("products_new_share", "number", "share 0..1", "Of all order lines, those with a product new to the customer",
+           0, 1),
+)
+
+_WINDOWS = tuple(
+    column
+    for days in ORDER_WINDOWS
+    for column in (
+        Column(f"orders_{days}d", "count", "orders", f"Orders in the last {days} days", 0),
+        Column(f"spend_{days}d", "number", "currency", f"Money ordered in the last {days} days", 0),
+        Column(f"items_{days}d", "number", "pieces", f"Pieces ordered in the last {days} days", 0),
+    )
+)
+
+_TRENDS = tuple(
+    Column(f"{what}_trend_{days}d", "number", "-1..1",
+           f"{noun} in the last {days} days less the {days} before, over both; -1 = stopped, 1 = new", -1, 1)
+    for days in TREND_WINDOWS
+    for what, noun in (("orders", "Orders"), ("spend", "Money ordered"))
+)
+
+_SEASON = (
+    Column("season_orders", "count", "orders", "Orders one year before the label window, over its length", 0),
+    Column("season_spend", "number", "currency", "Money ordered one year before the label window, over its length", 0),
+    Column("season_before_orders", "count", "orders",
+           "Orders one year before, in the label window's length before as_of", 0),
+)
+
+_UNDONE = (
+    Column("return_share", "number", "share", "Money sent back over money ordered", 0),
+    Column("returns_365d", "count", "returns", "Returns in the last 365 days", 0),
+    Column("cancellation_share", "number", "share", "Money cancelled over money ordered", 0),
+    Column("cancellations_365d", "count", "cancellations", "Cancellations in the last 365 days", 0),
+    Column("undone_recency_days", "number", "days", "Days since the last return or cancellation", 0),
+)
+
+_HABITS = (
+    Column("weekend_share", "number", "share 0..1", "Of all orders, those on Saturday or Sunday (UTC)", 0, 1),
+    Column("hour_mean", "number", "hours", "Mean hour of the day of an order (UTC)", 0, 24),
+)
+
+ORDER_FEATURES: tuple[Column, ...] = (*_RHYTHM, *_MONEY, *_WINDOWS, *_TRENDS, *_SEASON, *_UNDONE, *_HABITS)
+"""What is known of every customer who orders."""
+
+VISIT_FEATURES: tuple[Column, ...] = (
+    *(
+        Column(f"{noun}_{days}d", "count", "", f"{noun.replace('_', ' ').capitalize()} in the last {days} days", 0)
+        for days in VISIT_WINDOWS
+        for noun in VISIT_KINDS.values()
+    ),
+    Column("session_recency_days", "number", "days", "Days since the last visit", 0),
+    Column("session_minutes_90d", "number", "minutes", "Minutes of visits in the last 90 days", 0),
+    Column("sessions_trend_30d", "number", "-1..1",
+           "Visits in the last 30 days less the 30 before, over both; -1 = stopped, 1 = new", -1, 1),
+    Column("cart_abandon_share_90d", "number", "share 0..1", "Carts left behind of the last 90 days' carts", 0, 1),
+)
+"""What visits add, where a company records them."""
