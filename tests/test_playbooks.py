@@ -41,7 +41,7 @@ def test_passes_over_a_step_that_does_not_fit() -> None:
 
 def test_leaves_alone_when_nothing_fits() -> None:
     book = playbook("telecom")
-    only_migration = type(book)("telecom", book.treatments, {name: ("contract_migration",) for name in SEGMENTS})
+    only_migration = type(book)("telecom", book.treatments, dict.fromkeys(SEGMENTS, ("contract_migration",)))
     assert [step.name for step in only_migration.steps("Champion", {"contract": "Two year"})] == [LEAVE_ALONE]
 
 
