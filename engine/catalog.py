@@ -1,0 +1,292 @@
+"""Datasets and their versions, and scoring runs: folders of Parquet with one small record each.
+
+    data/<dataset>/current                       the version in use
+    data/<dataset>/<version>/                    dataset.json, customers.parquet, events.parquet, offers.parquet,
+                                                 findings.json, rejected.parquet, raw/ (the sources as they came),
+                                                 apart/ (a demo's truth; no part of the pipeline reads it)
+    data/<dataset>/runs/current                  the run in use
+    data/<dataset>/runs/<run_id>/                run.json, scores.parquet, reasons.parquet
+
+Only receipt.json, in either folder, knows the clock and the actor; all else is the same bytes for the same input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from engine import files
+from engine.errors import DataError, EngineError
+from engine.files import home, publish, read_record, short_hash, write_frame, write_record, write_text, writing
+from engine.schema import REASONS, SCORES, Actor, Dataset, Finding, Reading, Table
+
+SCORING = 1  # one more whenever the same model and data would be given other scores
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+RESERVED = frozenset({"playbooks"})
+TABLES = ("customers", "events", "offers")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """When something was put here (naive UTC), and by whom."""
+
+    at: datetime
+    actor: Actor
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scoring: which version of which data, by which model, knowing what was known at `as_of`."""
+
+    run_id: str
+    dataset: str
+    version: str
+    model_id: str
+    as_of: datetime
+    customers: int
+    synthetic: bool
+
+    @staticmethod
+    def of(dataset: Dataset, model_id: str, as_of: datetime, customers: int) -> Run:
+        """The run with the id that its dataset version, model and moment give it."""
+        run_id = short_hash(dataset.name, dataset.version, model_id, as_of.isoformat(), SCORING)
+        return Run(run_id, dataset.name, dataset.version, model_id, as_of, customers, dataset.synthetic)
+
+    @property
+    def folder(self) -> Path:
+        """Where its tables are."""
+        return _runs_folder(self.dataset) / self.run_id
+
+    def scores(self) -> pd.DataFrame:
+        """The SCORES table, one row per customer."""
+        return pd.read_parquet(self.folder / "scores.parquet")
+
+    def reasons(self) -> pd.DataFrame:
+        """The REASONS table, one row per customer and rank."""
+        return pd.read_parquet(self.folder / "reasons.parquet")
+
+
+def data_home() -> Path:
+    """The folder of all datasets."""
+    return home() / "data"
+
+
+def dataset_folder(name: str) -> Path:
+    """The dataset's folder, there or not; refuses names that are no plain names.
+
+    >>> dataset_folder("../etc")
+    Traceback (most recent call last):
+    engine.errors.EngineError: '../etc' cannot name a dataset. Use up to 64 of a-z, 0-9, - and _, beginning with a \
+letter or digit.
+    """
+    if not NAME.fullmatch(name):
+        raise EngineError(f"{name[:80]!r} cannot name a dataset. Use up to 64 of a-z, 0-9, - and _, beginning with a "
+                          "letter or digit.")
+    if name in RESERVED:
+        raise EngineError(f"{name!r} is Holdfast's own folder. Choose another name for the dataset.")
+    return data_home() / name
+
+
+def check_id(kind: str, value: str) -> str:
+    """The id if it is a plain one, so that no path can leave its folder."""
+    if not ID.fullmatch(value):
+        raise EngineError(f"{value[:80]!r} is no {kind}. Copy it from the list that Holdfast prints.")
+    return value
+
+
+def staging(dataset_name: str) -> AbstractContextManager[Path]:
+    """An empty folder in which an adapter writes the dataset's tables; gone at the end unless registered."""
+    return files.staging(dataset_folder(dataset_name))
+
+
+def register(reading: Reading, staged: Path, sources: Sequence[Path], *, actor: Actor, now: datetime,
+             apart: Mapping[str, Path] | None = None) -> Dataset:
+    """Make the staged tables a version of their dataset, and the current one. A version there already stays as it is.
+
+    Args:
+        reading: what the adapter returned; its tables lie in `staged`.
+        sources: the raw files, copied to raw/ and held against the hashes of what was read.
+        apart: files that the pipeline must not read, such as a demo's truth, by name.
+    """
+    dataset = reading.dataset
+    folder = _version_folder(dataset.name, dataset.version)
+    if not folder.exists():
+        with writing(staged):
+            _keep_sources(dataset, sources, staged / "raw")
+            for name, path in (apart or {}).items():
+                files.copy_whole(path, staged / "apart" / f"{check_id('name', name)}{path.suffix}")
+            _describe(reading, staged)
+            write_record(staged / "receipt.json", Receipt(now, actor))
+        publish(staged, folder)
+    write_text(folder.parent / "current", dataset.version + "\n")
+    return _load(folder)
+
+
+def _keep_sources(dataset: Dataset, sources: Sequence[Path], raw: Path) -> None:
+    """Copy the sources; what changed between reading and copying is refused, for the tables would not belong to it."""
+    kept = set()
+    for number, source in enumerate(sources, start=1):
+        taken = (raw / source.name).exists()
+        kept.add(files.copy_whole(source, raw / (f"{number}-{source.name}" if taken else source.name)))
+    changed = [source.name for source in dataset.sources if source.sha256 not in kept]
+    if changed:
+        raise EngineError(f"{', '.join(changed)} changed while it was read. Wait until it is complete, then run again.")
+
+
+def _describe(reading: Reading, staged: Path) -> None:
+    """Write what is known of the tables beside them; paths are relative, so that the home can move."""
+    where = {name: path.relative_to(staged) for name in TABLES if (path := getattr(reading.dataset, name)) is not None}
+    write_record(staged / "dataset.json", replace(reading.dataset, **where))
+    write_record(staged / "findings.json", reading.findings, tuple[Finding, ...])
+    text = {name: "string" for name in reading.rejected if reading.rejected[name].dtype == object}
+    write_frame(staged / "rejected.parquet", reading.rejected.astype(text))
+
+
+def _load(folder: Path) -> Dataset:
+    record: Dataset = read_record(folder / "dataset.json", Dataset)
+    where = {name: folder / path for name in TABLES if (path := getattr(record, name)) is not None}
+    return replace(record, **where)
+
+
+def dataset(name: str, version: str | None = None) -> Dataset:
+    """The dataset's current version, or the one given."""
+    folder = dataset_folder(name)
+    version = version or _pointed(folder / "current")
+    if version is None:
+        known = ", ".join(_names()) or "none yet"
+        raise EngineError(f"There is no dataset {name!r} (there are: {known}). Make it with: "
+                          f"python -m engine run --source FILE --name {name}.")
+    path = _version_folder(name, version)
+    if not (path / "dataset.json").exists():
+        raise EngineError(f"Dataset {name} has no version {version!r}. Choose one of: {', '.join(versions(name))}.")
+    return _load(path)
+
+
+def datasets() -> list[Dataset]:
+    """Every dataset's current version, by name."""
+    return [dataset(name) for name in _names()]
+
+
+def _names() -> list[str]:
+    folders = data_home().iterdir() if data_home().is_dir() else ()
+    return sorted(path.name for path in folders if NAME.fullmatch(path.name) and (path / "current").is_file())
+
+
+def versions(name: str) -> list[str]:
+    """The dataset's versions, the first registered first."""
+    records = dataset_folder(name).glob("*/dataset.json")
+    return [folder.name for folder in sorted((path.parent for path in records if ID.fullmatch(path.parent.name)),
+                                             key=_registered)]
+
+
+def _registered(folder: Path) -> tuple[datetime, str]:
+    return receipt(folder).at, folder.name
+
+
+def receipt(folder: Path) -> Receipt:
+    """Who put this version or run here, and when."""
+    record: Receipt = read_record(folder / "receipt.json", Receipt)
+    return record
+
+
+def findings(dataset: Dataset) -> tuple[Finding, ...]:
+    """What the adapter found in the sources of this version."""
+    record: tuple[Finding, ...] = read_record(_folder_of(dataset) / "findings.json", tuple[Finding, ...])
+    return record
+
+
+def rejected(dataset: Dataset) -> pd.DataFrame:
+    """The rows that could not be taken, as text, each with its source, row and reason."""
+    return pd.read_parquet(_folder_of(dataset) / "rejected.parquet")
+
+
+def raw(dataset: Dataset) -> list[Path]:
+    """The sources as they came."""
+    return sorted((_folder_of(dataset) / "raw").iterdir())
+
+
+def apart(dataset: Dataset, name: str) -> Path:
+    """A file kept apart, such as a demo's "truth": for measuring the pipeline, never for it."""
+    found = sorted((_folder_of(dataset) / "apart").glob(f"{check_id('name', name)}.*"))
+    if not found:
+        raise EngineError(f"Dataset {dataset.name} keeps no {name} apart: only demo companies have a known truth.")
+    return found[0]
+
+
+def save_run(run: Run, scores: pd.DataFrame, reasons: pd.DataFrame, *, actor: Actor, now: datetime) -> Run:
+    """Keep a scoring run, whole or not at all, and make it the current one. A run there already stays as it is."""
+    _check_rows(run, scores, SCORES)
+    _check_rows(run, reasons, REASONS)
+    if not (run.folder / "run.json").exists():
+        with files.staging(run.folder.parent) as staged:
+            write_frame(staged / "scores.parquet", scores[SCORES.names])
+            write_frame(staged / "reasons.parquet", reasons[REASONS.names])
+            write_record(staged / "run.json", run)
+            write_record(staged / "receipt.json", Receipt(now, actor))
+            publish(staged, run.folder)
+    write_text(run.folder.parent / "current", run.run_id + "\n")
+    return run
+
+
+def _check_rows(run: Run, frame: pd.DataFrame, table: Table) -> None:
+    """Rows that break the table's contract never reach the disk; rows of another run are a bug."""
+    errors = [finding for finding in table.validate(frame) if finding.severity == "error"]
+    if errors:
+        raise DataError(errors)
+    assert (frame["run_id"] == run.run_id).all(), f"{table.name} holds rows of another run than {run.run_id}."
+    assert table is not SCORES or len(frame) == run.customers, f"Run {run.run_id} speaks of {run.customers} customers."
+
+
+def run(dataset: str, run_id: str | None = None) -> Run:
+    """The dataset's current scoring run, or the one given."""
+    run_id = run_id or _pointed(_runs_folder(dataset) / "current")
+    if run_id is None:
+        raise EngineError(f"Dataset {dataset} has not been scored. Score it with: python -m engine run.")
+    path = _runs_folder(dataset) / check_id("run", run_id) / "run.json"
+    if not path.exists():
+        known = ", ".join(run.run_id for run in runs(dataset)) or "none"
+        raise EngineError(f"Dataset {dataset} has no run {run_id!r}. Its runs: {known}.")
+    record: Run = read_record(path, Run)
+    return record
+
+
+def runs(dataset: str) -> list[Run]:
+    """The dataset's scoring runs in order of as_of, and within one moment in the order they were made."""
+    found = {record: receipt(path.parent).at for path, record in _read_runs(dataset)}
+    return sorted(found, key=lambda run: (run.as_of, found[run], run.run_id))
+
+
+def _read_runs(dataset: str) -> Iterator[tuple[Path, Run]]:
+    for path in _runs_folder(dataset).glob("*/run.json"):
+        if ID.fullmatch(path.parent.name):
+            yield path, read_record(path, Run)
+
+
+def previous(run: Run) -> Run | None:
+    """The latest run that knew less: of an earlier as_of; what customers moved from. None for the first."""
+    earlier = [other for other in runs(run.dataset) if other.as_of < run.as_of]
+    return earlier[-1] if earlier else None
+
+
+def _pointed(pointer: Path) -> str | None:
+    """What a pointer file points to; None without the file."""
+    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+
+
+def _version_folder(name: str, version: str) -> Path:
+    return dataset_folder(name) / check_id("version", version)
+
+
+def _folder_of(dataset: Dataset) -> Path:
+    return _version_folder(dataset.name, dataset.version)
+
+
+def _runs_folder(name: str) -> Path:
+    return dataset_folder(name) / "runs"

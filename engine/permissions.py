@@ -1,0 +1,57 @@
+"""Who may do what: every verb that changes or reveals something asks here first, whoever calls it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+
+from engine.errors import Refused, choose
+from engine.schema import Actor
+
+ACTOR = "HOLDFAST_ACTOR"
+ROLES = ("executive", "marketer", "manager", "admin")
+
+EVERYONE = frozenset(ROLES)
+CAMPAIGNERS = frozenset({"marketer", "manager", "admin"})
+MANAGERS = frozenset({"manager", "admin"})
+ADMINS = frozenset({"admin"})
+
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "datasets": EVERYONE,      # names, counts, findings
+    "models": EVERYONE,        # cards: figures about all customers together
+    "overview": EVERYONE,      # aggregates of the scores
+    "jobs": EVERYONE,          # what is under way
+    "predict": CAMPAIGNERS,    # one customer
+    "score": CAMPAIGNERS,      # a file of customers
+    "customers": CAMPAIGNERS,  # a list of customers
+    "contact": CAMPAIGNERS,    # names, addresses, numbers
+    "demo": MANAGERS,
+    "onboard": MANAGERS,
+    "train": MANAGERS,
+    "run": MANAGERS,           # onboard, train and score
+    "promote": MANAGERS,
+    "rollback": MANAGERS,
+    "cancel": MANAGERS,
+    "audit": ADMINS,
+}
+
+
+def allow(actor: Actor, verb: str) -> None:
+    """Let the actor do it, or raise Refused with the roles that may.
+
+    >>> allow(Actor("ana", "manager"), "run")
+    >>> allow(Actor("eve", "executive"), "predict")
+    Traceback (most recent call last):
+    engine.errors.Refused: eve (executive) may not predict. It takes one of the roles: marketer, manager, admin.
+    """
+    roles = choose("verb", verb, ALLOWED)
+    if actor.role not in roles:
+        able = ", ".join(role for role in ROLES if role in roles)
+        raise Refused(f"{actor.id} ({actor.role}) may not {verb}. It takes one of the roles: {able}.")
+
+
+def acting() -> Actor:
+    """Who acts on this command line: HOLDFAST_ACTOR as "id:role" (set for jobs), else this machine's user as admin."""
+    name, separator, role = os.environ.get(ACTOR, "").rpartition(":")
+    return Actor(name, role) if separator else Actor(getpass.getuser(), "admin")
