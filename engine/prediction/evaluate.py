@@ -1,0 +1,214 @@
+"""Evaluation that cannot flatter: every row is judged by a model, a calibrator and a threshold that had not seen it.
+
+`splits` are (train, test) positions: repeated stratified folds for a snapshot, a temporal backtest for events. Each
+split's calibrator and threshold are chosen on the out-of-fold predictions of its own training rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.prediction.calibration import calibrate
+from engine.prediction.ensembles import probability
+from engine.prediction.metrics import FLAGS, METRICS, RANGES, RANKING
+from engine.prediction.thresholds import Line, threshold
+from engine.schema import Estimate, Snapshot
+
+Split = tuple[np.ndarray, np.ndarray]
+FitRows = Callable[[pd.DataFrame, np.ndarray], Any]
+Tick = Callable[[int, int], None]
+LEVEL = 0.95
+DRAWS = 400
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is decided on held-out predictions: the calibration (a method's name, or "best") and the threshold."""
+
+    calibration: str = "best"
+    line: Line = field(default_factory=Line)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Out-of-fold rows and the fitted models of the first repeat.
+
+    rows: position, repeat, fold, y, raw, probability, flagged; one row per customer, moment and repeat.
+    """
+
+    rows: pd.DataFrame
+    models: tuple[Any, ...]
+    splits: tuple[Split, ...]
+
+
+def stratified_splits(y: np.ndarray, folds: int, repeats: int, seed: int) -> tuple[Split, ...]:
+    """Repeated stratified folds: `repeats` times `folds` (train, test) positions.
+
+    >>> [test.tolist() for _, test in stratified_splits(np.array([0, 1, 0, 1]), folds=2, repeats=1, seed=0)]
+    [[1, 2], [0, 3]]
+    """
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    cutter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    return tuple((train, test) for train, test in cutter.split(np.zeros(len(y)), y))
+
+
+def temporal_splits(snapshot: Snapshot) -> tuple[Split, ...]:
+    """One split per moment of knowledge that others come before: train where the label was known by then, test there.
+
+    Source: rolling-origin evaluation, Tashman (2000), International Journal of Forecasting 16.
+    """
+    as_of = pd.DatetimeIndex(snapshot.as_of)
+    known_at = as_of + pd.Timedelta(days=snapshot.horizon_days)
+    moments = as_of.unique().sort_values()
+    splits = ((np.flatnonzero(known_at <= moment), np.flatnonzero(as_of == moment)) for moment in moments)
+    return tuple((train, test) for train, test in splits if len(train))
+
+
+def repeat_of(splits: Sequence[Split], rows: int) -> list[int]:
+    """Each split's repeat: a new one begins where a test row comes round again.
+
+    >>> halves = [(np.array([1]), np.array([0])), (np.array([0]), np.array([1]))]
+    >>> repeat_of(halves * 2, rows=2)
+    [0, 0, 1, 1]
+    """
+    repeats, repeat, seen = [], 0, np.zeros(rows, dtype=bool)
+    for _, test in splits:
+        if seen[test].any():
+            repeat, seen = repeat + 1, np.zeros(rows, dtype=bool)
+        seen[test] = True
+        repeats.append(repeat)
+    return repeats
+
+
+def out_of_fold(fit: FitRows, X: pd.DataFrame, y: np.ndarray, splits: Iterable[Split], rules: Rules,
+                tick: Tick | None = None) -> Judged:
+    """Every test row's probability and flag from what its training rows taught, and nothing else."""
+    splits = tuple(splits)
+    models, parts = [], []
+    for number, ((train, test), repeat) in enumerate(zip(splits, repeat_of(splits, len(y)), strict=True)):
+        model = fit(X.iloc[train], y[train])
+        parts.append(_rows(test, repeat, number, y, probability(model, X.iloc[test])))
+        models += [model] if repeat == 0 else []
+        if tick:
+            tick(number + 1, len(splits))
+    raw = pd.concat(parts, ignore_index=True)
+    judged = pd.concat([_judge(raw, number, split, rules, lambda rows: inner_predictions(fit, X, y, rows))
+                        for number, split in enumerate(splits)], ignore_index=True)
+    return Judged(judged, tuple(models), splits)
+
+
+def _rows(test: np.ndarray, repeat: int, fold: int, y: np.ndarray, raw: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"position": test, "repeat": repeat, "fold": fold, "y": y[test], "raw": raw})
+
+
+def _judge(raw: pd.DataFrame, number: int, split: Split, rules: Rules,
+           inner: Callable[[np.ndarray], pd.DataFrame]) -> pd.DataFrame:
+    """The split's test rows, calibrated and flagged by what its training rows' held-out predictions taught."""
+    rows = raw[raw["fold"] == number]
+    same_repeat = raw[(raw["repeat"] == rows["repeat"].iloc[0]) & (raw["fold"] != number)]
+    known = same_repeat[same_repeat["position"].isin(split[0])]
+    calibrator, line = decide(known if len(known) else inner(split[0]), rules)
+    calibrated = calibrator(rows["raw"].to_numpy())
+    return rows.assign(probability=calibrated, flagged=calibrated >= line)
+
+
+def decide(known: pd.DataFrame, rules: Rules) -> tuple[Any, float]:
+    """The calibrator and the threshold that held-out predictions (columns y, raw, fold) teach."""
+    y, raw = known["y"].to_numpy(), known["raw"].to_numpy()
+    calibrator = calibrate(raw, y, known["fold"].to_numpy(), rules.calibration)
+    return calibrator, threshold(y, calibrator(raw), rules.line)
+
+
+def inner_predictions(fit: FitRows, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray, folds: int = 5) -> pd.DataFrame:
+    """Held-out predictions within `rows` (stratified folds, a fixed cut), for a split that nothing came before."""
+    parts = []
+    for fold, (train, test) in enumerate(stratified_splits(y[rows], folds, 1, seed=0)):
+        model = fit(X.iloc[rows[train]], y[rows[train]])
+        parts.append(_rows(rows[test], 0, fold, y, probability(model, X.iloc[rows[test]])))
+    return pd.concat(parts, ignore_index=True)
+
+
+def estimates(rows: pd.DataFrame, seed: int, groups: np.ndarray | None = None, draws: int = DRAWS,
+              names: Iterable[str] = tuple(METRICS)) -> dict[str, Estimate]:
+    """Each metric of out-of-fold rows with its 95 % interval.
+
+    Value: ranking metrics are means over folds, the others means over repeats of all rows pooled. Interval: basic
+    bootstrap over customers (`groups`: whose row it is, by position), so that one customer's rows stay together.
+
+    Source: Davison and Hinkley (1997), Bootstrap Methods and their Application, section 5.2.
+    """
+    wanted = list(names)
+    values, spread = point(rows, wanted), deviations(rows, seed, groups, draws, wanted)
+    return {name: _estimate(name, values[name], spread[name].to_numpy(), rows) for name in wanted}
+
+
+def differences(rows: pd.DataFrame, other: pd.DataFrame, seed: int, groups: np.ndarray | None = None,
+                draws: int = DRAWS, names: Iterable[str] = ("roc_auc", "log_loss", "brier")) -> dict[str, Estimate]:
+    """Each metric of `rows` minus that of `other` on the same rows, paired: both are resampled together."""
+    wanted = list(names)
+    mine, theirs = point(rows, wanted), point(other, wanted)
+    spread = deviations(rows, seed, groups, draws, wanted) - deviations(other, seed, groups, draws, wanted)
+    return {name: _estimate("difference", mine[name] - theirs[name], spread[name].to_numpy(), rows) for name in wanted}
+
+
+def point(rows: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
+    """Each metric's value: ranking metrics averaged over folds, the others over repeats of pooled rows."""
+    by_fold, by_repeat = _parts(rows, "fold"), _parts(rows, "repeat")
+    return {name: float(np.nanmean([_value(name, part) for part in (by_fold if name in RANKING else by_repeat)]))
+            for name in names}
+
+
+def deviations(rows: pd.DataFrame, seed: int, groups: np.ndarray | None, draws: int,
+               names: Iterable[str]) -> pd.DataFrame:
+    """How far each metric of resampled customers lies from that of all; draws take the repeats in turn."""
+    parts, rng, wanted = _parts(rows, "repeat"), np.random.default_rng(seed), list(names)
+    full = [{name: _value(name, part) for name in wanted} for part in parts]
+    found = np.empty((draws, len(wanted)))
+    for draw in range(draws):
+        part = parts[draw % len(parts)]
+        taken = part[:, _resample(part, groups, rng)]
+        found[draw] = [_value(name, taken) - full[draw % len(parts)][name] for name in wanted]
+    return pd.DataFrame(found, columns=wanted)
+
+
+def _parts(rows: pd.DataFrame, by: str) -> list[np.ndarray]:
+    """Arrays of (y, probability, flagged, position) per fold or repeat, in order of position."""
+    ordered = rows.sort_values("position", kind="stable")
+    return [part[["y", "probability", "flagged", "position"]].to_numpy(dtype=float).T
+            for _, part in ordered.groupby(by, sort=True)]
+
+
+def _value(name: str, part: np.ndarray) -> float:
+    return METRICS[name](part[0], part[2] > 0 if name in FLAGS else part[1])
+
+
+def _resample(part: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """Columns of as many customers as there are, drawn with replacement."""
+    if groups is None:
+        return np.asarray(rng.integers(part.shape[1], size=part.shape[1]))
+    owner = np.unique(groups[part[3].astype(int)], return_inverse=True)[1]
+    order, sizes = np.argsort(owner, kind="stable"), np.bincount(owner)
+    drawn = rng.integers(len(sizes), size=len(sizes))
+    starts, taken = np.cumsum(sizes) - sizes, sizes[drawn]
+    within = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
+    return np.asarray(order[np.repeat(starts[drawn], taken) + within])
+
+
+def _estimate(name: str, value: float, spread: np.ndarray, rows: pd.DataFrame) -> Estimate:
+    low, high = value - np.nanquantile(spread, [(1 + LEVEL) / 2, (1 - LEVEL) / 2])
+    least, most = RANGES.get(name, (-np.inf, np.inf) if name == "difference" else (0.0, 1.0))
+    return Estimate(value, float(np.clip(min(low, value), least, most)), float(np.clip(max(high, value), least, most)),
+                    int(rows["position"].nunique()), method_words(rows))
+
+
+def method_words(rows: pd.DataFrame) -> str:
+    """How the rows were held out and how the interval was made, in words."""
+    repeats, folds = rows["repeat"].nunique(), rows["fold"].nunique()
+    how = f"{repeats} x {folds // repeats} held-out folds" if folds > 1 else "one held-out period"
+    return f"{how}; 95 % basic bootstrap over customers"
