@@ -1,0 +1,253 @@
+"""From sources to a Reading: which source plays which part, then writing the tables and naming the version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.data.adapters.common import (
+    CONTACT_FIELDS,
+    Field,
+    Options,
+    Taken,
+    lacking,
+    match,
+    one_row_each,
+    other_fields,
+    refuse_errors,
+    take,
+)
+from engine.data.adapters.events import (
+    are_events,
+    are_offers,
+    events_table,
+    of_known_customers,
+    take_events,
+    take_offers,
+)
+from engine.data.readers import Raw, column_names, read_raw
+from engine.errors import EngineError
+from engine.schema import Column, Dataset, Finding, LabelRule, MoneyRule, Reading, jsonable
+
+DATA_FORMAT = 1
+Role = Literal["customers", "orders", "events", "offers"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a caller wants read: the dataset's name, where to write it, and what the adapter is told."""
+
+    adapter: str
+    sector: str
+    kind: Literal["snapshot", "orders"]
+    name: str
+    into: Path
+    observed_until: datetime | None
+    now: datetime
+    options: Options
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Everything taken from the sources, before anything is written."""
+
+    raws: tuple[Raw, ...]
+    customers: pd.DataFrame
+    columns: tuple[Column, ...]
+    findings: tuple[Finding, ...]
+    rejected: tuple[pd.DataFrame, ...]
+    events: pa.Table | None = None
+    offers: pd.DataFrame | None = None
+    currency: str = ""
+    learned: Mapping[str, Any] = field(default_factory=dict)
+
+
+# ----------------------------------------------------------------------------------------------------- sources
+
+def sorted_by_role(sources: Sequence[Path], role: Callable[[Sequence[str]], Role | None], wanted: str
+                   ) -> dict[Role, list[Path]]:
+    """The sources by the part they play; EngineError for a file that plays none."""
+    if not sources:
+        raise EngineError("No file was given. Name at least one source.")
+    found: dict[Role, list[Path]] = {"customers": [], "orders": [], "events": [], "offers": []}
+    for path in sources:
+        names = column_names(path)
+        part = role(names)
+        if part is None:
+            raise EngineError(f"{path.name} fits nothing that is read here: {wanted}. Its columns are: "
+                              f"{', '.join(names[:30])}.")
+        found[part].append(path)
+    return found
+
+
+def extra_role(names: Sequence[str]) -> Role | None:
+    """Whether the columns are those of past offers or of events."""
+    return "offers" if are_offers(names) else "events" if are_events(names) else None
+
+
+def gather_snapshot(ask: Ask, sources: Sequence[Path], fields: Sequence[Field], shape: Callable[[Taken, Raw], Taken],
+                    found: Mapping[str, str] | None = None, ignored: Sequence[str] = ()) -> Gathered:
+    """One customers file through `fields` and `shape`, with its contact and further columns, and extra sources.
+
+    found: by canonical name the file's column, where a mapping says so; else columns are found by their names.
+    """
+
+    def role(names: Sequence[str]) -> Role | None:
+        fits = not lacking(fields, names) if found is None else set(found.values()) <= set(names)
+        return extra_role(names) or ("customers" if fits else None)
+
+    parts = sorted_by_role(sources, role, _lacks(sources, fields))
+    if len(parts["customers"]) != 1:
+        raise EngineError(f"{len(parts['customers'])} of the files hold customers. Give exactly one such file, and "
+                          "beside it events and past offers if you like.")
+    raw = read_raw(parts["customers"][0])
+    taken = shape(one_row_each(take_all(raw, fields, ask.options, found, ignored), raw), raw)
+    return with_extras(ask, parts, [raw], taken)
+
+
+def _lacks(sources: Sequence[Path], fields: Sequence[Field]) -> str:
+    best = min((lacking(fields, column_names(path)) for path in sources), key=len)
+    return f"customers lack the columns {', '.join(best)}" if best else "not customers, events or past offers"
+
+
+def take_all(raw: Raw, fields: Sequence[Field], options: Options, told: Mapping[str, str] | None = None,
+             ignored: Sequence[str] = ()) -> Taken:
+    """The wanted fields, contact fields, and every further column by what its values show."""
+    wanted, names = (*fields, *CONTACT_FIELDS), [name for name in raw.frame.columns if name not in ignored]
+    found = match(wanted, names) if told is None else {**match(CONTACT_FIELDS, set(names) - set(told.values())), **told}
+    others, more = other_fields(raw, {*found.values(), *ignored}, [field.name for field in wanted])
+    taken = take(raw, (*fields, *more, *CONTACT_FIELDS), found | others, options)
+    if not others:
+        return taken
+    what = f"{len(others)} further columns: {', '.join(others.values())}."
+    note = Finding("note", raw.name, what, "Kept, each by the type its values show.", 0)
+    return replace(taken, findings=(*taken.findings, note))
+
+
+def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[Raw], customers: Taken,
+                events: Sequence[Taken] = ()) -> Gathered:
+    """Customers (and their orders) together with the events and past offers of the extra sources."""
+    known = set(customers.frame["customer_id"])
+    more_raws, happened, made = list(raws), list(events), []
+    for path in parts["events"]:
+        more_raws.append(raw := read_raw(path))
+        happened.append(of_known_customers(take_events(raw, len(more_raws) - 1, ask.options), raw, known))
+    for path in parts["offers"]:
+        more_raws.append(raw := read_raw(path))
+        made.append(of_known_customers(take_offers(raw, ask.options), raw, known))
+    table, repeated = events_table([taken.frame for taken in happened]) if happened else (None, ())
+    every = [customers, *happened, *made]
+    return Gathered(
+        raws=tuple(more_raws), customers=customers.frame, columns=customers.columns, events=table,
+        offers=pd.concat([taken.frame for taken in made], ignore_index=True) if made else None,
+        findings=(*(f for raw in more_raws for f in raw.findings), *(f for t in every for f in t.findings), *repeated),
+        rejected=tuple(taken.rejected for taken in every),
+        currency=next((taken.currency for taken in every if taken.currency), ""),
+        learned={"percent": dict(customers.percent)} if customers.percent else {},
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- moments
+
+def observed_until(ask: Ask, events: pa.Table | None) -> datetime:
+    """The moment up to which everything is known: as told, or the midnight after the last event, or today's."""
+    told = ask.observed_until or ask.options.get("observed_until")
+    if told is not None:
+        return _moment(told)
+    if events is None or not len(events):
+        return datetime.combine(ask.now.date(), time())
+    times = pd.Series(events.column("at").to_pandas())
+    past = times[times <= ask.now]
+    return datetime.combine((past if len(past) else times).max().date() + timedelta(days=1), time())
+
+
+def _moment(told: object) -> datetime:
+    if isinstance(told, str):
+        try:
+            told = datetime.fromisoformat(told)
+        except ValueError as problem:
+            raise EngineError(f"observed_until is {told!r}. Write it as 2011-12-10.") from problem
+    if isinstance(told, date) and not isinstance(told, datetime):
+        told = datetime.combine(told, time())
+    if not isinstance(told, datetime):
+        raise EngineError(f"observed_until is {told!r}. Write it as 2011-12-10.")
+    return told.replace(tzinfo=None)
+
+
+# ----------------------------------------------------------------------------------------------------- writing
+
+def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, currency: str = "",
+           sector: str = "") -> Reading:
+    """Write the tables and return the Reading; DataError, and nothing written, if any finding is an error."""
+    refuse_errors(gathered.findings)
+    until = observed_until(ask, gathered.events)
+    columns = tuple(column for column in gathered.columns if column.name != "customer_id")
+    dataset = Dataset(
+        name=ask.name, version=version(ask, gathered.raws, until), kind=ask.kind, adapter=ask.adapter,
+        sector=ask.options.get("sector") or sector or ask.sector,
+        currency=ask.options.get("currency") or currency or gathered.currency,
+        label=label, money=money, observed_until=until, synthetic=bool(ask.options.get("synthetic", False)),
+        customers=_write(_customers(gathered.customers, columns), ask.into / "customers.parquet"), columns=columns,
+        events=None if gathered.events is None else _write(gathered.events, ask.into / "events.parquet"),
+        offers=None if gathered.offers is None else _write(_plain(gathered.offers), ask.into / "offers.parquet"),
+        sources=tuple(raw.source for raw in gathered.raws), options=jsonable({**ask.options, **gathered.learned}),
+    )
+    return Reading(dataset, gathered.findings, _rejected(gathered.rejected))
+
+
+def version(ask: Ask, raws: Sequence[Raw], until: datetime) -> str:
+    """12 hexadecimal digits that change with the sources' bytes, the adapter, its options, or the data's format."""
+    said = [DATA_FORMAT, [raw.source.sha256 for raw in raws], ask.adapter, jsonable(ask.options), until.isoformat()]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _customers(frame: pd.DataFrame, columns: Sequence[Column]) -> pa.Table:
+    return _plain(whole_numbers(frame[["customer_id", *(column.name for column in columns)]], columns))
+
+
+def whole_numbers(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """Counts and flags as int64 where no value is missing or broken."""
+    whole = {column.name: "int64" for column in columns if column.kind in {"count", "flag"}
+             and frame[column.name].notna().all() and (frame[column.name] == np.floor(frame[column.name])).all()}
+    return frame.astype(whole)
+
+
+def _plain(frame: pd.DataFrame) -> pa.Table:
+    """The frame without index or pandas metadata; columns without a known value are text or number by their dtype."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    empty = [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in table.schema]
+    return table.cast(pa.schema(empty))
+
+
+def _write(table: pa.Table, path: Path) -> Path:
+    """The table as Parquet, through a temporary name, so that the path never holds half a file."""
+    half = path.with_name(path.name + ".half")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, half, compression="zstd")
+        half.replace(path)
+    except OSError as problem:
+        half.unlink(missing_ok=True)
+        raise EngineError(f"{path} cannot be written: {problem.strerror or problem}. "
+                          "Free space there, or choose another folder.") from problem
+    return path
+
+
+def _rejected(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    full = [frame for frame in frames if len(frame)]
+    if not full:
+        return pd.DataFrame({"source": [], "row": [], "reason": []}, dtype=object).astype({"row": "int64"})
+    every = pd.concat(full, ignore_index=True)
+    last = ["source", "row", "reason"]
+    texts = every.drop(columns=last).fillna("")
+    return pd.concat([texts, every[last].astype({"row": "int64"})], axis=1)

@@ -1,0 +1,320 @@
+"""What every adapter shares: finding columns by name, reading them by kind, rejecting rows with reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.data.dates import moments
+from engine.data.parsing import FALSE, TRUE, Findings, Parsed, blank, distinct, flags, ids, is_text, numbers
+from engine.data.parsing import shares as read_shares
+from engine.data.parsing import words as read_words
+from engine.data.readers import Raw
+from engine.errors import DataError, EngineError
+from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, plural
+from engine.schema.columns import Kind
+
+Options = Mapping[str, Any]
+SHARE = "share 0..1"
+MOST_CATEGORIES = 50
+MEANT = 0.95
+WANTED = {"number": "a number", "count": "a number", "flag": "yes or no", "date": "a date"}
+
+IDS = ("customerid", "customer", "custid", "customerno", "customernumber", "clientid", "userid", "accountid",
+       "memberid")
+_CONTACT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "first_name": ("firstname", "givenname", "forename"),
+    "last_name": ("lastname", "surname", "familyname"),
+    "email": ("email", "emailaddress", "mail"),
+    "phone": ("phone", "phonenumber", "telephone", "mobile", "mobilephone"),
+    "consent_email": ("consentemail", "emailconsent", "emailoptin", "optinemail", "acceptsemail"),
+    "consent_sms": ("consentsms", "smsconsent", "smsoptin", "optinsms"),
+    "consent_phone": ("consentphone", "phoneconsent", "phoneoptin", "consentcall"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column an adapter looks for.
+
+    aliases: names it goes by in files, in lower case without spaces and marks. needed: the file must have it.
+    required: a row without a readable value is rejected. strict: an unreadable cell rejects the row; if not, it is
+    missing and a warning counts it.
+    """
+
+    column: Column
+    aliases: tuple[str, ...] = ()
+    needed: bool = True
+    required: bool = False
+    strict: bool = True
+
+    @property
+    def name(self) -> str:
+        """The canonical name."""
+        return self.column.name
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was taken of a file: canonical columns by row number, their meaning, rejected rows, findings."""
+
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+    rejected: pd.DataFrame
+    findings: Findings
+    currency: str = ""
+    percent: Mapping[str, bool] = field(default_factory=dict)
+
+
+CONTACT_FIELDS = tuple(Field(column, _CONTACT_NAMES[column.name], needed=False, strict=False) for column in CONTACT)
+ID_FIELD = Field(CUSTOMER_ID, IDS, required=True)
+
+
+# ------------------------------------------------------------------------------------------------------- names
+
+def plain(name: str) -> str:
+    """The name in lower case, letters and digits only, so that "Customer ID" and "customer_id" agree.
+
+    >>> plain("Customer ID"), plain("customerID")
+    ('customerid', 'customerid')
+    """
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def snake(name: str) -> str:
+    """The name in snake case.
+
+    >>> snake("MonthlyCharges"), snake("Avg. order value (EUR)"), snake("customerID")
+    ('monthly_charges', 'avg_order_value_eur', 'customer_id')
+    """
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"\W+|_+", "_", parted).strip("_").lower() or "column"
+
+
+def match(fields: Iterable[Field], names: Iterable[str]) -> dict[str, str]:
+    """By canonical name, the file's column: the canonical name itself first, then the aliases in order.
+
+    >>> match([ID_FIELD], ["When", "CustomerID"])
+    {'customer_id': 'CustomerID'}
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        known.setdefault(plain(name), name)
+    found, used = {}, set()
+    for wanted in fields:
+        for alias in (plain(wanted.name), *wanted.aliases):
+            if alias in known and known[alias] not in used:
+                found[wanted.name] = known[alias]
+                used.add(known[alias])
+                break
+    return found
+
+
+def lacking(fields: Iterable[Field], names: Iterable[str]) -> tuple[str, ...]:
+    """The needed columns that the file has not, by canonical name."""
+    fields = tuple(fields)
+    found = match(fields, names)
+    return tuple(wanted.name for wanted in fields if wanted.needed and wanted.name not in found)
+
+
+# ------------------------------------------------------------------------------------------------------- kinds
+
+def kind_of(values: pd.Series) -> Kind:
+    """What a column holds, by its values: a date, flag or number if 95 % can be read so, a category of up to 50
+    words (or one word per 20 rows), else text. Numbers with leading zeros are codes, not numbers.
+
+    >>> kind_of(pd.Series(["1.5", "2"])), kind_of(pd.Series(["Yes", "No"])), kind_of(pd.Series(["007", "012"]))
+    ('number', 'flag', 'category')
+    """
+    if not is_text(values):
+        return _typed_kind(values)
+    seen = distinct(values)
+    known = seen.texts[~blank(seen)]
+    if not len(known):
+        return "text"
+    if set(known.str.lower()) <= TRUE | FALSE and len(set(known.str.lower())) > 1:
+        return "flag"
+    if not known.str.fullmatch(r"0\d+").any():
+        if _readable(moments(known, "")) >= MEANT:
+            return "date"
+        if _readable(numbers(known, "")) >= MEANT:
+            return "number"
+    few = len(known) <= max(MOST_CATEGORIES, len(values) // 20) and len(known) <= 1000
+    return "category" if few else "text"
+
+
+def _typed_kind(values: pd.Series) -> Kind:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return "date"
+    if pd.api.types.is_bool_dtype(values):
+        return "flag"
+    found = set(pd.unique(values.dropna())[:3].tolist())
+    return "flag" if found == {0, 1} and values.dropna().isin([0, 1]).all() else "number"
+
+
+def _readable(parsed: Parsed) -> float:
+    return 1 - float(parsed.bad.mean())
+
+
+def other_fields(raw: Raw, used: Iterable[str], taken: Iterable[str]) -> tuple[dict[str, str], tuple[Field, ...]]:
+    """The file's remaining columns: their canonical names, and fields by what their values show."""
+    used, names = set(used), set(taken)
+    found, fields = {}, []
+    for raw_name in raw.frame.columns:
+        if raw_name in used:
+            continue
+        name = _free(snake(raw_name), names)
+        names.add(name)
+        found[name] = raw_name
+        column = Column(name, kind_of(raw.frame[raw_name]), "", "As in the file", label=raw_name)
+        fields.append(Field(column, needed=False, strict=False))
+    return found, tuple(fields)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    return next(free for free in (name, *(f"{name}_{n}" for n in range(2, 10_000))) if free not in taken)
+
+
+# -------------------------------------------------------------------------------------------------------- take
+
+def take(raw: Raw, fields: Sequence[Field], found: Mapping[str, str], options: Options) -> Taken:
+    """Read the fields from the file's columns `found` (canonical name -> name in the file), each by its kind."""
+    present = [wanted for wanted in fields if wanted.name in found]
+    frame, reasons = {}, pd.Series("", index=raw.frame.index, dtype=object)
+    findings: list[Finding] = []
+    percent: dict[str, bool] = {}
+    currency = ""
+    for wanted in present:
+        name = found[wanted.name]
+        parsed, scale = _parse(wanted, raw, name, options)
+        frame[wanted.name] = parsed.values
+        findings += parsed.findings
+        currency = currency or parsed.currency
+        percent |= {wanted.name: scale} if scale is not None else {}
+        if wanted.strict or wanted.required:
+            _add_reasons(reasons, wanted, parsed, raw, name)
+        elif parsed.bad.any():
+            findings.append(_unread(wanted, parsed, raw, name))
+    keep = (reasons == "").to_numpy()
+    rejected = pd.concat([rejects(raw, reasons[~keep]), lost_lines(raw)], ignore_index=True)
+    findings += _rejected_findings(raw, rejected)
+    return Taken(pd.DataFrame(frame, index=raw.frame.index)[keep], tuple(wanted.column for wanted in present),
+                 rejected, tuple(findings), currency, percent)
+
+
+def _parse(wanted: Field, raw: Raw, name: str, options: Options) -> tuple[Parsed, bool | None]:
+    values, kind = raw.frame[name], wanted.column.kind
+    if kind == "id":
+        return ids(values, name, raw.clashes.get(name, ())), None
+    if kind == "date":
+        return moments(values, name, options.get("day_first")), None
+    if kind == "flag":
+        return flags(values, name), None
+    if kind not in {"number", "count"}:
+        return read_words(values, name), None
+    if wanted.column.unit == SHARE:
+        return read_shares(values, name, options.get("percent", {}).get(wanted.name))
+    return _number_or_flag(values, name), None
+
+
+def _number_or_flag(values: pd.Series, name: str) -> Parsed:
+    """The column as numbers, or as 1 and 0 when it says yes and no instead."""
+    parsed = numbers(values, name)
+    if not parsed.bad.any():
+        return parsed
+    said = flags(values, name)
+    return parsed if said.bad.any() else said
+
+
+def _add_reasons(reasons: pd.Series, wanted: Field, parsed: Parsed, raw: Raw, name: str) -> None:
+    """Name column and value of every cell that rejects its row."""
+    if parsed.bad.any():
+        meant = WANTED[wanted.column.kind]
+        cells = raw.frame.loc[parsed.bad, name].astype(object).map(lambda cell: f"{name}: {cell!r} is not {meant}")
+        reasons[parsed.bad] = _joined(reasons[parsed.bad], cells.astype(object))
+    if wanted.required:
+        gap = parsed.values.isna() & ~parsed.bad
+        reasons[gap] = _joined(reasons[gap], pd.Series(f"{name} is blank", index=reasons.index[gap], dtype=object))
+
+
+def _joined(before: pd.Series, more: pd.Series) -> pd.Series:
+    return more.where(before == "", before + "; " + more)
+
+
+def _unread(wanted: Field, parsed: Parsed, raw: Raw, name: str) -> Finding:
+    count, example = int(parsed.bad.sum()), raw.frame.loc[parsed.bad, name].iloc[0]
+    what = f"{plural(count, 'value is', 'values are')} not {WANTED[wanted.column.kind]}, for example {example!r}."
+    return Finding("warning", name, what, "Read as missing.", count)
+
+
+def rejects(raw: Raw, reasons: pd.Series) -> pd.DataFrame:
+    """The rows of those numbers as text, with the file's name, the row's number and the reason."""
+    rows = raw.frame.loc[reasons.index]
+    texts = {name: as_written(rows[name]) for name in rows.columns}
+    frame = pd.DataFrame(texts, index=rows.index)
+    return frame.assign(source=raw.name, row=rows.index.to_numpy(np.int64), reason=reasons).reset_index(drop=True)
+
+
+def lost_lines(raw: Raw) -> pd.DataFrame:
+    """Lines that could not be split into the header's columns."""
+    return raw.rejected.assign(source=raw.name)[["source", "row", "reason"]]
+
+
+def as_written(values: pd.Series) -> pd.Series:
+    """The cells as text, "" when missing."""
+    seen = distinct(values)
+    return seen.spread(seen.written.to_numpy(dtype=object), "")
+
+
+def _rejected_findings(raw: Raw, rejected: pd.DataFrame) -> list[Finding]:
+    """A warning with the most frequent reason; an error when more than half of the rows cannot be used."""
+    if not len(rejected):
+        return []
+    count, total = len(rejected), raw.source.rows
+    reason = rejected["reason"].str.replace(r": .* is not ", " is not ", regex=True).value_counts().index[0]
+    if count * 2 > total:
+        what = f"{count:,} of {total:,} rows cannot be used, most because: {reason}."
+        return [Finding("error", raw.name, what, "Check that these are the right columns and repair them.", count)]
+    what = f"{plural(count, 'row was', 'rows were')} rejected, most because: {reason}."
+    return [Finding("warning", raw.name, what, "See the rejected rows, each with its reason.", count)]
+
+
+# -------------------------------------------------------------------------------------------------------- rows
+
+def one_row_each(taken: Taken, raw: Raw) -> Taken:
+    """One row per customer: exact repetitions are dropped with a finding, contradictions are an error finding."""
+    repeated = taken.frame.duplicated()
+    frame, findings = taken.frame[~repeated], list(taken.findings)
+    if repeated.any():
+        count = int(repeated.sum())
+        findings.append(Finding("warning", raw.name, f"{plural(count, 'row repeats', 'rows repeat')} another exactly.",
+                                "One of each was kept.", count))
+    conflicting = frame["customer_id"].duplicated(keep=False)
+    if conflicting.any():
+        names = ", ".join(frame.loc[conflicting, "customer_id"].unique()[:3])
+        count = int(conflicting.sum())
+        what = f"{count} rows share an id with a row that says something else, such as {names}."
+        findings.append(Finding("error", raw.name, what, "Keep one row per customer.", count))
+    return replace(taken, frame=frame, findings=tuple(findings))
+
+
+def refuse_errors(findings: Iterable[Finding]) -> None:
+    """DataError with every error among the findings, if there is any."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise DataError(errors)
+
+
+def horizon(options: Options, default: int) -> tuple[int, bool]:
+    """The label's window [days] and whether it was assumed."""
+    told = options.get("horizon_days")
+    if told is None:
+        return default, True
+    if not isinstance(told, (int, float)) or isinstance(told, bool) or told != int(told) or not 1 <= told <= 3660:
+        raise EngineError(f"horizon_days is {told!r}. Give a whole number of days from 1 to 3660.")
+    return int(told), False

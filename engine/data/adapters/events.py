@@ -1,0 +1,114 @@
+"""Extra sources: what happened to customers, and which offers they were made; both recognised by their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+import pandas as pd
+import pyarrow as pa
+
+from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, lacking, match, other_fields, rejects, take
+from engine.data.readers import Raw
+from engine.schema import EVENT_KINDS, EVENTS, OFFER_HISTORY, Column, Finding, plural
+
+TIMES = ("at", "time", "timestamp", "datetime", "date", "eventtime", "happenedat", "createdat")
+ITEM = Column("item_id", "id", "", "The product the event is about")
+EVENT_FIELDS = (
+    ID_FIELD,
+    Field(EVENTS["at"], TIMES, required=True),
+    Field(EVENTS["kind"], ("kind", "eventtype", "eventkind"), required=True),
+    Field(EVENTS["group_id"], ("groupid", "orderid", "sessionid"), needed=False),
+    Field(EVENTS["amount"], ("amount",), needed=False),
+    Field(EVENTS["quantity"], ("quantity",), needed=False),
+    Field(ITEM, ("itemid", "productid", "sku"), needed=False),
+    Field(replace(EVENTS["event_id"], nullable=True), ("eventid",), needed=False),
+)
+OFFER_FIELDS = (
+    ID_FIELD,
+    Field(OFFER_HISTORY["offered_at"], ("offeredat", "offerdate"), required=True),
+    Field(OFFER_HISTORY["treatment"], ("treatment", "offer"), required=True),
+    Field(OFFER_HISTORY["propensity"], ("propensity",), needed=False),
+    Field(OFFER_HISTORY["churned"], ("churned", "churn"), needed=False),
+    Field(OFFER_HISTORY["margin"], ("margin",), needed=False),
+)
+TYPES = {"at": pa.timestamp("us"), "amount": pa.float64(), "quantity": pa.float64()}
+
+
+def are_events(names: Iterable[str]) -> bool:
+    """Whether a file with these columns holds events: customer_id, at and kind."""
+    return not lacking(EVENT_FIELDS, names)
+
+
+def are_offers(names: Iterable[str]) -> bool:
+    """Whether a file with these columns holds past offers: customer_id, offered_at and treatment."""
+    return not lacking(OFFER_FIELDS, names)
+
+
+def take_events(raw: Raw, number: int, options: Options) -> Taken:
+    """The file's events as EVENTS; without ids of their own they are called by source `number` and row."""
+    found = match(EVENT_FIELDS, raw.frame.columns)
+    taken = take(raw, EVENT_FIELDS, found, options)
+    frame = taken.frame.assign(kind=taken.frame["kind"].str.lower())
+    unknown = frame.loc[~frame["kind"].isin(EVENT_KINDS), "kind"]
+    refused = rejects(raw, unknown.map(lambda kind: f"{found['kind']}: {kind!r} is no kind of event"))
+    findings = list(taken.findings)
+    if len(unknown):
+        what = f"{plural(len(unknown), 'event has', 'events have')} an unknown kind such as {unknown.iloc[0]!r}."
+        findings.append(Finding("error" if len(unknown) * 2 > len(frame) else "warning", raw.name, what,
+                                f"Use one of: {', '.join(EVENT_KINDS)}.", len(unknown)))
+    frame = _complete(_positive(frame.drop(index=unknown.index)), number)
+    return replace(taken, frame=frame, rejected=pd.concat([taken.rejected, refused], ignore_index=True),
+                   findings=tuple(findings))
+
+
+def _positive(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns and cancellations are positive; their kind says the direction."""
+    back = frame["kind"].isin(["return", "cancellation"])
+    for name in {"amount", "quantity"} & set(frame.columns):
+        frame[name] = frame[name].mask(back, frame[name].abs())
+    return frame
+
+
+def _complete(frame: pd.DataFrame, number: int) -> pd.DataFrame:
+    own = f"{number}-" + frame.index.astype(str).to_series(index=frame.index)
+    ids = frame["event_id"].fillna(own) if "event_id" in frame else own
+    return frame.assign(event_id=ids)
+
+
+def of_known_customers(taken: Taken, raw: Raw, known: Collection[str]) -> Taken:
+    """Only rows of customers who are in the customers' file; the others are rejected with a finding."""
+    strange = taken.frame.loc[~taken.frame["customer_id"].isin(known), "customer_id"]
+    if not len(strange):
+        return taken
+    what = f"{plural(len(strange), 'row belongs', 'rows belong')} to customers who are not in the customers' file, " \
+           f"such as {strange.iloc[0]}."
+    finding = Finding("warning", raw.name, what, "They were rejected; check the ids of both files.", len(strange))
+    refused = rejects(raw, strange.map(lambda customer: f"customer {customer!r} is unknown"))
+    return replace(taken, frame=taken.frame.drop(index=strange.index), findings=(*taken.findings, finding),
+                   rejected=pd.concat([taken.rejected, refused], ignore_index=True))
+
+
+def take_offers(raw: Raw, options: Options) -> Taken:
+    """The file's past offers as OFFER_HISTORY; its other columns follow, as they were when the offer was made."""
+    found = match(OFFER_FIELDS, raw.frame.columns)
+    others, fields = other_fields(raw, found.values(), OFFER_HISTORY.names)
+    taken = take(raw, (*OFFER_FIELDS, *fields), found | others, options)
+    absent = {name: pd.Series(float("nan"), index=taken.frame.index) for name in OFFER_HISTORY.names
+              if name not in taken.frame}
+    frame = taken.frame.assign(**absent)[[*OFFER_HISTORY.names, *(wanted.name for wanted in fields)]]
+    return replace(taken, frame=frame.sort_values(["customer_id", "offered_at"], kind="stable"))
+
+
+def events_table(frames: Sequence[pd.DataFrame]) -> tuple[pa.Table, tuple[Finding, ...]]:
+    """All events in one table, sorted by customer and time, with an error finding when an id repeats."""
+    names = [*EVENTS.names, *([ITEM.name] if any(ITEM.name in frame for frame in frames) else [])]
+    every = pd.concat([frame.reindex(columns=names) for frame in frames], ignore_index=True)
+    every = every.sort_values(["customer_id", "at"], kind="stable", ignore_index=True)
+    repeated = every["event_id"].duplicated()
+    findings: tuple[Finding, ...] = ()
+    if repeated.any():
+        what = f"{int(repeated.sum())} events repeat an id, such as {every.loc[repeated, 'event_id'].iloc[0]}."
+        findings = (Finding("error", "event_id", what, "Give every event its own id.", int(repeated.sum())),)
+    columns = [pa.array(every[name], TYPES.get(name, pa.string()), from_pandas=True) for name in names]
+    return pa.table(columns, names=names), findings

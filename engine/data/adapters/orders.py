@@ -1,0 +1,221 @@
+"""Order lines: who bought what, when, for how much; returns, cancellations and corrections told apart.
+
+Names are recognised, among them those of Online Retail I and II and of CDNOW. Without an order id, lines of one
+customer at one time are one order. A negative quantity (or, where only amounts are given, a negative amount) is a
+return; an invoice that begins with C is a cancellation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from engine.data.adapters.assemble import Ask, Gathered, Role, extra_role, finish, sorted_by_role, take_all, with_extras
+from engine.data.adapters.common import (
+    ID_FIELD,
+    Field,
+    Options,
+    Taken,
+    horizon,
+    lacking,
+    match,
+    one_row_each,
+    rejects,
+    take,
+)
+from engine.data.adapters.events import ITEM, TIMES, take_events
+from engine.data.parsing import Findings, like
+from engine.data.readers import Raw, read_raw
+from engine.schema import CUSTOMER_ID, EVENTS, Column, Finding, LabelRule, MoneyRule, Reading, plural
+
+QUIET_DAYS = 90
+ORDER_TIMES = ("invoicedate", "orderdate", "orderedat", "ordertime", "purchasedate", "purchasetime", "transactiondate")
+AMOUNT_NAMES = ("amount", "dollarvalue", "total", "totalamount", "totalprice", "linetotal", "ordertotal", "ordervalue",
+                "value", "revenue", "sales", "spend")
+LINE_FIELDS = (
+    ID_FIELD,
+    Field(EVENTS["at"], (*ORDER_TIMES, *TIMES), required=True),
+    Field(Column("order_id", "id", "", "The order the line belongs to"),
+          ("invoice", "invoiceno", "invoicenumber", "orderid", "orderno", "ordernumber", "order", "transactionid",
+           "basketid"), needed=False),
+    Field(ITEM, ("stockcode", "sku", "productid", "product", "item", "itemid"), needed=False),
+    Field(EVENTS["quantity"], ("quantity", "qty", "units", "pieces", "numberofcds", "itemcount"), needed=False,
+          required=True),
+    Field(Column("price", "number", "currency", "Price of a piece"), ("price", "unitprice", "itemprice"), needed=False,
+          required=True),
+    Field(EVENTS["amount"], AMOUNT_NAMES, needed=False, required=True),
+    Field(Column("country", "category", "", "Country of the first order"), ("country",), needed=False),
+)
+FIRST_ORDER = Column("first_order_at", "date", "UTC", "Time of the first order")
+REQUIRED = ("customer_id", "date", "price or amount")
+
+
+def read(ask: Ask, sources: Sequence[Path]) -> Reading:
+    """Orders as events, customers as they first appear, and what further files know of them."""
+    gathered = _gather(ask, sources)
+    days, assumed = horizon(ask.options, QUIET_DAYS)
+    label = LabelRule("inactivity", days, f"no order within {days} days", assumed=assumed)
+    note = Finding("note", "label", f"A customer counts as having left after {days} days without an order.",
+                   "Set horizon_days to another number of days if that suits the business better.")
+    findings = (*gathered.findings, note) if assumed else gathered.findings
+    return finish(ask, replace(gathered, findings=findings), label, MoneyRule("", "total"))
+
+
+def missing(names: Sequence[str]) -> tuple[str, ...]:
+    """What order lines with these columns lack."""
+    found = match(LINE_FIELDS, names)
+    money = () if {"price", "amount"} & set(found) else ("price or amount",)
+    return (*("date" if name == "at" else name for name in lacking(LINE_FIELDS, names)), *money)
+
+
+def role(names: Sequence[str]) -> Role | None:
+    """Past offers, events, order lines, or customers with attributes, by the columns."""
+    if not missing(names):
+        return extra_role(names) or "orders"
+    return extra_role(names) or (None if lacking([ID_FIELD], names) else "customers")
+
+
+def _gather(ask: Ask, sources: Sequence[Path]) -> Gathered:
+    parts = sorted_by_role(sources, role, f"order lines need {', '.join(REQUIRED)}")
+    raws, lines = [], []
+    for path in parts["orders"] or parts["events"]:
+        raws.append(raw := read_raw(path))
+        taken = (take_lines if parts["orders"] else take_events)(raw, len(raws) - 1, ask.options)
+        lines.append(taken)
+    files = [(raw, one_row_each(take_all(raw, (ID_FIELD,), ask.options), raw))
+             for raw in map(read_raw, parts["customers"])]
+    customers = _customers(lines, [taken for _, taken in files])
+    rest = {**parts, "events": parts["events"] if parts["orders"] else []}
+    return with_extras(ask, rest, [*raws, *(raw for raw, _ in files)], customers, lines)
+
+
+# ------------------------------------------------------------------------------------------------------- lines
+
+def take_lines(raw: Raw, number: int, options: Options) -> Taken:
+    """The file's lines as events of kind order, return and cancellation; corrections and free lines rejected."""
+    found = match(LINE_FIELDS, raw.frame.columns)
+    if {"price", "quantity"} <= set(found):
+        found.pop("amount", None)
+    taken = _without_repeats(take(raw, LINE_FIELDS, found, options), raw, found)
+    lines = _priced(taken.frame)
+    reasons = _refusals(lines, found)
+    kept = lines[(reasons == "").to_numpy()]
+    findings = (*taken.findings, *_refusal_findings(reasons, raw), *_unused(raw, found), *_grouping(raw, found))
+    refused = rejects(raw, reasons[(reasons != "").to_numpy()])
+    return replace(taken, frame=_as_events(kept, number), findings=findings,
+                   rejected=pd.concat([taken.rejected, refused], ignore_index=True))
+
+
+def _without_repeats(taken: Taken, raw: Raw, found: dict[str, str]) -> Taken:
+    """Lines that name order and item and repeat another in every column were exported twice."""
+    if not {"order_id", "item_id"} <= set(found):
+        return taken
+    repeated = raw.frame.loc[taken.frame.index].duplicated()
+    if not repeated.any():
+        return taken
+    count = int(repeated.sum())
+    finding = Finding("warning", raw.name, f"{plural(count, 'line repeats', 'lines repeat')} another in every column.",
+                      "One of each was kept.", count)
+    return replace(taken, frame=taken.frame[~repeated], findings=(*taken.findings, finding))
+
+
+def _priced(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every line with quantity, signed amount and order id."""
+    quantity = frame["quantity"] if "quantity" in frame else pd.Series(1.0, index=frame.index)
+    amount = frame["amount"] if "amount" in frame else frame["price"] * quantity
+    return frame.assign(quantity=quantity, amount=amount, order_id=_order_ids(frame))
+
+
+def _order_ids(frame: pd.DataFrame) -> pd.Series:
+    """The order's id, or customer and time where there is none."""
+    own = frame["order_id"] if "order_id" in frame else pd.Series(None, index=frame.index, dtype=object)
+    if not own.isna().any():
+        return own
+    gap = frame[own.isna()]
+    return own.fillna(gap["customer_id"] + "@" + gap["at"].dt.strftime("%Y-%m-%dT%H:%M:%S"))
+
+
+def _refusals(lines: pd.DataFrame, found: dict[str, str]) -> pd.Series:
+    """Why a line is no order, return or cancellation; "" where it is one."""
+    reasons = pd.Series("", index=lines.index, dtype=object)
+    zero = lines["quantity"] == 0
+    reasons[zero] = f"{found.get('quantity', 'quantity')} is 0"
+    if "price" in found:
+        free = lines["price"] <= 0
+        reasons[free] = found["price"] + ": " + lines.loc[free, "price"].map("{:g}".format) + " is not above 0"
+    if "order_id" in found:
+        fixed = like(lines["order_id"], r"[Aa]\d")
+        reasons[fixed] = found["order_id"] + ": " + lines.loc[fixed, "order_id"] + " is an adjustment, not an order"
+    return reasons
+
+
+def _refusal_findings(reasons: pd.Series, raw: Raw) -> Findings:
+    """One finding per sort of reason."""
+    sorts = reasons[(reasons != "").to_numpy()].str.replace(r": .* is ", " is ", regex=True).value_counts()
+    return tuple(Finding("note", raw.name, f"{plural(count, 'line was', 'lines were')} rejected: {sort}.",
+                         "See the rejected rows.", int(count)) for sort, count in sorts.items())
+
+
+def _unused(raw: Raw, found: dict[str, str]) -> Findings:
+    names = [name for name in raw.frame.columns if name not in found.values()]
+    if not names:
+        return ()
+    what = f"Not used: {', '.join(names)}."
+    return (Finding("note", raw.name, what, "Give customers' attributes in a file of their own."),)
+
+
+def _grouping(raw: Raw, found: dict[str, str]) -> Findings:
+    if "order_id" in found:
+        return ()
+    return (Finding("note", raw.name, "Lines carry no order id.", "Lines of one customer at one time are one order."),)
+
+
+def _as_events(lines: pd.DataFrame, number: int) -> pd.DataFrame:
+    back = (lines["amount"] < 0) | (lines["quantity"] < 0)
+    cancelled = like(lines["order_id"], r"[Cc]\d[^@]*$")
+    frame = pd.DataFrame({
+        "event_id": f"{number}-" + lines.index.astype(str),
+        "customer_id": lines["customer_id"], "at": lines["at"],
+        "kind": np.select([cancelled, back], ["cancellation", "return"], "order"),
+        "group_id": lines["order_id"], "amount": lines["amount"].abs(), "quantity": lines["quantity"].abs(),
+    }, index=lines.index)
+    extra = [name for name in (ITEM.name, "country") if name in lines]
+    return frame.join(lines[extra])
+
+
+# --------------------------------------------------------------------------------------------------- customers
+
+def _customers(lines: Sequence[Taken], files: Sequence[Taken]) -> Taken:
+    """One row per customer: first order, its country, and the attributes of the customers' files."""
+    every = pd.concat([taken.frame for taken in lines], ignore_index=True) if lines else _no_lines()
+    orders = every[every["kind"] == "order"].sort_values("at", kind="stable")
+    known = pd.DataFrame({"customer_id": pd.unique(every["customer_id"])})
+    first = orders.drop_duplicates("customer_id").rename(columns={"at": FIRST_ORDER.name})
+    columns = [FIRST_ORDER, *(field.column for field in LINE_FIELDS if field.name == "country" and "country" in first)]
+    frame = known.merge(first[["customer_id", *(column.name for column in columns)]], how="left")
+    for taken in files:
+        new = [column for column in taken.columns if column.name not in frame and column.name != "customer_id"]
+        frame = frame.merge(taken.frame[["customer_id", *(column.name for column in new)]], how="outer")
+        columns += new
+    frame = frame.sort_values("customer_id", ignore_index=True)
+    findings = [*(finding for taken in files for finding in taken.findings), *_without_orders(frame, orders)]
+    refused = [taken.rejected for taken in files]
+    return Taken(frame, (CUSTOMER_ID, *columns), pd.concat(refused) if refused else pd.DataFrame(), tuple(findings))
+
+
+def _no_lines() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in ("customer_id", "at", "kind")})
+
+
+def _without_orders(customers: pd.DataFrame, orders: pd.DataFrame) -> Findings:
+    if not len(orders):
+        return (Finding("error", "orders", "No order is left after reading.", "Check the columns that were taken."),)
+    count = int(customers[FIRST_ORDER.name].isna().sum())
+    if not count:
+        return ()
+    return (Finding("note", "customers", f"{plural(count, 'customer has', 'customers have')} no order.",
+                    "Kept; nothing is predicted for them.", count),)

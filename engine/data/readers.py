@@ -1,0 +1,336 @@
+"""Files in: CSV, Parquet and Excel become frames, and whatever had to be repaired on the way becomes a Finding.
+
+Text columns arrive as pandas categories of text exactly as written, so that ids keep their zeros and a value that
+occurs a million times is parsed once. Parquet and Excel columns of one type keep it. Nothing is interpreted here:
+that is the parsers' work.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from engine.data.workbooks import read_sheet
+from engine.errors import EngineError
+from engine.schema import Finding, Source, plural
+
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".psv")
+PARQUET = (".parquet", ".pq")
+EXCEL = (".xlsx",)
+MAX_CELL = 100_000
+SAMPLE = 1 << 18
+MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", r"\s+": "white space"}
+FOREIGN = {b"PAR1": "Parquet", b"PK\x03\x04": "Excel or zip", b"\x1f\x8b": "gzip", b"%PDF": "PDF",
+           b"\xd0\xcf\x11\xe0": "old Excel"}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One file as read. The frame's index counts rows: 1 is the first row under the header.
+
+    rejected: lines that have no place in the frame: "row" and "reason".
+    clashes: by column, texts that occur both as a number and as a text (7 and "7").
+    """
+
+    source: Source
+    frame: pd.DataFrame
+    findings: tuple[Finding, ...] = ()
+    rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"row": [], "reason": []}))
+    clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return self.source.name
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a text file is written: encoding, delimiter, and the names in its header."""
+
+    encoding: str
+    delimiter: str
+    header: tuple[str, ...]
+    sample: tuple[tuple[str, ...], ...]
+
+
+def read_raw(path: Path) -> Raw:
+    """The file as a frame of text or typed columns, with findings; EngineError with advice when it cannot be used."""
+    path = existing(path)
+    try:
+        frame, findings, rejected, clashes = _read(path)
+    except OSError as problem:
+        raise EngineError(f"{path.name} cannot be read: {problem.strerror or problem}. "
+                          "Check the file and your right to read it.") from problem
+    if not len(frame):
+        raise EngineError(f"{path.name} has a header but no rows. Export it again with its data.")
+    source = Source(path.name, digest(path), len(frame) + len(rejected))
+    _refuse_big_cells(path.name, frame)
+    return Raw(source, frame, tuple(findings), rejected, clashes)
+
+
+def column_names(path: Path) -> list[str]:
+    """The names in the file's header, without reading the rest."""
+    path = existing(path)
+    if path.suffix.lower() in TEXT:
+        return list(_layout(path).header)
+    if path.suffix.lower() in PARQUET:
+        return [str(name) for name in _parquet(path).schema_arrow.names]
+    return list(read_sheet(path, rows=1).frame.columns)
+
+
+def existing(path: Path) -> Path:
+    """The path, if it is a file of a kind that can be read; EngineError with advice if not."""
+    if path.is_dir():
+        raise EngineError(f"{path} is a folder. Give the path of one file.")
+    if not path.exists():
+        raise EngineError(f"There is no file {path}. Check the path.")
+    if path.suffix.lower() not in TEXT + PARQUET + EXCEL:
+        kinds = ", ".join(TEXT + PARQUET + EXCEL)
+        raise EngineError(f"{path.name} has an unknown ending {path.suffix!r}. Save it as one of: {kinds}.")
+    if path.stat().st_size == 0:
+        raise EngineError(f"{path.name} is empty. Export it again.")
+    return path
+
+
+def digest(path: Path) -> str:
+    """The sha256 of the file's bytes, as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+Parts = tuple[pd.DataFrame, Sequence[Finding], pd.DataFrame, Mapping[str, tuple[str, ...]]]
+
+
+def _read(path: Path) -> Parts:
+    ending = path.suffix.lower()
+    if ending in TEXT:
+        return _read_text(path)
+    if ending in PARQUET:
+        return _read_parquet(path)
+    sheet = read_sheet(path)
+    refuse_bad_names(path.name, list(sheet.frame.columns))
+    return sheet.frame, sheet.findings, _no_rejects(), sheet.clashes
+
+
+def _no_rejects() -> pd.DataFrame:
+    return pd.DataFrame({"row": pd.Series(dtype=int), "reason": pd.Series(dtype=object)})
+
+
+def refuse_bad_names(file: str, names: Sequence[str]) -> None:
+    """EngineError when a column name repeats or the first line holds values instead of names."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise EngineError(f"{file} has more than one column named {', '.join(map(repr, repeated))}. "
+                          "Rename or drop the repeated columns.")
+    if all(re.fullmatch(r"[-+]?\d+(\.\d+)?", name) for name in names):
+        raise EngineError(f"{file} begins with values ({', '.join(names[:3])}) instead of column names. "
+                          "Add a header line.")
+
+
+def _refuse_big_cells(file: str, frame: pd.DataFrame) -> None:
+    for name in frame.columns:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            texts = frame[name].cat.categories
+            longest = pc.max(pc.utf8_length(pa.array(texts, pa.large_string()))).as_py() or 0
+            if longest > MAX_CELL:
+                row = frame.index[frame[name].isin([text for text in texts if len(text) == longest])][0]
+                raise EngineError(f"{file}: row {row}, column {name!r} holds a cell of {longest:,} characters; "
+                                  f"the limit is {MAX_CELL:,}. Look for a stray quotation mark or drop the column.")
+
+
+# ------------------------------------------------------------------------------------------------- text files
+
+def _read_text(path: Path) -> Parts:
+    layout = _layout(path)
+    frame, rejected = _text_frame(path, layout)
+    blank = [name for name in frame.columns if name.startswith("unnamed_") and set(frame[name].cat.categories) <= {""}]
+    return frame.drop(columns=blank), _layout_findings(path, layout), rejected, {}
+
+
+def _layout(path: Path) -> _Layout:
+    encoding = _encoding(path)
+    with path.open(encoding=encoding, newline="") as file:
+        text = file.read(SAMPLE)
+    if not text.strip():
+        raise EngineError(f"{path.name} is empty. Export it again.")
+    delimiter, rows = _split(path.name, text)
+    header = tuple(name.strip() or f"unnamed_{number}" for number, name in enumerate(rows[0], 1))
+    refuse_bad_names(path.name, header)
+    return _Layout(encoding, delimiter, header, tuple(map(tuple, rows[1:])))
+
+
+def _encoding(path: Path) -> str:
+    """The encoding by its mark, else UTF-8 if every byte agrees, else Windows-1252, else Latin-1."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    for mark, kind in FOREIGN.items():
+        if start.startswith(mark):
+            raise EngineError(f"{path.name} is a {kind} file, not text. Rename it or save it as CSV.")
+    for mark, encoding in MARKS.items():
+        if start.startswith(mark):
+            return _checked(path, encoding)
+    control = sum(byte < 32 and byte not in b"\t\n\r\f\x1a" for byte in start)
+    if b"\0" in start or control > len(start) / 200:
+        raise EngineError(f"{path.name} does not hold text. Save it as CSV with UTF-8 encoding.")
+    return next(encoding for encoding in ("utf-8", "cp1252", "latin-1") if _decodes(path, encoding))
+
+
+def _checked(path: Path, encoding: str) -> str:
+    if not _decodes(path, encoding):
+        raise EngineError(f"{path.name} begins as {encoding} but breaks off. Save it again as CSV with UTF-8 encoding.")
+    return encoding
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            while file.read(1 << 22):
+                pass
+    except UnicodeError:
+        return False
+    return True
+
+
+def _split(file: str, text: str) -> tuple[str, list[list[str]]]:
+    """The delimiter that gives most columns of equal count, and the sample's rows split by it."""
+    splits = {mark: _rows(file, text, mark) for mark in DELIMITERS if mark != r"\s+"}
+    best = max(splits, key=lambda mark: _width(splits[mark]))
+    if _width(splits[best]) > 1:
+        return best, splits[best]
+    words = [line.split() for line in text.splitlines()[:51] if line.strip()]
+    return (r"\s+", words) if _width(words) > 1 else (",", splits[","])
+
+
+def _rows(file: str, text: str, delimiter: str) -> list[list[str]]:
+    complete = text if len(text) < SAMPLE else text[:text.rfind("\n") + 1] or text
+    reader = csv.reader(io.StringIO(complete, newline=""), delimiter=delimiter)
+    try:
+        return [row for row, _ in zip((row for row in reader if row), range(51), strict=False)]
+    except csv.Error as problem:
+        raise EngineError(f"{file}: line {reader.line_num} holds a cell of more than {MAX_CELL:,} characters. "
+                          "Look for a stray quotation mark or drop the column.") from problem
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """The header's number of columns if most rows have it too, else 0."""
+    agree = sum(len(row) == len(rows[0]) for row in rows) if rows else 0
+    return len(rows[0]) if agree * 2 > len(rows) else 0
+
+
+def _text_frame(path: Path, layout: _Layout) -> tuple[pd.DataFrame, pd.DataFrame]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            frame = pd.read_csv(path, sep=layout.delimiter, encoding=layout.encoding, dtype="category", na_filter=False,
+                                index_col=False, on_bad_lines="warn", low_memory=False)
+        except pd.errors.ParserError as problem:
+            raise EngineError(f"{path.name} cannot be split into columns: {str(problem).rsplit('C error: ')[-1]}. "
+                              "Look for an unclosed quotation mark there.") from problem
+    words = "\n".join(str(warning.message) for warning in said)
+    if "Length of header" in words:
+        _refuse_long_rows(path.name, layout)
+    frame.columns = pd.Index(layout.header)
+    return _numbered(frame, words)
+
+
+def _refuse_long_rows(file: str, layout: _Layout) -> None:
+    """Trailing delimiters are harmless; rows with more cells than the header has names are not."""
+    for number, row in enumerate(layout.sample, 2):
+        if any(cell.strip() for cell in row[len(layout.header):]):
+            raise EngineError(f"{file}: line {number} has {len(row)} cells but the header has "
+                              f"{len(layout.header)} names. Quote cells that contain the delimiter.")
+
+
+def _numbered(frame: pd.DataFrame, words: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The frame indexed by row number, and the lines that pandas skipped because they have too many cells."""
+    skipped = re.findall(r"Skipping line (\d+): expected (\d+) fields, saw (\d+)", words)
+    rows = [int(line) - 1 for line, _, _ in skipped]
+    reasons = [f"{saw} cells where the header has {expected} names" for _, expected, saw in skipped]
+    numbers = np.setdiff1d(np.arange(1, len(frame) + len(rows) + 1), rows)
+    if len(numbers) == len(frame):
+        frame.index = pd.Index(numbers)
+    else:
+        frame.index = pd.RangeIndex(1, len(frame) + 1)
+    return frame, pd.DataFrame({"row": pd.Series(rows, dtype=int), "reason": pd.Series(reasons, dtype=object)})
+
+
+def _layout_findings(path: Path, layout: _Layout) -> list[Finding]:
+    found = []
+    if layout.encoding == "utf-8-sig":
+        found.append(Finding("note", path.name, "The file begins with a byte-order mark.", "It was left out."))
+    elif layout.encoding != "utf-8":
+        found.append(Finding("note", path.name, f"The file is encoded as {layout.encoding}.", "It was read as such."))
+    if layout.delimiter != ",":
+        found.append(Finding("note", path.name, f"Columns are separated by {DELIMITERS[layout.delimiter]}.",
+                             "They were split there."))
+    unnamed = [name for name in layout.header if name.startswith("unnamed_")]
+    if unnamed:
+        found.append(Finding("note", path.name, f"{plural(len(unnamed), 'column has', 'columns have')} no name.",
+                             f"Called {', '.join(unnamed)}."))
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------- Parquet
+
+def _parquet(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as problem:
+        raise EngineError(f"{path.name} is not a whole Parquet file. Copy or export it again.") from problem
+
+
+def _read_parquet(path: Path) -> Parts:
+    file = _parquet(path)
+    names = [str(name) for name in file.schema_arrow.names]
+    refuse_bad_names(path.name, names)
+    try:
+        table = file.read(use_threads=False)
+    except (pa.ArrowException, OSError) as problem:
+        raise EngineError(f"{path.name} is damaged inside. Copy or export it again.") from problem
+    frame = pd.DataFrame({name.strip(): _typed(table.column(number)) for number, name in enumerate(names)})
+    frame.index = pd.RangeIndex(1, len(frame) + 1)
+    return frame, [], _no_rejects(), {}
+
+
+def _typed(column: pa.ChunkedArray) -> pd.Series:
+    """Text as a category, whole numbers as such even with gaps, moments as naive UTC, decimals as floats."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_integer(kind):
+        return column.to_pandas(types_mapper=_whole)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return column.cast(pa.float64(), safe=False).to_pandas()
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        zoned = column.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
+        return zoned.cast(pa.timestamp("us")).to_pandas()
+    if pa.types.is_boolean(kind):
+        return column.to_pandas(types_mapper=_whole)
+    text = column if pa.types.is_large_string(kind) else _as_text(column)
+    return text.dictionary_encode().to_pandas().astype("category")
+
+
+def _whole(kind: pa.DataType) -> pd.api.extensions.ExtensionDtype:
+    return pd.BooleanDtype() if pa.types.is_boolean(kind) else pd.Int64Dtype()
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.large_string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        cells = [None if cell is None else str(cell) for cell in column.to_pylist()]
+        return pa.chunked_array([pa.array(cells, pa.large_string())])
