@@ -1,0 +1,55 @@
+"""Invented companies with known truth: raw files that pass through the same door as any company's.
+
+Everything here is synthetic. Names, addresses and numbers belong to nobody, and no figure measured on these companies
+says anything about a real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from engine.data.demo import shop, telecom
+
+
+@dataclass(frozen=True)
+class DemoFiles:
+    """What a demo company wrote: raw files for the adapter, and apart from them the truth that no model may see."""
+
+    sources: tuple[Path, ...]
+    adapter: str
+    truth: Path
+    observed_until: datetime
+
+
+@dataclass(frozen=True)
+class Demo:
+    """An invented company. `customers` is how many it has unless asked otherwise."""
+
+    name: str
+    sector: str
+    adapter: str
+    currency: str
+    words: str
+    customers: int
+    observed_until: datetime
+    make: Callable[[Path, int, int], tuple[tuple[Path, ...], Path]]
+    synthetic: bool = True
+
+    def write(self, folder: Path, seed: int, customers: int | None = None) -> DemoFiles:
+        """The company's raw files and truth in `folder`; the same seed and size give the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        sources, truth = self.make(folder, seed, customers or self.customers)
+        return DemoFiles(sources, self.adapter, truth, self.observed_until)
+
+
+DEMOS = {demo.name: demo for demo in (
+    Demo("demo-telecom", "telecom", "telco", "USD",
+         "An invented telecom: contracts, two years of use, payments and tickets, past randomised offers.",
+         7_000, telecom.OBSERVED_UNTIL, telecom.make),
+    Demo("demo-shop", "retail", "orders", "GBP",
+         "An invented shop: two years of orders, returns, visits, carts and wishlists.",
+         10_000, shop.OBSERVED_UNTIL, shop.make),
+)}
