@@ -112,7 +112,7 @@ def gather_snapshot(ask: Ask, sources: Sequence[Path], fields: Sequence[Field], 
                           "beside it events and past offers if you like.")
     raw = read_raw(parts["customers"][0])
     taken = shape(one_row_each(take_all(raw, fields, ask.options, found, ignored), raw), raw)
-    return with_extras(ask, parts, [raw], taken)
+    return with_extras(ask, parts, [raw], taken, features=fields)
 
 
 def _lacks(sources: Sequence[Path], fields: Sequence[Field]) -> str:
@@ -135,7 +135,7 @@ def take_all(raw: Raw, fields: Sequence[Field], options: Options, told: Mapping[
 
 
 def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[Raw], customers: Taken,
-                events: Sequence[Taken] = ()) -> Gathered:
+                events: Sequence[Taken] = (), features: Sequence[Field] = ()) -> Gathered:
     """Customers (and their orders) together with the events and past offers of the extra sources."""
     known = set(customers.frame["customer_id"])
     more_raws, happened, made = list(raws), list(events), []
@@ -144,7 +144,7 @@ def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[R
         happened.append(of_known_customers(take_events(raw, len(more_raws) - 1, ask.options), raw, known))
     for path in parts["offers"]:
         more_raws.append(raw := read_raw(path))
-        made.append(of_known_customers(take_offers(raw, ask.options), raw, known))
+        made.append(take_offers(raw, ask.options, features))
     table, repeated = events_table([taken.frame for taken in happened]) if happened else (None, ())
     every = [customers, *happened, *made]
     return Gathered(

@@ -89,14 +89,22 @@ def of_known_customers(taken: Taken, raw: Raw, known: Collection[str]) -> Taken:
                    rejected=pd.concat([taken.rejected, refused], ignore_index=True))
 
 
-def take_offers(raw: Raw, options: Options) -> Taken:
-    """The file's past offers as OFFER_HISTORY; its other columns follow, as they were when the offer was made."""
-    found = match(OFFER_FIELDS, raw.frame.columns)
-    others, fields = other_fields(raw, found.values(), OFFER_HISTORY.names)
-    taken = take(raw, (*OFFER_FIELDS, *fields), found | others, options)
+def take_offers(raw: Raw, options: Options, customers: Sequence[Field] = ()) -> Taken:
+    """The file's past offers as OFFER_HISTORY; its other columns follow, as they were when the offer was made.
+
+    customers: the fields of the customers' file, so that the same column is read the same way here. Who was offered
+    something may have left long ago and need not be among today's customers.
+    """
+    features = [replace(wanted, needed=False, required=False, strict=False) for wanted in customers
+                if wanted.name not in OFFER_HISTORY.names]
+    wanted_here = (*OFFER_FIELDS, *features)
+    found = match(wanted_here, raw.frame.columns)
+    others, fields = other_fields(raw, found.values(), [wanted.name for wanted in wanted_here])
+    taken = take(raw, (*wanted_here, *fields), found | others, options)
     absent = {name: pd.Series(float("nan"), index=taken.frame.index) for name in OFFER_HISTORY.names
               if name not in taken.frame}
-    frame = taken.frame.assign(**absent)[[*OFFER_HISTORY.names, *(wanted.name for wanted in fields)]]
+    after = [name for name in taken.frame if name not in OFFER_HISTORY.names]
+    frame = taken.frame.assign(**absent)[[*OFFER_HISTORY.names, *after]]
     return replace(taken, frame=frame.sort_values(["customer_id", "offered_at"], kind="stable"))
 
 

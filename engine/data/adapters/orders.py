@@ -146,7 +146,8 @@ def _refusals(lines: pd.DataFrame, found: dict[str, str]) -> pd.Series:
     reasons[zero] = f"{found.get('quantity', 'quantity')} is 0"
     if "price" in found:
         free = lines["price"] <= 0
-        reasons[free] = found["price"] + ": " + lines.loc[free, "price"].map("{:g}".format) + " is not above 0"
+        name = found["price"]
+        reasons[free] = lines.loc[free, "price"].map(lambda price: f"{name}: {price:g} is not above 0")
     if "order_id" in found:
         fixed = like(lines["order_id"], r"[Aa]\d")
         reasons[fixed] = found["order_id"] + ": " + lines.loc[fixed, "order_id"] + " is an adjustment, not an order"
