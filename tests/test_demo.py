@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
+from engine.data import adapters
 from engine.data.demo import DEMOS, DemoFiles, shop, telecom, telecom_truth
 from engine.data.features.telecom import event_features, telecom_features
 from engine.schema import CONTACT, EVENT_KINDS, OFFER_HISTORY
@@ -117,6 +118,34 @@ class TestEveryDemo:
         assert truth.index.is_unique
         assert len(truth) == 300
         assert truth["churn_probability"].between(0, 1).all()
+
+
+class TestThroughTheDoor:
+    """Demo companies are read by the same adapters as any company."""
+
+    @pytest.mark.parametrize("name", DEMOS)
+    def test_adapter_is_recognised_and_takes_every_row(self, name: str, tmp_path: Path, now: datetime) -> None:
+        demo = DEMOS[name]
+        files = demo.write(tmp_path / "raw", seed=3, customers=300)
+        reading = adapters.read(files.sources, tmp_path / "data", name=name, now=now,
+                                observed_until=files.observed_until, options={"horizon_days": 91})
+        assert adapters.guess(files.sources).name == demo.adapter == files.adapter
+        assert reading.dataset.sector == demo.sector
+        assert len(reading.rejected) == 0
+        assert {finding.severity for finding in reading.findings} <= {"note"}
+        assert len(reading.dataset.frame()) == 300
+        assert reading.dataset.events is not None
+
+    def test_past_offers_keep_their_features(self, tmp_path: Path, now: datetime) -> None:
+        files = DEMOS["demo-telecom"].write(tmp_path / "raw", seed=3, customers=300)
+        reading = adapters.read(files.sources, tmp_path / "data", name="demo", now=now)
+        assert reading.dataset.offers is not None
+        offers = pd.read_parquet(reading.dataset.offers)
+        written = pd.read_csv(files.sources[2])
+        assert len(offers) == len(written) == 257
+        features = telecom_features(offers.set_index("customer_id"), None, files.observed_until)
+        assert set(features["phone_service"].cat.categories) <= {"Yes", "No"}
+        assert features["services_count"].notna().all()
 
 
 class TestTelecomFiles:
@@ -264,6 +293,9 @@ class TestShop:
         assert back["order_id"].str.startswith("R").all()
         first = bought.groupby("order_id")["at"].first()
         assert (back["at"] > back["order_id"].str[1:].map(first)).all()
+
+    def test_an_order_names_an_item_once(self, store: tuple) -> None:
+        assert not store[0].duplicated(["order_id", "item"]).any()
 
     def test_everyone_has_ordered(self, store: tuple) -> None:
         orders, _, truth = store

@@ -108,16 +108,13 @@ def draw_orders(shoppers: pd.DataFrame, clock: Clock, rng: np.random.Generator) 
 def order_lines(orders: pd.DataFrame, shoppers: pd.DataFrame, shelf: pd.DataFrame, rng: np.random.Generator,
                 ) -> pd.DataFrame:
     """The lines of each order, and lines sent back up to 25 days later as negative quantities; in order of time."""
-    lines = 1 + rng.poisson((LINES_PER_ORDER - 1) * rng.gamma(1.5, 1 / 1.5, len(orders)))
-    which = np.repeat(np.arange(len(orders)), lines)
-    row = orders["row"].to_numpy()[which]
-    item = rng.choice(len(shelf), len(which), p=shelf["share"])
+    which, item, quantity = _baskets(orders, shoppers, shelf, rng)
     bought = pd.DataFrame({
-        "customer_id": shoppers["customer_id"].to_numpy()[row],
+        "customer_id": shoppers["customer_id"].to_numpy()[orders["row"].to_numpy()[which]],
         "order_id": (100_000 + _rank(orders["day"]))[which].astype(str),
         "item": shelf["item"].to_numpy()[item],
         "at": moment(orders["day"].to_numpy())[which],
-        "quantity": 1 + rng.poisson(shoppers["pieces"].to_numpy()[row]),
+        "quantity": quantity,
         "price": shelf["price"].to_numpy()[item],
     })
     back = bought[rng.random(len(bought)) < RETURN_RATE].copy()
@@ -125,6 +122,17 @@ def order_lines(orders: pd.DataFrame, shoppers: pd.DataFrame, shelf: pd.DataFram
     back["order_id"], back["quantity"] = "R" + back["order_id"], -back["quantity"]
     back = back[back["at"] < OBSERVED_UNTIL]
     return pd.concat([bought, back]).sort_values(["at", "order_id", "item"], kind="stable", ignore_index=True)
+
+
+def _baskets(orders: pd.DataFrame, shoppers: pd.DataFrame, shelf: pd.DataFrame, rng: np.random.Generator,
+             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row of the order, row of the shelf and pieces of every line; an item taken twice is one line."""
+    takes = 1 + rng.poisson((LINES_PER_ORDER - 1) * rng.gamma(1.5, 1 / 1.5, len(orders)))
+    which = np.repeat(np.arange(len(orders)), takes)
+    item = rng.choice(len(shelf), len(which), p=shelf["share"])
+    pieces = 1 + rng.poisson(shoppers["pieces"].to_numpy()[orders["row"].to_numpy()[which]])
+    line, same = np.unique(which * len(shelf) + item, return_inverse=True)
+    return line // len(shelf), line % len(shelf), np.bincount(same, pieces).astype(int)
 
 
 def visits(orders: pd.DataFrame, shoppers: pd.DataFrame, clock: Clock, rng: np.random.Generator) -> pd.DataFrame:

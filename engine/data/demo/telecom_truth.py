@@ -154,14 +154,14 @@ def remaining(customers: pd.DataFrame, recent: pd.DataFrame) -> pd.DataFrame:
     S(k) = product over the quarters up to month k of (1 - p(tenure then)); margin = bill x 0.5, paid at each month's
     end while the customer stays, discounted at 10 % a year.
     """
-    survival, months, worth = np.ones(len(customers)), np.zeros(len(customers)), np.zeros(len(customers))
+    constant = _from_services(customers) + _from_people(customers) + _from_events(customers, recent)
+    quarters = [sigmoid(constant + _from_contract(customers, 3 * k)) for k in range(HORIZON_MONTHS // 3)]
+    stays = (1 - np.repeat(quarters, 3, axis=0)) ** (MONTH_DAYS / WINDOW_DAYS)
+    survival = stays.cumprod(axis=0)
+    discount = (1 + ANNUAL_DISCOUNT) ** (-np.arange(1, HORIZON_MONTHS + 1) / 12)
     margin = MARGIN_RATE * customers["monthly_charges"].to_numpy()
-    for month in range(1, HORIZON_MONTHS + 1):
-        quarterly = sigmoid(log_odds(customers, recent, months_later=3 * ((month - 1) // 3)).to_numpy())
-        survival = survival * (1 - quarterly) ** (MONTH_DAYS / WINDOW_DAYS)
-        months += survival
-        worth += survival * margin / (1 + ANNUAL_DISCOUNT) ** (month / 12)
-    return pd.DataFrame({"expected_months": months, "expected_ltv": worth}, index=customers.index)
+    return pd.DataFrame({"expected_months": survival.sum(axis=0), "expected_ltv": margin * (discount @ survival)},
+                        index=customers.index)
 
 
 def offered(customers: pd.DataFrame, truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
