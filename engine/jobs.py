@@ -171,12 +171,18 @@ def _end(job: Job, how: signal.Signals, seconds: float) -> bool:
 
 def _lives(job: Job) -> bool:
     """Whether any process of the job is left: they hold the dataset's lock, and nobody else does meanwhile."""
-    if job.pid in _CHILDREN and _CHILDREN[job.pid].poll() is not None:
-        del _CHILDREN[job.pid]
+    _reap()
     holder = locks.holder(job.dataset)
     if job.status == "queued":
         return locks.is_held(job.dataset)
     return holder is not None and holder.job == job.id
+
+
+def _reap() -> None:
+    """Take note of this process's own children that have ended, so that the system can forget them."""
+    for pid, child in list(_CHILDREN.items()):
+        if child.poll() is not None:
+            _CHILDREN.pop(pid, None)
 
 
 def _settled(job: Job) -> Job:

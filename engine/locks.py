@@ -25,6 +25,7 @@ from engine.schema.codec import dumps, loads
 
 INHERITED = "HOLDFAST_LOCK"
 LOOK_SECONDS = 0.02
+PATIENCE_SECONDS = 0.5
 _HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
 
 
@@ -61,7 +62,7 @@ def take(name: str) -> int:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    if not _try(lock, fcntl.LOCK_EX, patience_seconds=1.0):
+    if not _try(lock, fcntl.LOCK_EX, patience_seconds=PATIENCE_SECONDS):
         os.close(lock)
         raise EngineError(_busy(name, holder(name)))
     return lock

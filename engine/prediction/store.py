@@ -118,9 +118,8 @@ def current(dataset: str, pointer: str = "production", home: Path | None = None)
 
 def promote(dataset: str, model_id: str, pointer: str = "production", home: Path | None = None) -> str:
     """Point "production" or "staging" to a sound model, by id or by the other pointer's name; returns its id."""
-    model_id = _resolve(dataset, model_id, home)
+    stack, model_id = _stack(dataset, pointer, home), _resolve(dataset, model_id, home)
     _verified(_model_folder(dataset, model_id, home))
-    stack = _stack(dataset, pointer, home)
     if stack[:1] != [model_id]:
         _point(dataset, pointer, [model_id, *stack], home)
     return model_id
