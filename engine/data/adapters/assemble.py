@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -192,14 +193,16 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
     refuse_errors(gathered.findings)
     until = observed_until(ask, gathered.events)
     columns = tuple(column for column in gathered.columns if column.name != "customer_id")
+    tables = {"customers": _customers(gathered.customers, columns)}
+    tables |= {} if gathered.events is None else {"events": gathered.events}
+    tables |= {} if gathered.offers is None else {"offers": _plain(gathered.offers)}
+    paths = _write(tables, ask.into)
     dataset = Dataset(
         name=ask.name, version=version(ask, gathered.raws, until), kind=ask.kind, adapter=ask.adapter,
         sector=ask.options.get("sector") or sector or ask.sector,
         currency=ask.options.get("currency") or currency or gathered.currency,
         label=label, money=money, observed_until=until, synthetic=bool(ask.options.get("synthetic", False)),
-        customers=_write(_customers(gathered.customers, columns), ask.into / "customers.parquet"), columns=columns,
-        events=None if gathered.events is None else _write(gathered.events, ask.into / "events.parquet"),
-        offers=None if gathered.offers is None else _write(_plain(gathered.offers), ask.into / "offers.parquet"),
+        customers=paths["customers"], columns=columns, events=paths.get("events"), offers=paths.get("offers"),
         sources=tuple(raw.source for raw in gathered.raws), options=jsonable({**ask.options, **gathered.learned}),
     )
     return Reading(dataset, gathered.findings, _rejected(gathered.rejected))
@@ -229,18 +232,23 @@ def _plain(frame: pd.DataFrame) -> pa.Table:
     return table.cast(pa.schema(empty))
 
 
-def _write(table: pa.Table, path: Path) -> Path:
-    """The table as Parquet, through a temporary name, so that the path never holds half a file."""
-    half = path.with_name(path.name + ".half")
+def _write(tables: Mapping[str, pa.Table], into: Path) -> dict[str, Path]:
+    """The tables as Parquet, all under temporary names first, so that the folder never holds half of them."""
+    paths = {name: into / f"{name}.parquet" for name in tables}
+    halves = {name: into / f"{name}.parquet.half" for name in tables}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, half, compression="zstd")
-        half.replace(path)
+        into.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            pq.write_table(table, halves[name], compression="zstd")
+        for name, half in halves.items():
+            half.replace(paths[name])
     except OSError as problem:
-        half.unlink(missing_ok=True)
-        raise EngineError(f"{path} cannot be written: {problem.strerror or problem}. "
+        for half in halves.values():
+            with contextlib.suppress(OSError):
+                half.unlink()
+        raise EngineError(f"{into} cannot be written: {problem.strerror or problem}. "
                           "Free space there, or choose another folder.") from problem
-    return path
+    return paths
 
 
 def _rejected(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
