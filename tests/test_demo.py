@@ -69,6 +69,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.Da
     return orders, events, pd.read_parquet(files.truth)
 
 
+@pytest.fixture(scope="module", params=list(DEMOS))
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DemoFiles:
+    """Each demo company with 300 customers."""
+    return DEMOS[request.param].write(tmp_path_factory.mktemp(request.param), seed=3, customers=300)
+
+
 def roc_auc(y: pd.Series, p: pd.Series) -> float:
     """Mann-Whitney: the chance that a leaver is ranked above a stayer."""
     ranks, leavers = rankdata(p), int(y.sum())
@@ -87,7 +93,7 @@ class TestEveryDemo:
     def test_same_seed_same_bytes_and_another_seed_others(self, name: str, tmp_path: Path) -> None:
         digests = []
         for folder, seed in (("a", 7), ("b", 7), ("c", 8)):
-            files = DEMOS[name].write(tmp_path / folder, seed=seed, customers=400)
+            files = DEMOS[name].write(tmp_path / folder, seed=seed, customers=60)
             digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in (*files.sources, files.truth)])
         assert digests[0] == digests[1]
         assert not set(digests[0]) & set(digests[2])
@@ -99,21 +105,17 @@ class TestEveryDemo:
         assert demo.name == name
         assert "invented" in demo.words
 
-    @pytest.mark.parametrize("name", DEMOS)
-    def test_contacts_reach_nobody(self, name: str, tmp_path: Path) -> None:
-        files = DEMOS[name].write(tmp_path, seed=3, customers=300)
-        path = next(path for path in files.sources if path.name == "customers.csv")
+    def test_contacts_reach_nobody(self, small: DemoFiles) -> None:
+        path = next(path for path in small.sources if path.name == "customers.csv")
         people = pd.read_csv(path, dtype={"phone": str})
         assert {column.name for column in CONTACT} <= set(people.columns)
         assert people["email"].str.fullmatch(r"[a-z]+\.[a-z]+\.\d+@example\.(com|net|org)").all()
         assert people["phone"].str.fullmatch(r"\+1\d{3}55501\d{2}").all()
         assert people[["consent_email", "consent_sms", "consent_phone"]].isin([0, 1]).all().all()
 
-    @pytest.mark.parametrize("name", DEMOS)
-    def test_truth_stays_apart_and_covers_everyone(self, name: str, tmp_path: Path) -> None:
-        files = DEMOS[name].write(tmp_path, seed=3, customers=300)
-        assert files.truth not in files.sources
-        truth = pd.read_parquet(files.truth)
+    def test_truth_stays_apart_and_covers_everyone(self, small: DemoFiles) -> None:
+        assert small.truth not in small.sources
+        truth = pd.read_parquet(small.truth)
         assert truth.index.name == "customer_id"
         assert truth.index.is_unique
         assert len(truth) == 300
@@ -123,29 +125,25 @@ class TestEveryDemo:
 class TestThroughTheDoor:
     """Demo companies are read by the same adapters as any company."""
 
-    @pytest.mark.parametrize("name", DEMOS)
-    def test_adapter_is_recognised_and_takes_every_row(self, name: str, tmp_path: Path, now: datetime) -> None:
-        demo = DEMOS[name]
-        files = demo.write(tmp_path / "raw", seed=3, customers=300)
-        reading = adapters.read(files.sources, tmp_path / "data", name=name, now=now,
-                                observed_until=files.observed_until, options={"horizon_days": 91})
-        assert adapters.guess(files.sources).name == demo.adapter == files.adapter
-        assert reading.dataset.sector == demo.sector
+    def test_adapter_is_recognised_and_takes_every_row(self, small: DemoFiles, tmp_path: Path, now: datetime) -> None:
+        reading = adapters.read(small.sources, tmp_path, name="demo", now=now, observed_until=small.observed_until,
+                                options={"horizon_days": 91})
+        assert adapters.guess(small.sources).name == small.adapter
         assert len(reading.rejected) == 0
         assert {finding.severity for finding in reading.findings} <= {"note"}
         assert len(reading.dataset.frame()) == 300
         assert reading.dataset.events is not None
+        assert reading.dataset.sector == next(demo.sector for demo in DEMOS.values() if demo.adapter == small.adapter)
+        if reading.dataset.offers is not None:
+            check_past_offers(pd.read_parquet(reading.dataset.offers), small)
 
-    def test_past_offers_keep_their_features(self, tmp_path: Path, now: datetime) -> None:
-        files = DEMOS["demo-telecom"].write(tmp_path / "raw", seed=3, customers=300)
-        reading = adapters.read(files.sources, tmp_path / "data", name="demo", now=now)
-        assert reading.dataset.offers is not None
-        offers = pd.read_parquet(reading.dataset.offers)
-        written = pd.read_csv(files.sources[2])
-        assert len(offers) == len(written) == 257
-        features = telecom_features(offers.set_index("customer_id"), None, files.observed_until)
-        assert set(features["phone_service"].cat.categories) <= {"Yes", "No"}
-        assert features["services_count"].notna().all()
+
+def check_past_offers(offers: pd.DataFrame, files: DemoFiles) -> None:
+    """All offers are there, with features read as those of today's customers are."""
+    assert len(offers) == len(pd.read_csv(files.sources[2])) == 257
+    features = telecom_features(offers.set_index("customer_id"), None, files.observed_until)
+    assert set(features["phone_service"].cat.categories) <= {"Yes", "No"}
+    assert features["services_count"].notna().all()
 
 
 class TestTelecomFiles:
