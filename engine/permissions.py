@@ -20,6 +20,7 @@ ADMINS = frozenset({"admin"})
 ALLOWED: Mapping[str, frozenset[str]] = {
     "datasets": EVERYONE,      # names, counts, findings
     "models": EVERYONE,        # cards: figures about all customers together
+    "runs": EVERYONE,          # when what was scored, by which model
     "overview": EVERYONE,      # aggregates of the scores
     "jobs": EVERYONE,          # what is under way
     "predict": CAMPAIGNERS,    # one customer

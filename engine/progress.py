@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.files import writing
 
-Told = Callable[[str, float, int], None]
+Told = Callable[[str, int, int, float | None], None]
 Part = Callable[[int, int], None]
 
 FILE = "HOLDFAST_PROGRESS"
@@ -20,22 +20,27 @@ FILE = "HOLDFAST_PROGRESS"
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of the work: in which step, steps done (fractions count), of how many, and the step's seconds so far."""
+    """A moment of the work: in which step, how many steps are done, of how many (0 while nobody knows).
+
+    seconds: what the step took, None until it ends. part: how much of the step is done [share 0..1].
+    """
 
     step: str
-    done: float
+    done: int
     of: int
-    seconds: float
+    seconds: float | None = None
+    part: float = 0.0
 
 
 class Steps:
     """The steps of one piece of work, timed. `of` is how many there will be, 0 while nobody knows.
 
-    >>> steps = Steps(of=2, told=lambda step, done, of: print(f"{step}: {done:g} of {of}"))
-    >>> with steps("Read") as part:
-    ...     part(1, 4)
+    told: called with (step, done, of, seconds) when a step begins, gets on, and ends; seconds is None until it ends.
+
+    >>> steps = Steps(of=2, told=lambda step, done, of, seconds: print(f"{step}: {done} of {of}"))
+    >>> with steps("Read"):
+    ...     pass
     Read: 0 of 2
-    Read: 0.25 of 2
     Read: 1 of 2
     >>> [name for name, seconds in steps.seconds]
     ['Read']
@@ -50,16 +55,16 @@ class Steps:
     def __call__(self, step: str) -> Iterator[Part]:
         """Time what happens inside; yields `part(done, of)` for steps that know how far they are."""
         began = time.perf_counter()
-        self._tell(step, 0.0, began)
-        yield lambda done, of: self._tell(step, done / of, began)
+        self._tell(step)
+        yield lambda done, of: self._tell(step, part=done / of)
         self.seconds.append((step, time.perf_counter() - began))
-        self._tell(step, 0.0, began)
+        self._tell(step, seconds=self.seconds[-1][1])
 
-    def _tell(self, step: str, share: float, began: float) -> None:
-        done = len(self.seconds) + share
-        progress = Progress(step, done, max(self.of, len(self.seconds)), round(time.perf_counter() - began, 3))
+    def _tell(self, step: str, seconds: float | None = None, part: float = 0.0) -> None:
+        done = len(self.seconds)
+        progress = Progress(step, done, max(self.of, done), seconds, part)
         if self.told:
-            self.told(progress.step, progress.done, progress.of)
+            self.told(step, done, progress.of, seconds)
         if self._file:
             _append(self._file, progress)
 

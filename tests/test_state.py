@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from engine import state
+from engine import jobs, state
 from engine.errors import EngineError, Refused
 from engine.permissions import ALLOWED, ROLES, acting, allow
 from engine.schema import Actor
@@ -187,6 +187,15 @@ def test_no_update_is_lost_among_writers(engine: sa.Engine, now: datetime) -> No
         assert connection.scalar(sa.select(state.JOBS.c.pid)) == 40
 
 
+def test_jobs_are_kept_and_cancelled(engine: sa.Engine, now: datetime) -> None:
+    job = jobs.status(jobs.start(["run"], "acme", ANA, now, command=["/bin/sleep", "60", "#"]))
+    job = jobs.wait(job.id, 60)
+    assert (job.status, job.exit_code) == ("failed", 1)
+    job = jobs.status(jobs.start(["run"], "acme", ANA, now, command=["/bin/sh", "-c", "sleep 60"]))
+    assert (job.status, job.args, job.at) == ("running", ("run",), now)
+    assert jobs.cancel(job.id, ANA, now).status == jobs.jobs("acme")[0].status == "cancelled"
+
+
 @pytest.mark.slow
 def test_processes_write_side_by_side(engine: sa.Engine, now: datetime) -> None:
     code = ("from engine import state; from engine.schema import Actor; from datetime import datetime\n"
@@ -239,7 +248,7 @@ def test_wrong_sql_stays_a_bug(home: Path) -> None:
 def test_every_role_may_something_and_admin_everything() -> None:
     assert all("admin" in roles and roles <= set(ROLES) for roles in ALLOWED.values())
     assert {verb for verb, roles in ALLOWED.items() if "executive" in roles} == {
-        "datasets", "models", "overview", "jobs"}
+        "datasets", "models", "runs", "overview", "jobs"}
 
 
 def test_a_refusal_names_the_roles() -> None:
