@@ -33,10 +33,10 @@ class Encoder:
     @classmethod
     def learn(cls, X: pd.DataFrame, rare: int = RARE) -> Encoder:
         """Centres, scales and levels of these columns; the commonest level is the reference, rare ones join it."""
-        numeric = [name for name in X if pd.api.types.is_numeric_dtype(X[name])]
+        numeric = [str(name) for name in X if pd.api.types.is_numeric_dtype(X[name])]
         scales = {name: float(X[name].std(ddof=0)) for name in numeric}
-        kept = [name for name in numeric if np.isfinite(scales[name]) and scales[name] > 0]
-        counts = {name: X[name].value_counts() for name in X if name not in numeric}
+        kept = [str(name) for name in numeric if np.isfinite(scales[name]) and scales[name] > 0]
+        counts = {str(name): X[name].value_counts() for name in X if name not in numeric}
         levels = {name: tuple(c.index[1:][c.to_numpy()[1:] >= rare]) for name, c in counts.items()}
         return cls({name: float(X[name].mean()) for name in kept}, {name: scales[name] for name in kept}, levels)
 

@@ -18,7 +18,7 @@ DECILES = 10
 
 
 def gini(actual: Floats, predicted: Floats) -> float:
-    """Normalised Gini [-1..1]: area between the Lorenz curve of actual by predicted and the diagonal, over the best one.
+    """Normalised Gini [-1..1]: area between the Lorenz curve of actual by predicted and the diagonal / the best.
 
     2 cov(actual, rank of predicted) / (n mean actual), divided by the same with the rank of actual; ties share a rank.
 
@@ -44,7 +44,7 @@ def spearman(actual: Floats, predicted: Floats) -> float:
 
 
 def r2(actual: Floats, predicted: Floats) -> float:
-    """Share of variance explained [..1]: 1 - sum (a - p)^2 / sum (a - mean)^2; 0 when the actual values are constant."""
+    """Share of variance explained [..1]: 1 - sum (a - p)^2 / sum (a - mean)^2; 0 for constant actual values."""
     spread = float(((actual - actual.mean()) ** 2).sum())
     return 1 - float(((actual - predicted) ** 2).sum()) / spread if spread > 0 else 0.0
 
@@ -144,7 +144,7 @@ def concordance(tenure: Floats, left: Floats, score: Floats) -> float:
 
 
 def kaplan_meier(tenure: Floats, left: Floats, months: int) -> Floats:
-    """Share still there after 0, 1, ..., `months` months [0..1]; who leaves and who is last seen in a month are at risk.
+    """Share still there after 0, 1, ..., `months` months [0..1]; who leaves or is last seen in a month is at risk.
 
     >>> kaplan_meier(np.array([1.0, 2.0, 2.0, 3.0]), np.array([1.0, 1.0, 0.0, 0.0]), 3).round(3)
     array([1.  , 0.75, 0.5 , 0.5 ])

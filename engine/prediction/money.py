@@ -27,7 +27,7 @@ class LtvSettings:
 
     >>> LtvSettings(horizon_days=0)
     Traceback (most recent call last):
-    engine.errors.EngineError: horizon_days is 0. Choose a LTV horizon of 1 day or more, such as 730.
+    engine.errors.EngineError: horizon_days is 0. Choose an LTV horizon of 1 day or more: 730.
     """
 
     margin_rate: float = 0.30
@@ -36,7 +36,7 @@ class LtvSettings:
 
     def __post_init__(self) -> None:
         if self.horizon_days < 1:
-            raise EngineError(f"horizon_days is {self.horizon_days}. Choose a LTV horizon of 1 day or more, such as 730.")
+            raise EngineError(f"horizon_days is {self.horizon_days}. Choose an LTV horizon of 1 day or more: 730.")
         if not 0 < self.margin_rate <= 1:
             raise EngineError(f"margin_rate is {self.margin_rate}. Choose a share of revenue above 0 and up to 1.")
         if not 0 <= self.annual_discount < 10:

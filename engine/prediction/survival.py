@@ -30,6 +30,7 @@ LONGEST_MONTHS = 240
 KNOT_SHARES = (0.0, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)
 RIDGE_LEVEL, RIDGE_BASE, RIDGE_EFFECT, RIDGE_CHANGE = 1e-6, 0.05, 1.0, 6.0
 NEWTON_STEPS = 40
+FEWEST_LEAVERS = 20
 BATCH = 20_000
 
 
@@ -77,7 +78,7 @@ def fit_hazard(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series) -> Ha
     """
     tenure = np.clip(np.asarray(tenure_months, float), 0, LONGEST_MONTHS).round().astype(int)
     event = np.asarray(left, float) * (tenure > 0) * (np.asarray(tenure_months, float) <= LONGEST_MONTHS)
-    if event.sum() < 20:
+    if event.sum() < FEWEST_LEAVERS:
         raise EngineError(f"Only {int(event.sum())} customers have left with a known tenure, too few to learn when "
                           "contracts end. Use an LTV algorithm that needs no tenure.")
     encoder = Encoder.learn(X)
@@ -94,7 +95,7 @@ def covariates(X: pd.DataFrame, tenure_months: pd.Series, without: Sequence[str]
     ['age']
     """
     ranks = np.asarray(tenure_months.rank(), float)
-    named = [name for name in X if name not in TELLS_TENURE and name not in without]
+    named = [str(name) for name in X if name not in TELLS_TENURE and name not in without]
     return [name for name in named if abs(_rank_correlation(X[name], ranks)) < 0.8]
 
 
@@ -143,8 +144,8 @@ class _Newton:
         penalty, value = self._penalty(), np.inf
         for _ in range(NEWTON_STEPS):
             slope, curve = self._derivatives(theta)
-            step = np.linalg.solve(curve + np.diag(penalty), slope - penalty * theta.ravel()).reshape(theta.shape)
-            theta, before, value = self._accept(theta, step, value, penalty)
+            step = np.linalg.solve(curve + np.diag(penalty), slope - penalty * theta.ravel())
+            theta, before, value = self._accept(theta, np.asarray(step.reshape(theta.shape), float), value, penalty)
             if before - value < 1e-8 * abs(value):
                 break
         return theta
@@ -182,16 +183,17 @@ class _Newton:
 
     def _derivatives(self, theta: Floats) -> tuple[Floats, Floats]:
         covs, curves = theta.shape
+        upper, lower = np.triu_indices(curves)
+        pairs = self.B[:, upper] * self.B[:, lower]
         slope, curve = np.zeros((covs, curves)), np.zeros((covs, curves, covs, curves))
+        blocks = np.zeros((covs, covs, len(upper)))
         for Z, at_risk, event in self._batches():
             h = 1 / (1 + np.exp(-np.clip(Z @ theta @ self.B.T, -30, 30)))
             slope += Z.T @ ((event - at_risk * h) @ self.B)
             weight = at_risk * h * (1 - h)
-            for k, m in zip(*np.triu_indices(curves), strict=True):
-                block = (Z * (weight @ (self.B[:, k] * self.B[:, m]))[:, None]).T @ Z
-                curve[:, k, :, m] += block
-                if k != m:
-                    curve[:, m, :, k] += block
+            stacked = (Z[:, :, None] * (weight @ pairs)[:, None, :]).reshape(len(Z), -1)
+            blocks += (Z.T @ stacked).reshape(covs, covs, -1)
+        curve[:, upper, :, lower] = curve[:, lower, :, upper] = np.moveaxis(blocks, 2, 0)
         return slope.ravel(), curve.reshape(covs * curves, covs * curves)
 
 
