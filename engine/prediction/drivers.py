@@ -1,0 +1,193 @@
+"""The strongest reasons for each customer's risk, as a manager would say them.
+
+A driver's direction and size come from the model's contributions. The rate beside it is counted on training customers
+with the same value; where that count is small, or does not point the same way, the words say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.prediction.explain import BASE
+from engine.schema import Column, plural
+
+BINS = 5
+FEW = 30
+BACKGROUND = 256
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Training customers by a feature's value. edges: upper ends of all bins of numbers but the last; levels: text of
+    the categories. n and left: customers, and those who left, per bin or level; the last place counts missing values.
+    """
+
+    n: tuple[int, ...]
+    left: tuple[int, ...]
+    edges: tuple[float, ...] | None = None
+    levels: tuple[str, ...] = ()
+
+    def places(self, values: pd.Series) -> np.ndarray:
+        """Each value's place in n; an unknown category counts as missing."""
+        missing = len(self.n) - 1
+        if self.edges is None:
+            known = {level: place for place, level in enumerate(self.levels)}
+            return values.astype(object).map(lambda value: known.get(str(value), missing)).to_numpy(dtype=np.int64)
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.where(np.isnan(numbers), missing, np.searchsorted(self.edges, numbers, "left"))
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What training customers were like and how many left: per feature, and in all.
+
+    background: a sample of their rows, against which models without contributions of their own are explained.
+    """
+
+    features: Mapping[str, Counts]
+    n: int
+    left: int
+    background: pd.DataFrame
+
+    @classmethod
+    def learn(cls, X: pd.DataFrame, y: pd.Series | np.ndarray, columns: Sequence[Column], seed: int = 0) -> Rates:
+        """Count leavers per category, and per fifth of each number's training values.
+
+        >>> X = pd.DataFrame({"plan": pd.Categorical(["a", "a", "b"]), "months": [1.0, 2.0, 3.0]})
+        >>> Rates.learn(X, np.array([1, 0, 0]), ()).features["plan"].left
+        (1, 0, 0)
+        """
+        labels = np.asarray(y, dtype=np.int64)
+        exact = {column.name for column in columns if column.kind == "flag"}
+        counts = {str(name): _count(X[name], labels, str(name) in exact) for name in X.columns}
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(X))[:BACKGROUND])
+        return cls(counts, len(labels), int(labels.sum()), X.iloc[chosen].reset_index(drop=True))
+
+
+def _count(values: pd.Series, left: np.ndarray, exact: bool) -> Counts:
+    edges: tuple[float, ...] | None = None
+    levels: tuple[str, ...] = ()
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        levels = tuple(str(level) for level in values.cat.categories)
+    else:
+        edges = _edges(values.to_numpy(dtype=np.float64, na_value=np.nan), exact)
+    size = (len(levels) if edges is None else len(edges) + 1) + 1
+    places = Counts((0,) * size, (), edges, levels).places(values)
+    n, gone = np.bincount(places, minlength=size), np.bincount(places, weights=left, minlength=size)
+    return Counts(tuple(n.tolist()), tuple(gone.astype(int).tolist()), edges, levels)
+
+
+def _edges(numbers: np.ndarray, exact: bool) -> tuple[float, ...]:
+    """Between flags' 0 and 1, or the quintiles that differ, the greatest value left out."""
+    known = numbers[~np.isnan(numbers)]
+    if exact or not len(known):
+        return (0.0,) if exact else ()
+    cuts = np.unique(np.quantile(known, np.arange(1, BINS) / BINS, method="inverted_cdf"))
+    return tuple(cuts[cuts < known.max()].tolist())
+
+
+def drivers(
+    contributions: pd.DataFrame, X: pd.DataFrame, columns: Sequence[Column], rates: Rates, top: int = 3,
+    currency: str = "",
+) -> pd.DataFrame:
+    """The strongest drivers of each customer, REASONS without its run_id: the largest absolute contributions first.
+
+    Features that contribute nothing are no drivers, so a customer may have fewer than `top`.
+
+    Args:
+        contributions: what explain.contributions returned for X.
+        columns: the meaning of each feature; one that is not described is called by its name.
+        currency: put for the unit "currency".
+    """
+    features = [str(name) for name in contributions.columns if name != BASE]
+    phi = contributions[features].to_numpy().round(9)
+    order = np.argsort(-np.abs(phi), axis=1, kind="stable")[:, :top]
+    row, rank = np.nonzero(np.take_along_axis(phi, order, axis=1))
+    chosen = order[row, rank]
+    table = pd.DataFrame({
+        "customer_id": X.index.get_level_values("customer_id" if "customer_id" in X.index.names else -1)[row],
+        "rank": rank + 1, "feature": np.array(features, dtype=object)[chosen], "value": "",
+        "contribution": phi[row, chosen], "words": "",
+    })
+    meaning = {column.name: column for column in columns}
+    for number, feature in enumerate(features):
+        mine = np.flatnonzero(chosen == number)
+        column = meaning.get(feature) or _undescribed(feature, X[feature])
+        told = _tell(column, X[feature].iloc[row[mine]], phi[row[mine], number] > 0, rates, currency)
+        table.loc[mine, ["value", "words"]] = told
+    return table
+
+
+def _undescribed(feature: str, values: pd.Series) -> Column:
+    return Column(feature, "category" if isinstance(values.dtype, pd.CategoricalDtype) else "number", "", "")
+
+
+def _tell(column: Column, values: pd.Series, raises: np.ndarray, rates: Rates, currency: str) -> np.ndarray:
+    """Value and words per row; each distinct (value, direction) is put into words once: (rows, 2)."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    pair, back = np.unique(codes * 2 + raises, return_inverse=True)
+    uniques = pd.Series(distinct)
+    places = rates.features[column.name].places(uniques)
+    told = [(_in_words(column, uniques.iloc[code], currency),
+             words(column, uniques.iloc[code], bool(up), int(places[code]), rates, currency))
+            for code, up in (divmod(int(both), 2) for both in pair)]
+    return np.array(told, dtype=object).reshape(-1, 2)[back]
+
+
+def words(column: Column, value: object, raises: bool, place: int, rates: Rates, currency: str = "") -> str:
+    """One driver in words: what the customer has, which way it moves the risk, and how many such customers left.
+
+    >>> contract = Column("contract", "category", "", "")
+    >>> X = pd.DataFrame({"contract": pd.Categorical(["Month-to-month"] * 100 + ["Two year"] * 100)})
+    >>> rates = Rates.learn(X, np.arange(200) < 43, [contract])
+    >>> words(contract, "Month-to-month", True, 0, rates)
+    'Month-to-month contract raises the risk: 43 % of such customers left.'
+    """
+    counts = rates.features[column.name]
+    n, left = counts.n[place], counts.left[place]
+    has = f"{_subject(column, value, currency)} {'raises' if raises else 'lowers'} the risk"
+    if n < FEW:
+        return f"{has}; only {plural(n, 'such customer was', 'such customers were')} seen, too few to quote a rate."
+    group = _group(column, counts, place, currency)
+    rate, others = left / n, (rates.left - left) / max(rates.n - n, 1)
+    agrees = n == rates.n or (rate > others if raises else rate < others)
+    if agrees:
+        return f"{has}: {_percent(rate)} of {group} left."
+    return f"{has} here, though not by itself: {_percent(rate)} of {group} left (others: {_percent(others)})."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _subject(column: Column, value: object, currency: str) -> str:
+    """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months"."""
+    title, text = column.title, _in_words(column, value, currency)
+    lower = title[:1].lower() + title[1:]
+    if text == "unknown":
+        return f"Unknown {lower}"
+    if column.kind == "flag" or text in ("Yes", "No"):
+        return title if text in ("yes", "Yes") else f"No {lower}"
+    if column.kind in ("category", "text"):
+        return f"{text} ({lower})" if text.lower().startswith("no ") else f"{text} {lower}"
+    return f"{title} of {text}"
+
+
+def _group(column: Column, counts: Counts, place: int, currency: str) -> str:
+    """Whom the rate was counted on: "such customers", or with the bin's ends where the value is a number."""
+    edges = counts.edges
+    if not edges or column.kind == "flag" or place == len(counts.n) - 1:
+        return "such customers"
+    low = _in_words(column, edges[place - 1], currency) if place else ""
+    high = _in_words(column, edges[place], currency) if place < len(edges) else ""
+    if not low:
+        return f"customers with at most {high}"
+    return f"customers with more than {low}" + (f", at most {high}" if high else "")
+
+
+def _in_words(column: Column, value: object, currency: str) -> str:
+    return column.in_words(value).replace("currency", currency).rstrip()
