@@ -1,0 +1,169 @@
+"""Leakage audit: which columns know the answer instead of predicting it. Runs before any training.
+
+What the data prove is quarantined by name, with the reason: functions of the label (by a threshold or an interval, by
+categories, by blanks, by two columns together), columns filled only once the customer has left, identifiers, and the
+order of the rows. What is only too good to be true (one column above .95, a label measured at the instant of the
+features) is a severe finding that heads every figure. A column's name may support evidence; it is never enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.data.identity import counts_rows, identifier, in_order, order_matters, order_signal
+from engine.data.signal import Levels, folds, levels, single_column_auc
+from engine.data.telltales import alone, together
+from engine.errors import DataError, EngineError
+from engine.schema import Dataset, Finding, Snapshot, plural
+
+TOO_GOOD = 0.95
+FEWEST_OF_A_CLASS = 5
+ONLY_DESCRIBE = "the figures describe, they do not predict"
+
+Reasons = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit found.
+
+    quarantined: (column, reason), never to be used, in the order of the columns. findings: the severe ones first.
+    single_column_auc: each column's ROC-AUC alone, out of fold [0..1].
+    """
+
+    quarantined: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+    single_column_auc: Mapping[str, float]
+
+
+def audit(snapshot: Snapshot, dataset: Dataset, overrule: Sequence[str] = (), seed: int = 0) -> Audit:
+    """Measure every column alone, quarantine what knows the answer, and say what is too good to be true.
+
+    Args:
+        overrule: columns that the user keeps although they would be quarantined; each becomes a finding.
+
+    Raises:
+        DataError: when there are not both leavers and stayers to compare.
+        EngineError: when a name to overrule is not a column.
+    """
+    y = snapshot.y.to_numpy(dtype=np.int64)
+    _both_classes(y)
+    _all_known(overrule, snapshot.X)
+    rng = np.random.default_rng(seed)
+    fold = folds(y, snapshot.X.index.get_level_values(-1).to_numpy(), rng)
+    columns = _columns(snapshot.X)
+    aucs = {name: single_column_auc(column, y, fold) for name, column in columns.items()}
+    by_order, order_findings = _row_order(snapshot, dataset, columns, rng)
+    reasons = _answers(columns, aucs, y, fold, rng, by_order | _identifiers(snapshot, dataset, columns))
+    quarantined = tuple((name, reasons[name]) for name in columns if name in reasons and name not in overrule)
+    findings = (*_same_instant(dataset), *_too_good(dataset, aucs, dict(quarantined)), *order_findings,
+                *_quarantine(quarantined, len(y)), *_kept(overrule, reasons, len(y)))
+    return Audit(quarantined, findings, aucs)
+
+
+def _columns(X: pd.DataFrame) -> dict[str, Levels]:
+    return {str(name): levels(column) for name, column in X.items()}
+
+
+def _both_classes(y: np.ndarray) -> None:
+    left = int(y.sum())
+    if min(left, len(y) - left) < FEWEST_OF_A_CLASS:
+        what = f"Of {plural(len(y), 'customer')} {left:,} left, so there is nothing to compare."
+        raise DataError([Finding("error", "label", what, "Check the label's rule and its window.", len(y))])
+
+
+def _all_known(names: Sequence[str], X: pd.DataFrame) -> None:
+    unknown = [name for name in names if name not in X]
+    if unknown:
+        raise EngineError(f"There is no column {unknown[0]!r} to keep. Choose among: {', '.join(map(str, X))}.")
+
+
+def _answers(
+    columns: Mapping[str, Levels], aucs: Mapping[str, float], y: np.ndarray, fold: np.ndarray,
+    rng: np.random.Generator, names: Reasons,
+) -> Reasons:
+    """Every reason to quarantine: what names customers or rows, what knows the answer alone, then what two know."""
+    known = {name: reason for name, column in columns.items() if (reason := alone(name, column, aucs[name], y, fold))}
+    reasons = names | known
+    return reasons | together({n: column for n, column in columns.items() if n not in reasons}, aucs, y, fold, rng)
+
+
+def _positions(snapshot: Snapshot, dataset: Dataset) -> np.ndarray:
+    """Each row's place in the company's file."""
+    ids = pd.read_parquet(dataset.customers, columns=["customer_id"])["customer_id"]
+    place = pd.Series(np.arange(len(ids)), index=ids.to_numpy())
+    who = snapshot.X.index.get_level_values(-1)
+    return place[~place.index.duplicated()].reindex(who).to_numpy(dtype=float)
+
+
+def _identifiers(snapshot: Snapshot, dataset: Dataset, columns: Mapping[str, Levels]) -> Reasons:
+    """Columns that name customers, judged at the last moment, where each customer has one row."""
+    last = np.asarray(snapshot.as_of == snapshot.as_of.max())
+    position = _positions(snapshot, dataset)[last]
+    at_last = columns if last.all() else _columns(snapshot.X[last])
+    return {name: reason for name, column in at_last.items() if (reason := identifier(name, column, position))}
+
+
+def _row_order(
+    snapshot: Snapshot, dataset: Dataset, columns: Mapping[str, Levels], rng: np.random.Generator
+) -> tuple[Reasons, list[Finding]]:
+    """Columns that count the rows, and a finding, where a row's place in the company's file says who left.
+
+    Only a snapshot's rows are in the company's own order; customers gathered from orders are in ours.
+    """
+    if dataset.kind != "snapshot" or len(snapshot.windows) > 1:
+        return {}, []
+    y, position = snapshot.y.to_numpy(dtype=np.int64), _positions(snapshot, dataset)
+    auc, z = order_signal(y, position, rng)
+    if not order_matters(auc, z, int(y.sum()), int((1 - y).sum())):
+        return {}, []
+    sentence = f"Encodes the order of the rows, which says who left (ROC-AUC {auc:.3f})."
+    counting = {name: sentence for name, column in columns.items() if counts_rows(column, position)}
+    sorted_by = [name for name, column in columns.items() if name not in counting and in_order(column, position)]
+    return counting, [_order_finding(auc, z, sorted_by, len(y))]
+
+
+def _order_finding(auc: float, z: float, sorted_by: Sequence[str], rows: int) -> Finding:
+    how = "stand together" if z < 0 else "alternate with stayers"
+    what = (f"The place of a row in the file says who left: ROC-AUC {auc:.3f} from the place alone; leavers {how} "
+            f"({abs(z):.0f} standard deviations from chance).")
+    why = f" The file is sorted by {', '.join(sorted_by)}." if sorted_by else ""
+    fix = "Find out how the file was put together; columns that count its rows are quarantined."
+    return Finding("warning" if sorted_by and auc < TOO_GOOD else "severe", "row order", what + why, fix, rows)
+
+
+def _same_instant(dataset: Dataset) -> Iterator[Finding]:
+    if dataset.label.same_instant:
+        what = (f"Features and label ({dataset.label.words}) share one instant: {ONLY_DESCRIBE}.")
+        yield Finding("severe", "label", what, "Give features as of a moment before the label's window begins.")
+
+
+def _too_good(dataset: Dataset, aucs: Mapping[str, float], quarantined: Reasons) -> Iterator[Finding]:
+    """One severe finding that names every column left in that alone exceeds .95."""
+    left_in = ((auc, name) for name, auc in aucs.items() if name not in quarantined)
+    best = sorted(((auc, name) for auc, name in left_in if auc > TOO_GOOD), reverse=True)
+    if best:
+        named = ", ".join(f"{name} {auc:.3f}" for auc, name in best)
+        what = f"{plural(len(best), 'column alone exceeds', 'columns alone exceed')} a ROC-AUC of {TOO_GOOD}: {named}"
+        ending = f"; {ONLY_DESCRIBE}." if dataset.label.same_instant else ": too good to be a forecast."
+        fix = "Make sure that each was known before the label's window began, or leave it out."
+        yield Finding("severe", ", ".join(name for _, name in best), what + ending, fix)
+
+
+def _quarantine(quarantined: Sequence[tuple[str, str]], rows: int) -> Iterator[Finding]:
+    for name, reason in quarantined:
+        fix = "It is quarantined and never used; overrule it by name to keep it."
+        yield Finding("warning", name, reason, fix, rows)
+
+
+def _kept(overrule: Sequence[str], reasons: Reasons, rows: int) -> Iterator[Finding]:
+    for name in overrule:
+        if name in reasons:
+            yield Finding("severe", name, f"Kept because a person overruled the audit. {reasons[name]}",
+                          "Figures that rest on it hold only if it is known in time.", rows)
+        else:
+            yield Finding("note", name, "There was nothing to overrule: the audit does not quarantine it.")

@@ -1,0 +1,221 @@
+"""Why a column knows the answer: rules that separate leavers from stayers too well to be anything but the answer.
+
+A rule may be an interval of values, a set of categories, blanks, or an interval of two columns' difference, sum or
+ratio. Its errors are compared with those of the rule that knows nothing and calls everyone by the greater class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import beta
+
+from engine.data.signal import (
+    COMBINATIONS,
+    Interval,
+    Levels,
+    best_interval,
+    group_errors,
+    grouped,
+    levels_of_numbers,
+    pair_errors,
+)
+from engine.schema import plural
+
+FUNCTION_ERRORS = 0.10
+PAIR_ERRORS = 0.05
+ALONE_TOO_GOOD = 0.30
+PURE_SHARE = 0.98
+PURE_BOUND, PURE_ODDS_RATIO = 0.90, 50.0
+NAMED_BOUND, NAMED_ODDS_RATIO = 0.75, 20.0
+NAMED_AUC = 0.90
+COMMON_VALUE = 0.30
+SCREEN_ROWS = 1_200
+SCREEN_COLUMNS = 45
+CROSSED_LEVELS = 8
+MOST_GROUPS = 256
+ROWS_PER_GROUP = 20
+AFTERWARDS = ("churn", "cancel", "exit_", "terminat", "closed", "closure", "leaving", "_left", "left_", "refund_after",
+              "winback", "win_back", "deactivat", "offboard", "attrition", "lost_")
+
+
+def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray) -> str:
+    """Why this column knows the answer by itself, as a sentence; "" when nothing proves that it does."""
+    least = min(int(y.sum()), len(y) - int(y.sum()))
+    for errors, rule in (_by_blanks(column, y), _by_interval(column, y), _by_groups(column, y, fold)):
+        if errors <= FUNCTION_ERRORS * least:
+            return f"A function of the label: {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
+    return _only_leavers(name, column, y) or _named(name, auc)
+
+
+def _by_blanks(column: Levels, y: np.ndarray) -> tuple[int, str]:
+    wrong = int((column.missing != (y == 1)).sum())
+    blank, filled = "it is missing where the customer left", "it is filled where the customer left"
+    return (wrong, blank) if wrong <= len(y) - wrong else (len(y) - wrong, filled)
+
+
+def _by_interval(column: Levels, y: np.ndarray) -> tuple[int, str]:
+    if not column.ordered:
+        return len(y), ""
+    best = best_interval(column.counts(y == 1), column.counts(y == 0))
+    return best.errors, f"the customer left where it is {in_words(best, column)}"
+
+
+def in_words(rule: Interval, column: Levels) -> str:
+    """The rule as text: "above 90", "missing or at most 3", "outside 10..20".
+
+    >>> in_words(Interval(0, 3, 4, True), levels_of_numbers(np.array([60.0, 90.0, 91.0, 120.0])))
+    'above 90'
+    """
+    bottom, top = int(not column.missing.any()), len(column.values)
+    first, last = max(rule.first, bottom), rule.last
+    blank = "missing or " if bottom == 0 and rule.inside == (first == 0) else ""
+    if not rule.inside and first > 1 and last < top:
+        return f"{blank}outside {_value(column, first)}..{_value(column, last)}"
+    if not rule.inside:
+        first, last = (last + 1, top) if first <= 1 else (1, first - 1)
+    first = max(first, 1)
+    if last == top and first > 1:
+        return f"{blank}above {_value(column, first - 1)}"
+    if first == 1:
+        return f"{blank}at most {_value(column, last)}"
+    return f"within {_value(column, first)}..{_value(column, last)}"
+
+
+def _value(column: Levels, level: int) -> str:
+    value = column.values[level - 1]
+    return f"{value:.6g}" if column.ordered and np.issubdtype(column.values.dtype, np.number) else str(value)
+
+
+def _by_groups(column: Levels, y: np.ndarray, fold: np.ndarray) -> tuple[int, str]:
+    codes = grouped(column, min(MOST_GROUPS, max(len(y) // ROWS_PER_GROUP, 2)))
+    errors = group_errors(codes, y, fold)
+    if column.ordered:
+        return errors, "groups of its values say who left"
+    telling = np.flatnonzero(column.counts(y == 1) > column.counts(y == 0))
+    names = [repr(_value(column, int(level))) if level else "missing" for level in telling]
+    return errors, f"the customer left where it is {_listed(names)}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" or one of {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _only_leavers(name: str, column: Levels, y: np.ndarray) -> str:
+    """A mark that (almost) only leavers carry: the column is filled, or blanked, once the customer has left."""
+    asked = (NAMED_BOUND, NAMED_ODDS_RATIO) if sounds_like_after(name) else (PURE_BOUND, PURE_ODDS_RATIO)
+    for mark, words in _marks(column):
+        marked, left = int(mark.sum()), int(y[mark].sum())
+        if _pure(marked, left, len(y), int(y.sum()), *asked):
+            return f"Known only afterwards: it is {words} for {marked:,} customers and {left:,} of them left."
+    return ""
+
+
+def _marks(column: Levels) -> Iterator[tuple[np.ndarray, str]]:
+    """Which rows carry a mark: filled, blank, other than the usual value, or (categories) each value."""
+    yield ~column.missing, "filled"
+    yield column.missing, "blank"
+    counts = np.bincount(column.codes, minlength=len(column.values) + 1)
+    usual = int(counts[1:].argmax()) + 1 if len(column.values) else 0
+    if counts[usual] >= COMMON_VALUE * len(column.codes):
+        yield (column.codes != usual) & ~column.missing, f"other than {_value(column, usual)}"
+    if not column.ordered:
+        for level in 1 + np.argsort(-counts[1:], kind="stable")[:MOST_GROUPS]:
+            yield column.codes == level, f"{_value(column, int(level))!r}"
+
+
+def _pure(marked: int, left: int, rows: int, leavers: int, bound: float, ratio: float) -> bool:
+    """Whether marked customers (almost) all left, surely so, and the others far less often.
+
+    Surely: the 99 % lower bound of Clopper and Pearson (1934) is at least `bound`. Far: by that ratio of the odds.
+    """
+    if marked == 0 or left < PURE_SHARE * marked:
+        return False
+    lowest = beta.ppf(0.01, left, marked - left + 1)
+    odds = (left + 0.5) / (marked - left + 0.5)
+    rest = (leavers - left + 0.5) / (rows - marked - (leavers - left) + 0.5)
+    return bool(lowest >= bound and odds >= ratio * rest)
+
+
+def sounds_like_after(name: str) -> bool:
+    """Whether the name speaks of leaving. It supports evidence and is never enough by itself.
+
+    >>> sounds_like_after("Cancellation Date"), sounds_like_after("tenure_months")
+    (True, False)
+    """
+    plain = name.casefold().replace(" ", "_")
+    return any(word in plain for word in AFTERWARDS)
+
+
+def _named(name: str, auc: float) -> str:
+    if auc < NAMED_AUC or not sounds_like_after(name):
+        return ""
+    return f"Known only afterwards: its name speaks of leaving, and alone it reaches a ROC-AUC of {auc:.3f}."
+
+
+def together(
+    columns: Mapping[str, Levels], aucs: Mapping[str, float], y: np.ndarray, fold: np.ndarray, rng: np.random.Generator
+) -> dict[str, str]:
+    """Why two columns together know the answer while neither does alone; both are named with the reason."""
+    least = min(int(y.sum()), len(y) - int(y.sum()))
+    found: dict[str, str] = {}
+    for (one, other), errors, words in _pair_rules(columns, aucs, y, fold, rng):
+        if errors <= PAIR_ERRORS * least and one not in found and other not in found:
+            exceptions = f"{plural(errors, 'exception')} in {len(y):,} rows"
+            found |= {name: f"A function of the label together with {mate}: {words} ({exceptions})."
+                      for name, mate in ((one, other), (other, one))}
+    return found
+
+
+Pairs = Iterator[tuple[tuple[str, str], int, str]]
+
+
+def _pair_rules(
+    columns: Mapping[str, Levels], aucs: Mapping[str, float], y: np.ndarray, fold: np.ndarray, rng: np.random.Generator
+) -> Pairs:
+    """Pairs whose rule does well on a sample: their names, the rule's errors on all rows, and the rule in words."""
+    names = sorted((name for name, column in columns.items() if not _nearly_known(column, y)), key=lambda n: -aucs[n])
+    sample = np.sort(np.concatenate([_some(np.flatnonzero(y == kind), rng) for kind in (1, 0)]))
+    numbers = [name for name in names if columns[name].ordered and len(columns[name].values) > 2][:SCREEN_COLUMNS]
+    few = [name for name in names if len(columns[name].values) <= CROSSED_LEVELS][:SCREEN_COLUMNS]
+    yield from _combined({name: columns[name].numbers for name in numbers}, y, sample)
+    yield from _crossed({name: columns[name].codes for name in few}, y, fold, sample)
+
+
+def _nearly_known(column: Levels, y: np.ndarray) -> bool:
+    """Whether an interval of this column alone comes so close that any partner would seem to help."""
+    least = min(int(y.sum()), len(y) - int(y.sum()))
+    return column.ordered and _by_interval(column, y)[0] <= ALONE_TOO_GOOD * least
+
+
+def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(rows)[: SCREEN_ROWS // 2]
+
+
+def _promising(errors: int, y: np.ndarray) -> bool:
+    """Whether a sample's errors leave hope that all rows' errors are few enough."""
+    return errors <= 1.5 * PAIR_ERRORS * min(int(y.sum()), len(y) - int(y.sum()))
+
+
+def _combined(numbers: Mapping[str, np.ndarray], y: np.ndarray, sample: np.ndarray) -> Pairs:
+    names, some = list(numbers), y[sample]
+    table = np.column_stack([numbers[name][sample] for name in names]) if names else np.empty((len(sample), 0))
+    for place, one in enumerate(names[:-1]):
+        for combination, errors in pair_errors(table[:, place], table[:, place + 1 :], some).items():
+            for offset in np.flatnonzero([_promising(int(e), some) for e in errors]):
+                other = names[place + 1 + int(offset)]
+                both = levels_of_numbers(COMBINATIONS[combination](numbers[one], numbers[other]))
+                errors_of_all, rule = _by_interval(both, y)
+                yield (one, other), errors_of_all, rule.replace("where it", f"where the {combination} {one}, {other}")
+
+
+def _crossed(codes: Mapping[str, np.ndarray], y: np.ndarray, fold: np.ndarray, sample: np.ndarray) -> Pairs:
+    some, width = y[sample], CROSSED_LEVELS + 1
+    for one, other in combinations(codes, 2):
+        both = codes[one] * width + codes[other]
+        left = np.bincount(both[sample], weights=some, minlength=width * width)
+        stayed = np.bincount(both[sample], minlength=width * width) - left
+        if _promising(int(np.minimum(left, stayed).sum()), some):
+            yield (one, other), group_errors(both, y, fold), "their values taken together say who left"

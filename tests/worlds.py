@@ -1,0 +1,190 @@
+"""Random worlds for the leakage audit: honest companies, and the ways to give their answer away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from engine.schema import Dataset, LabelRule, MoneyRule, Snapshot, Window
+
+AS_OF = datetime(2024, 6, 1)
+FLAG = LabelRule("column", 90, "left", "churned", "1")
+
+
+@dataclass
+class World:
+    """A company's file: features and answers in the order of its rows."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+    rng: np.random.Generator
+
+    def snapshot(self, folder: Path, label: LabelRule = FLAG, kind: str = "snapshot") -> tuple[Snapshot, Dataset]:
+        """The file as the engine sees it: rows sorted by id, the file's own order kept in customers.parquet."""
+        ids = np.array([f"{number:08x}" for number in self.rng.choice(16**6, len(self.y), replace=False)])
+        path = folder / "customers.parquet"
+        pd.DataFrame({"customer_id": ids}).to_parquet(path)
+        moments = np.repeat(pd.Timestamp(AS_OF), len(ids))
+        index = pd.MultiIndex.from_arrays([moments, ids], names=["as_of", "customer_id"])
+        X, y = self.X.set_axis(index).sort_index(), pd.Series(self.y, index).sort_index()
+        money = MoneyRule("spend", "month")
+        dataset = Dataset("world", "v1", kind, "table", "any", "EUR", label, money, AS_OF, True, path, ())
+        return Snapshot(X, y, (Window(AS_OF, 90),), ()), dataset
+
+
+def honest(seed: int, n: int = 1500) -> World:
+    """Features of many kinds, of which one alone may reach an AUC of .94, and a label drawn from them with noise."""
+    rng = np.random.default_rng(seed)
+    base, strength = rng.uniform(0.08, 0.6), rng.uniform(0, 4.5)
+    signal, tickets, tenure = rng.normal(size=n), rng.poisson(0.7, n), rng.integers(0, 73, n)
+    plan = rng.choice(["month", "year", "two years"], n, p=[0.5, 0.3, 0.2])
+    push = strength * signal + 0.5 * tickets - 0.02 * tenure + 0.8 * (plan == "month") + rng.logistic(size=n)
+    y = (push > np.quantile(push, 1 - base)).astype(int)
+    spend = rng.gamma(3, 20, n)
+    X = pd.DataFrame({
+        "signal": np.round(np.exp(signal) * 10, 2) if rng.random() < 0.5 else signal,
+        "tickets": tickets,
+        "ticket_mood": np.where(tickets > 0, rng.normal(size=n), np.nan),
+        "cancellations_365d": rng.poisson(0.2 + 0.2 * y),
+        "tenure": tenure,
+        "plan": pd.Categorical(plan),
+        "spend": spend.round(2),
+        "total": (spend * tenure).round(2),
+        "spend_per_month": spend / (tenure + 1),
+        "city": pd.Categorical(rng.choice([f"town {i}" for i in range(n // 8)], n)),
+        "region": pd.Categorical(rng.choice(list("ABCDE"), n)),
+        "flag": rng.integers(0, 2, n),
+        "other_flag": rng.integers(0, 2, n),
+        "blank_at_random": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
+        "visits": rng.negative_binomial(2, 0.05, n),
+        "share": rng.beta(2, 5, n),
+    })
+    return World(X, y, rng)
+
+
+Plant = Callable[[World], set[str]]
+
+
+def _threshold(world: World) -> set[str]:
+    active, idle = (world.rng.integers(*days, len(world.y)) for days in ((0, 91), (91, 200)))
+    world.X["idle_days"] = np.where(world.y == 1, idle, active)
+    return {"idle_days"}
+
+
+def _almost_a_threshold(world: World) -> set[str]:
+    _threshold(world)
+    least = min(world.y.sum(), (1 - world.y).sum())
+    wrong = world.rng.permutation(len(world.y))[: int(0.05 * least)]
+    world.X.loc[wrong, "idle_days"] = 200 - world.X.loc[wrong, "idle_days"]
+    return {"idle_days"}
+
+
+def _band(world: World) -> set[str]:
+    inside = world.rng.normal(0, 0.3, len(world.y)).clip(-1, 1)
+    outside = world.rng.choice([-1, 1], len(world.y)) * world.rng.uniform(1.01, 3, len(world.y))
+    world.X["band"] = np.where(world.y == 1, inside, outside)
+    return {"band"}
+
+
+def _copy_of_the_label(world: World) -> set[str]:
+    world.X["status"] = pd.Categorical(np.where(world.y == 1, "gone", "here"))
+    return {"status"}
+
+
+def _several_categories(world: World) -> set[str]:
+    reasons = world.rng.choice(["price", "moved", "service", "competitor", "other"], len(world.y))
+    world.X["why"] = pd.Categorical(np.where(world.y == 1, reasons, "none"))
+    return {"why"}
+
+
+def _blank_for_stayers(world: World) -> set[str]:
+    world.X["survey"] = np.where(world.y == 1, world.rng.normal(size=len(world.y)), np.nan)
+    return {"survey"}
+
+
+def _blank_for_leavers(world: World) -> set[str]:
+    world.X["renewal_in_days"] = np.where(world.y == 1, np.nan, world.rng.integers(1, 365, len(world.y)))
+    return {"renewal_in_days"}
+
+
+def _sometimes_filled_for_leavers(world: World) -> set[str]:
+    filled = (world.y == 1) & (world.rng.random(len(world.y)) < 0.6)
+    world.X["final_mood"] = np.where(filled, world.rng.normal(size=len(world.y)), np.nan)
+    return {"final_mood"}
+
+
+def _sometimes_not_zero_for_leavers(world: World) -> set[str]:
+    filled = (world.y == 1) & (world.rng.random(len(world.y)) < 0.6)
+    world.X["refund"] = np.where(filled, world.rng.gamma(2, 10, len(world.y)), 0.0)
+    return {"refund"}
+
+
+def _a_few_exit_surveys(world: World) -> set[str]:
+    filled = world.rng.permutation(np.flatnonzero(world.y == 1))[:25]
+    world.X["exit_survey"] = np.nan
+    world.X.loc[filled, "exit_survey"] = world.rng.normal(size=25)
+    return {"exit_survey"}
+
+
+def _difference(world: World) -> set[str]:
+    start = world.rng.normal(100, 40, len(world.y))
+    gap = np.where(world.y == 1, 1, -1) * world.rng.gamma(2, 5, len(world.y))
+    world.X["last_seen"], world.X["notice_given"] = start, start - gap
+    return {"last_seen", "notice_given"}
+
+
+def _either_but_not_both(world: World) -> set[str]:
+    one = world.rng.integers(0, 2, len(world.y))
+    world.X["one"], world.X["two"] = one, pd.Categorical(np.where(one == world.y, "a", "b"))
+    return {"one", "two"}
+
+
+def _text_id(world: World) -> set[str]:
+    world.X["reference"] = pd.Categorical([f"K{i:06d}" for i in world.rng.permutation(len(world.y))])
+    return {"reference"}
+
+
+def _almost_unique_text(world: World) -> set[str]:
+    people = world.rng.integers(0, len(world.y) * 20, len(world.y))
+    world.X["e_mail"] = [f"person{i}@example.org" for i in people]
+    return {"e_mail"}
+
+
+def _counted_id(world: World) -> set[str]:
+    world.X["serial"] = np.cumsum(world.rng.integers(1, 9, len(world.y)))
+    return {"serial"}
+
+
+def _shuffled_id(world: World) -> set[str]:
+    world.X["serial"] = world.rng.permutation(len(world.y)) + 5000
+    return {"serial"}
+
+
+def _id_by_name(world: World) -> set[str]:
+    world.X["account_number"] = world.rng.choice(10**9, len(world.y), replace=False)
+    return {"account_number"}
+
+
+def _sorted_by_label(world: World) -> set[str]:
+    order = np.argsort(world.y, kind="stable")
+    world.X, world.y = world.X.iloc[order].reset_index(drop=True), world.y[order]
+    world.X["place"] = np.arange(len(world.y)) / len(world.y)
+    return {"place"}
+
+
+def _score_made_afterwards(world: World) -> set[str]:
+    world.X["churn_score"] = world.y * 2.3 + world.rng.normal(size=len(world.y))
+    return {"churn_score"}
+
+
+PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
+    _threshold, _almost_a_threshold, _band, _copy_of_the_label, _several_categories, _blank_for_stayers,
+    _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
+    _difference, _either_but_not_both, _text_id, _almost_unique_text, _counted_id, _shuffled_id, _id_by_name,
+    _sorted_by_label, _score_made_afterwards,
+)}
