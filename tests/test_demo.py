@@ -126,14 +126,16 @@ class TestThroughTheDoor:
     """Demo companies are read by the same adapters as any company."""
 
     def test_adapter_is_recognised_and_takes_every_row(self, small: DemoFiles, tmp_path: Path, now: datetime) -> None:
+        demo = next(demo for demo in DEMOS.values() if demo.adapter == small.adapter)
         reading = adapters.read(small.sources, tmp_path, name="demo", now=now, observed_until=small.observed_until,
-                                options={"horizon_days": 91})
+                                options={"horizon_days": demo.horizon_days})
         assert adapters.guess(small.sources).name == small.adapter
         assert len(reading.rejected) == 0
         assert {finding.severity for finding in reading.findings} <= {"note"}
         assert len(reading.dataset.frame()) == 300
         assert reading.dataset.events is not None
-        assert reading.dataset.sector == next(demo.sector for demo in DEMOS.values() if demo.adapter == small.adapter)
+        assert reading.dataset.sector == demo.sector
+        assert reading.dataset.label.horizon_days == demo.horizon_days
         if reading.dataset.offers is not None:
             check_past_offers(pd.read_parquet(reading.dataset.offers), small)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.data.demo import shop, telecom
+from engine.data.demo import shop, telecom, telecom_truth
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class DemoFiles:
 
 @dataclass(frozen=True)
 class Demo:
-    """An invented company. `customers` is how many it has unless asked otherwise."""
+    """An invented company. `customers` is how many it has unless asked otherwise; its answers about who left, and its
+    truth, cover `horizon_days` from `observed_until` on.
+    """
 
     name: str
     sector: str
@@ -35,6 +37,7 @@ class Demo:
     words: str
     customers: int
     observed_until: datetime
+    horizon_days: int
     make: Callable[[Path, int, int], tuple[tuple[Path, ...], Path]]
     synthetic: bool = True
 
@@ -48,8 +51,8 @@ class Demo:
 DEMOS = {demo.name: demo for demo in (
     Demo("demo-telecom", "telecom", "telco", "USD",
          "An invented telecom: contracts, two years of use, payments and tickets, past randomised offers.",
-         7_000, telecom.OBSERVED_UNTIL, telecom.make),
+         7_000, telecom.OBSERVED_UNTIL, telecom_truth.WINDOW_DAYS, telecom.make),
     Demo("demo-shop", "retail", "orders", "GBP",
          "An invented shop: two years of orders, returns, visits, carts and wishlists.",
-         10_000, shop.OBSERVED_UNTIL, shop.make),
+         10_000, shop.OBSERVED_UNTIL, shop.WINDOW_DAYS, shop.make),
 )}
