@@ -276,12 +276,16 @@ def test_orders_after_now_do_not_move_the_moment_of_observation(tmp_path: Path) 
     path = orders(tmp_path, "1,A,1,2024-05-01 10:00,2,x", "2,A,1,2204-01-05,2,x", "3,A,1,2044-01-05,2,x")
     assert reading(path, adapter="orders").dataset.observed_until == datetime(2024, 5, 2)
     assert reading(path, observed_until="2024-04-30").dataset.observed_until == datetime(2024, 4, 30)
+    assert reading(path, observed_until="2024-04-30T02:00+02:00").dataset.observed_until == datetime(2024, 4, 30)
+    with pytest.raises(EngineError, match="2011-12-10"):
+        reading(path, observed_until="last week")
 
 
 # ------------------------------------------------------------------------------------------------------- table
 
 MAPPING = """
 id = "client"
+horizon_days = 30
 sector = "saas"
 currency = "EUR"
 tenure = "months"
@@ -292,7 +296,6 @@ ignored = ["note"]
 [label]
 column = "status"
 positive = "gone"
-horizon_days = 30
 [money]
 column = "mrr"
 per = "month"

@@ -295,7 +295,16 @@ def ids(values: pd.Series, name: str, clashes: Collection[str] = ()) -> Parsed:
         if (floats | empty).all():
             texts = whole
             findings += (Finding("note", name, "Ids end in .0.", "Read 13085.0 as 13085.", seen.rows(floats)),)
+    findings += _zeros_kept(seen, name)
     return Parsed(_spread_texts(seen, texts, empty), pd.Series(False, index=values.index), findings)
+
+
+def _zeros_kept(seen: Distinct, name: str) -> Findings:
+    zeros = _matches(seen.texts, r"0\d+")
+    if not zeros.any():
+        return ()
+    return (Finding("note", name, f"Ids begin with 0, such as {seen.first(zeros)[1]}.", "The zeros were kept.",
+                    seen.rows(zeros)),)
 
 
 def _spread_texts(seen: Distinct, texts: pd.Series, empty: np.ndarray) -> pd.Series:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,7 +182,7 @@ def _moment(told: object) -> datetime:
         told = datetime.combine(told, time())
     if not isinstance(told, datetime):
         raise EngineError(f"observed_until is {told!r}. Write it as 2011-12-10.")
-    return told.replace(tzinfo=None)
+    return told.astimezone(UTC).replace(tzinfo=None) if told.tzinfo else told
 
 
 # ----------------------------------------------------------------------------------------------------- writing

@@ -1,6 +1,7 @@
 """Any table with one row per customer, through a small TOML mapping:
 
     id = "client_no"
+    horizon_days = 30              # optional: the window within which the customers with the positive label left
     sector = "saas"                # optional
     currency = "EUR"               # optional
     tenure = "months_active"       # optional, months
@@ -12,7 +13,6 @@
     [label]                        # optional: without it the table can be scored but not learned from
     column = "status"
     positive = "cancelled"
-    horizon_days = 30              # optional
 
     [money]
     column = "mrr"
@@ -41,8 +41,9 @@ from engine.schema import CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Re
 HORIZON_DAYS = 91
 TENURE = Column("tenure_months", "number", "months", "Months since the customer joined", 0, label="Tenure")
 RECENCY = Column("recency_days", "number", "days", "Days since the customer was last active", 0, label="Recency")
-KEYS = {"id", "sector", "currency", "tenure", "recency", "categorical", "numeric", "ignored", "label", "money"}
-LABEL_KEYS, MONEY_KEYS = {"column", "positive", "horizon_days"}, {"column", "per", "period_days"}
+KEYS = {"id", "horizon_days", "sector", "currency", "tenure", "recency", "categorical", "numeric", "ignored", "label",
+        "money"}
+LABEL_KEYS, MONEY_KEYS = {"column", "positive"}, {"column", "per", "period_days"}
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _plan(mapping: Mapping[str, Any], label: Mapping[str, Any], money: Mapping[s
         raise EngineError(f"'period_days' in [money] is {days!r}. Give a number of days above 0.")
     return Plan(id=str(mapping["id"]), money=str(money["column"]), per=money["per"], period_days=float(days),
                 label=str(label.get("column", "")), positive=label.get("positive"),
-                horizon_days=label.get("horizon_days"), **lists, **texts)
+                horizon_days=mapping.get("horizon_days"), **lists, **texts)
 
 
 def _list(mapping: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -228,5 +229,5 @@ def _label(plan: Plan, ask: Ask, names: Sequence[str]) -> tuple[LabelRule, tuple
         return LabelRule("none", days, "the file does not say who left"), about
     words = f"{plan.label} is {plan.positive}; the window is {days} days"
     note = Finding("warning", plan.label, f"The mapping does not say within which time a customer left; a quarter "
-                   f"({days} days) was taken.", "Set horizon_days under [label].")
+                   f"({days} days) was taken.", "Set horizon_days in the mapping.")
     return LabelRule("column", days, words, CHURNED.name, "1", assumed=assumed), (note,) if assumed else ()
