@@ -58,6 +58,8 @@ def test_a_customer_computed_by_hand(write: Write) -> None:
     expected = {
         "recency_days": 20, "tenure_days": 400, "orders": 4, "orders_per_year": 4 * 365 / 400,
         "orders_decayed": sum(2 ** (-age / 90) for age in (400, 300, 100, 20)), "months_with_orders": 3,
+        "order_days": 4, "gap_median_days": 100, "gap_recent_days": 380 / 3,
+        "pause_ratio_median": 0.2, "pause_ratio_recent": 20 / (380 / 3),
         "gap_mean_days": 380 / 3, "gap_sd_days": gaps.std(), "gap_last_days": 80, "gap_longest_days": 200,
         "gap_trend": 80 / (380 / 3), "pause_ratio": 20 / (380 / 3), "overdue_days": 20 - 380 / 3,
         "longest_pause_ratio": 0.1,
@@ -91,6 +93,15 @@ def test_the_season_is_unknown_before_the_data_begin(write: Write) -> None:
 def test_one_order_has_no_gaps(write: Write) -> None:
     frame = order_features(write(ANNA), [AS_OF], horizon_days=90)
     assert frame.loc[(AS_OF, "cleo"), ["gap_mean_days", "gap_sd_days", "pause_ratio", "gap_trend"]].isna().all()
+
+
+def test_orders_of_one_day_are_one_beat_of_the_rhythm(write: Write) -> None:
+    ages = (300, 200, 100, 99.9, 10, 9.8)
+    rows = [("a", day(age), "order", f"g{age}", 1.0, 1, None) for age in ages]
+    row = order_features(write(rows), [AS_OF + timedelta(days=1)], horizon_days=90).iloc[0]
+    expected = {"orders": 6, "order_days": 4, "gap_mean_days": 290 / 3, "gap_last_days": 90, "gap_median_days": 100,
+                "recency_days": 10.8, "orders_30d": 2}
+    assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
 def test_weekend_and_hour(write: Write) -> None:

@@ -8,11 +8,14 @@ depend on their order: one customer or a million, one moment or fifty, the same 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -32,6 +35,16 @@ YEAR = 365
 UNIT = 10_000
 NANO = 1_000_000_000
 HALF_LIFE_DAYS = 90
+EVENT_TYPES = {
+    "event_id": "string", "customer_id": "string", "at": "timestamp", "kind": "string", "group_id": "string",
+    "amount": "float64", "quantity": "float64",
+}  # fmt: skip
+SPINE_TYPES = {
+    "as_of": "timestamp", "lookback_s": "int64", "season_known": "boolean", "season_before_known": "boolean"
+}  # fmt: skip
+SEASONS = {
+    "season_orders": "season_known", "season_spend": "season_known", "season_before_orders": "season_before_known"
+}  # fmt: skip
 MONEY = ("spend", "items", "season_spend")
 INDEX = ["as_of", "customer_id"]
 
@@ -47,9 +60,7 @@ def connect() -> ibis.BaseBackend:
 
 def order_columns(events: Path) -> tuple[Column, ...]:
     """The meaning of each feature; visits are in it where the company records them."""
-    kinds = connect().read_parquet(events).kind
-    visits = bool(kinds.isin(list(VISIT_KINDS)).any().fill_null(False).execute())
-    return (*ORDER_FEATURES, *(VISIT_FEATURES if visits else ()))
+    return (*ORDER_FEATURES, *(VISIT_FEATURES if _knows(events).visits else ()))
 
 
 def order_features(
@@ -65,24 +76,67 @@ def order_features(
     `horizon_days` is the label window's length: the same season last year has that length too. `only` computes some
     customers alone and gives them the same values.
     """
+    knows = _knows(events)
+    spine = _spine(as_ofs, knows.begins, horizon_days, lookback_days)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        table = connection.from_parquet(str(events))
+        if only is not None:
+            table = table.join(connection.from_df(pd.DataFrame({"customer_id": sorted(set(only))})), "customer_id")
+        table.create_view("events")
+        connection.register("spine", spine)
+        frame = connection.execute(_query(knows.products, knows.visits, horizon_days)).df()
     names = [column.name for column in order_columns(events)]
-    table = connect().read_parquet(events)
-    starts = table["at"].min().execute()
-    if only is not None:
-        table = table.filter(table.customer_id.isin(list(only)))
-    sums = _sums(_seen(_moments(table), as_ofs), horizon_days, visits="sessions_30d" in names)
-    sums = sums.filter(sums.recency_s <= lookback_days * DAY)
-    frame = _features(sums, starts, horizon_days, names).order_by(INDEX).execute()
     return frame.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)[names].astype("float64")
 
 
-def _moments(events: ir.Table) -> ir.Table:
+@dataclass(frozen=True)
+class _Knows:
+    """What a file of events can tell: when it begins, whether it names products and records visits."""
+
+    begins: datetime
+    products: bool
+    visits: bool
+
+
+def _knows(events: Path) -> _Knows:
+    with duckdb.connect() as connection:
+        table = connection.from_parquet(str(events))
+        visits = ", ".join(f"'{kind}'" for kind in VISIT_KINDS)
+        [(begins, visited)] = table.aggregate(f'min("at"), coalesce(bool_or(kind in ({visits})), false)').fetchall()
+        return _Knows(begins, "item_id" in table.columns, visited)
+
+
+def _spine(as_ofs: Sequence[datetime], begins: datetime, horizon_days: int, lookback_days: int) -> pd.DataFrame:
+    """The moments of knowledge, how far back a customer's last order may lie, and which seasons the data reach."""
+    moments = pd.DatetimeIndex(sorted(set(as_ofs)))
+    return pd.DataFrame({
+        "as_of": moments,
+        "lookback_s": lookback_days * DAY,
+        "season_known": moments >= pd.Timestamp(begins + timedelta(days=YEAR)),
+        "season_before_known": moments >= pd.Timestamp(begins + timedelta(days=YEAR + horizon_days)),
+    })  # fmt: skip
+
+
+@functools.lru_cache(maxsize=32)
+def _query(products: bool, visits: bool, horizon_days: int) -> str:
+    """The expression as DuckDB's SQL over the tables `events` and `spine`; making it takes longer than most answers."""
+    events = ibis.table(EVENT_TYPES | ({"item_id": "string"} if products else {}), name="events")
+    spine = ibis.table(SPINE_TYPES, name="spine")
+    sums = _sums(_seen(_moments(events, products), spine.select("as_of")), horizon_days, visits)
+    active = sums.inner_join(spine, "as_of").filter(ibis._.recency_s <= ibis._.lookback_s)
+    names = [column.name for column in (*ORDER_FEATURES, *(VISIT_FEATURES if visits else ()))]
+    known = _features(active, visits)
+    return str(ibis.to_sql(active.select(*INDEX, **{name: known[name] for name in names}).order_by(INDEX), "duckdb"))
+
+
+def _moments(events: ir.Table, products: bool) -> ir.Table:
     """Lines of one order at one instant become one row; all that looks back in time is found here.
 
     first: the order begins here; so_far: the order's value up to here; turn: place in the customer's history;
-    gap_s: seconds since the customer's order before; new: lines with a product new to the customer.
+    of_day: the customer's first order of a day (orders split over several invoices count once in the rhythm);
+    gap_s, gaps3_s: seconds since the order day before, since the third before; new: products new to the customer.
     """
-    products = "item_id" in events.columns
     lines = events.mutate(
         group_id=ibis.coalesce(events.group_id, events.event_id),
         new=_new_product(events) if products else ibis.null("int64"),
@@ -97,8 +151,12 @@ def _moments(events: ir.Table) -> ir.Table:
         so_far=moments.amount.sum().over(ibis.cumulative_window(group_by=order.groupings, order_by=order.orderings)),
         turn=ibis.row_number().over(group_by="customer_id", order_by=["at", "kind", "group_id"]),
     )
-    begins = ibis.window(group_by=["customer_id", "kind", "first"], order_by=["at", "group_id"])
-    return moments.mutate(gap_s=moments.at_s - moments.at_s.lag().over(begins))
+    day = ibis.window(group_by=["customer_id", "kind", "first", moments["at"].date()], order_by=["at", "group_id"])
+    moments = moments.mutate(of_day=moments["first"] & (ibis.row_number().over(day) == 0))
+    days = ibis.window(group_by=["customer_id", "kind", "of_day"], order_by="at")
+    return moments.mutate(
+        gap_s=moments.at_s - moments.at_s.lag().over(days), gaps3_s=moments.at_s - moments.at_s.lag(3).over(days)
+    )
 
 
 def _new_product(events: ir.Table) -> ir.Value:
@@ -116,9 +174,8 @@ def _seconds(moment: ir.Value) -> ir.Value:
     return moment.truncate("s").epoch_seconds().cast("int64")
 
 
-def _seen(moments: ir.Table, as_ofs: Sequence[datetime]) -> ir.Table:
+def _seen(moments: ir.Table, spine: ir.Table) -> ir.Table:
     """Every moment of knowledge with the events before it, and their age."""
-    spine = ibis.memtable(pd.DataFrame({"as_of": pd.DatetimeIndex(sorted(set(as_ofs)))}))
     seen = moments.inner_join(spine, moments["at"] < spine.as_of)
     seen = seen.mutate(age_s=_seconds(seen.as_of) - seen.at_s)
     return seen.mutate(order=seen.kind == "order", begins=(seen.kind == "order") & seen["first"])
@@ -137,16 +194,21 @@ def _sums(seen: ir.Table, horizon_days: int, visits: bool) -> ir.Table:
 
 
 def _rhythm_sums(seen: ir.Table) -> Sums:
-    spaced = seen.begins & seen.gap_s.notnull()
+    days = seen.begins & seen.of_day
+    spaced = days & seen.gap_s.notnull()
     gap = seen.gap_s.cast("float64")
     weight = (NANO * (seen.age_s.cast("float64") * (-math.log(2) / (HALF_LIFE_DAYS * DAY))).exp()).round()
     return {
         "recency_s": seen.age_s.min(where=seen.begins),
         "tenure_s": seen.age_s.max(where=seen.begins),
         "orders": _count(seen.begins),
+        "order_days": _count(days),
         "decayed": weight.cast("int64").sum(where=seen.begins),
         "months_with_orders": (seen.age_s // (30 * DAY)).nunique(where=seen.begins & (seen.age_s < 360 * DAY)),
+        "latest_s": seen.age_s.min(where=days),
         "gap_squares": (gap * gap).cast("decimal(38, 0)").sum(where=spaced),
+        "gap_median_s": seen.gap_s.median(where=spaced),
+        "gaps3_s": seen.gaps3_s.argmax(seen.turn, where=days & seen.gaps3_s.notnull()),
         "gap_last_s": seen.gap_s.argmax(seen.turn, where=spaced),
         "gap_longest_s": seen.gap_s.max(where=spaced),
         "weekends": _count(seen.begins & (seen["at"].day_of_week.index() >= 5)),
@@ -228,31 +290,24 @@ def _within(seen: ir.Table, days: int, since: int = 0) -> ir.Value:
     return (seen.age_s <= days * DAY) & ((seen.age_s > since * DAY) if since > 0 else True)
 
 
-def _features(sums: ir.Table, starts: datetime, horizon_days: int, names: Sequence[str]) -> ir.Table:
+def _features(sums: ir.Table, visits: bool) -> Sums:
     """Every feature from the sums, each sum a whole number."""
-    known = _all(sums, starts, horizon_days)
-    return sums.select(*INDEX, **{name: known[name] for name in names})
-
-
-def _all(sums: ir.Table, starts: datetime, horizon_days: int) -> Sums:
     features = {name: sums[name].cast("float64") for name in sums.columns if name not in INDEX}
     features |= {name: sums[name] / float(UNIT) for name in sums.columns if name.startswith(MONEY)}
     features |= _rhythm(sums) | _money(sums) | _trends(sums) | _undone(sums)
-    known = sums.as_of >= starts + timedelta(days=YEAR)
-    before = sums.as_of >= starts + timedelta(days=YEAR + horizon_days)
-    for name in ("season_orders", "season_spend", "season_before_orders"):
-        reaches = before if "before" in name else known
-        features[name] = reaches.ifelse(features[name], ibis.null("float64"))
-    return features | (_visits(sums) if "session_s" in sums.columns else {})
+    for name, known in SEASONS.items():
+        features[name] = sums[known].ifelse(features[name], ibis.null("float64"))
+    return features | (_visits(sums) if visits else {})
 
 
 def _rhythm(sums: ir.Table) -> Sums:
     recency, tenure = sums.recency_s / float(DAY), sums.tenure_s / float(DAY)
-    gaps = (sums.orders - 1).cast("float64").nullif(0)
-    gap_mean = (tenure - recency) / gaps
+    gaps = (sums.order_days - 1).cast("float64").nullif(0)
+    gap_mean = (sums.tenure_s - sums.latest_s) / gaps / float(DAY)
     variance = sums.gap_squares.cast("float64") / gaps / float(DAY) ** 2 - gap_mean * gap_mean
     longest, last = sums.gap_longest_s / float(DAY), sums.gap_last_s / float(DAY)
-    several = (sums.orders > 2).ifelse(1.0, ibis.null("float64"))
+    median, recent = sums.gap_median_s / float(DAY), sums.gaps3_s / float(3 * DAY)
+    several = (sums.order_days > 2).ifelse(1.0, ibis.null("float64"))
     return {
         "recency_days": recency,
         "tenure_days": tenure,
@@ -260,10 +315,14 @@ def _rhythm(sums: ir.Table) -> Sums:
         "orders_decayed": sums.decayed / float(NANO),
         "gap_mean_days": gap_mean,
         "gap_sd_days": ibis.greatest(variance, 0.0).sqrt() * several,
+        "gap_median_days": median,
+        "gap_recent_days": recent,
         "gap_last_days": last,
         "gap_longest_days": longest,
         "gap_trend": last / _at_least_a_day(gap_mean),
         "pause_ratio": recency / _at_least_a_day(gap_mean),
+        "pause_ratio_median": recency / _at_least_a_day(median),
+        "pause_ratio_recent": recency / _at_least_a_day(recent),
         "overdue_days": recency - gap_mean,
         "longest_pause_ratio": recency / _at_least_a_day(longest),
         "weekend_share": sums.weekends / sums.orders.cast("float64"),
