@@ -6,7 +6,6 @@ Every verb takes --json and then prints one JSON object on stdout and nothing el
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import logging
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 import engine
 from engine import cards
+from engine.permissions import acting
 from engine.schema import jsonable
 
 Printed = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]
@@ -75,10 +75,12 @@ def _run_verb(verbs: Any) -> None:
     run.add_argument("--as-of", type=_moment, help="the day the file was drawn, YYYY-MM-DD")
     run.add_argument("--horizon-days", type=int, help="the label's window")
     run.add_argument("--algorithm", default=engine.Settings.algorithm, help="churn model")
-    run.add_argument("--ltv", dest="ltv_algorithm", help="LTV model; chosen by the kind of data when left out")
-    run.add_argument("--class-weight", action="store_true", help="weigh the rarer class up (its effect is measured)")
-    run.add_argument("--smote", action="store_true", help="synthesise leavers inside the folds (also measured)")
-    run.add_argument("--threshold", default=engine.Settings.threshold_rule, help="f2, cost or capacity")
+    run.add_argument("--ltv", dest="ltv_algorithm", default="", help="LTV model; by the kind of data when left out")
+    balance = run.add_mutually_exclusive_group()
+    balance.add_argument("--class-weight", action="store_true", help="weigh the rarer class up")
+    balance.add_argument("--smote", action="store_true", help="synthesise leavers inside the folds")
+    run.add_argument("--threshold", dest="threshold_rule", default=engine.Settings.threshold_rule,
+                     help="f2, cost or capacity")
     run.add_argument("--overrule", action="append", default=[], metavar="COLUMN",
                      help="use a column that the leakage audit quarantined")
     run.add_argument("--currency", help="ISO code of the money in the file")
@@ -104,11 +106,12 @@ def _score_verb(verbs: Any) -> None:
 
 
 def _job_verbs(verbs: Any) -> None:
-    start = _verb(verbs, "start", _start, "run a verb in the background: start -- run --source FILE --name acme")
+    start = _verb(verbs, "start", _start, "run a verb in the background: start --dataset acme -- run --source FILE ...")
+    start.add_argument("--dataset", required=True, help="the dataset it works on")
     start.add_argument("command", nargs=argparse.REMAINDER)
     _verb(verbs, "jobs", _jobs, "list the background jobs, the newest first")
     cancel = _verb(verbs, "cancel", _cancel, "cancel a background job")
-    cancel.add_argument("--job", required=True)
+    cancel.add_argument("--job", required=True, type=int)
 
 
 def _verb(verbs: Any, name: str, does: Callable[[argparse.Namespace], Printed], says: str) -> argparse.ArgumentParser:
@@ -125,18 +128,14 @@ def _moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2024-06-30.") from problem
 
 
-def _actor() -> engine.Actor:
-    return engine.Actor(f"shell:{getpass.getuser()}", "admin")
-
-
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def _settings(asked: argparse.Namespace) -> engine.Settings:
-    given = {name: getattr(asked, name) for name in ("algorithm", "class_weight", "smote", "seed")}
-    return engine.Settings(**given, ltv_algorithm=asked.ltv_algorithm or "", threshold_rule=asked.threshold,
-                           overrule=tuple(asked.overrule), **(engine.QUICK if asked.quick else {}))
+    balance = "class_weight" if asked.class_weight else "smote" if asked.smote else "none"
+    given = {name: getattr(asked, name) for name in ("algorithm", "ltv_algorithm", "threshold_rule", "seed", "quick")}
+    return engine.Settings(**given, balance=balance, overrule=tuple(asked.overrule))
 
 
 def _options(asked: argparse.Namespace) -> dict[str, Any]:
@@ -146,23 +145,23 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
 
 def _run(asked: argparse.Namespace) -> Printed:
     report = engine.run(asked.source, name=asked.name, adapter=asked.adapter, options=_options(asked),
-                        settings=_settings(asked), observed_until=asked.as_of, actor=_actor(), now=_now(),
+                        settings=_settings(asked), observed_until=asked.as_of, actor=acting(), now=_now(),
                         progress=_progress)
     return report, cards.run
 
 
 def _demo(asked: argparse.Namespace) -> Printed:
-    reports = engine.run_demos(seed=asked.seed, actor=_actor(), now=_now(), progress=_progress)
+    reports = engine.run_demos(seed=asked.seed, actor=acting(), now=_now(), progress=_progress)
     return {"runs": reports}, lambda record: "\n\n".join(cards.run(report) for report in record["runs"])
 
 
 def _predict(asked: argparse.Namespace) -> Printed:
-    card = engine.predict(asked.dataset, asked.customer_id, actor=_actor(), now=_now(), seed=asked.seed)
+    card = engine.predict(asked.dataset, asked.customer_id, actor=acting(), now=_now(), seed=asked.seed)
     return card, cards.customer
 
 
 def _score(asked: argparse.Namespace) -> Printed:
-    report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of, actor=_actor(),
+    report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of, actor=acting(),
                                now=_now(), progress=_progress)
     return report, cards.scored
 
@@ -171,44 +170,46 @@ def _datasets(_: argparse.Namespace) -> Printed:
     heads = {"name": "dataset", "version": "version", "adapter": "adapter", "customers": "customers", "as_of": "as of",
              "label": "who counts as leaving", "synthetic": "synthetic"}
     empty = "No datasets yet. Bring one: python -m engine run --source FILE --name acme"
-    return {"datasets": engine.describe_datasets()}, lambda record: cards.listing(record["datasets"], heads, empty)
+    record = {"datasets": engine.describe_datasets(acting())}
+    return record, lambda record: cards.listing(record["datasets"], heads, empty)
 
 
 def _models(asked: argparse.Namespace) -> Printed:
     if asked.promote:
-        engine.promote(asked.dataset, asked.promote, actor=_actor(), now=_now())
+        engine.promote(asked.dataset, asked.promote, actor=acting(), now=_now())
     if asked.rollback:
-        engine.rollback(asked.dataset, actor=_actor(), now=_now())
+        engine.rollback(asked.dataset, actor=acting(), now=_now())
     heads = {"model_id": "model", "stage": "stage", "algorithm": "algorithm", "as_of": "as of", "rows": "rows",
              "roc_auc": "AUC", "brier": "Brier", "usable": "usable"}
-    record = {"dataset": asked.dataset, "models": engine.describe_models(asked.dataset)}
+    record = {"dataset": asked.dataset, "models": engine.describe_models(asked.dataset, acting())}
     return record, lambda record: cards.listing(record["models"], heads, "No models yet.")
 
 
 def _runs(asked: argparse.Namespace) -> Printed:
     heads = {"run_id": "run", "as_of": "as of", "version": "version", "model_id": "model", "customers": "customers"}
-    record = {"dataset": asked.dataset, "runs": engine.describe_runs(asked.dataset)}
+    record = {"dataset": asked.dataset, "runs": engine.describe_runs(asked.dataset, acting())}
     return record, lambda record: cards.listing(record["runs"], heads, "No scoring runs yet.")
 
 
 def _audit(asked: argparse.Namespace) -> Printed:
     heads = {"at": "when", "actor": "who", "role": "role", "verb": "did", "about": "about"}
-    return {"log": engine.audit_log(asked.limit)}, lambda record: cards.listing(record["log"], heads, "Nothing yet.")
+    record = {"log": engine.audit_log(asked.limit, acting())}
+    return record, lambda record: cards.listing(record["log"], heads, "Nothing yet.")
 
 
 def _start(asked: argparse.Namespace) -> Printed:
     command = [word for word in asked.command if word != "--"]
-    job = engine.start_job(command, actor=_actor(), now=_now())
+    job = engine.start_job(command, asked.dataset, actor=acting(), now=_now())
     return job, lambda record: f"Job {record['job_id']} started: {record['command']}"
 
 
 def _jobs(_: argparse.Namespace) -> Printed:
     heads = {"job_id": "job", "status": "status", "dataset": "dataset", "command": "command", "step": "at"}
-    return {"jobs": engine.describe_jobs()}, lambda record: cards.listing(record["jobs"], heads, "No jobs yet.")
+    return {"jobs": engine.describe_jobs(acting())}, lambda record: cards.listing(record["jobs"], heads, "No jobs yet.")
 
 
 def _cancel(asked: argparse.Namespace) -> Printed:
-    job = engine.cancel_job(asked.job, actor=_actor(), now=_now())
+    job = engine.cancel_job(asked.job, actor=acting(), now=_now())
     return job, lambda record: f"Job {record['job_id']} is {record['status']}."
 
 

@@ -17,8 +17,8 @@ from engine import schema
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "engine"
 
-ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "catalog", "data", "prediction", "decision",
-         "campaign", "evidence", "insight", "pipeline", "jobs", "__init__", "cards", "__main__")
+ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "catalog", "locks", "data", "prediction", "decision",
+         "campaign", "evidence", "insight", "reports", "pipeline", "jobs", "__init__", "cards", "__main__")
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}
 MODULES = sorted(path for path in ENGINE.rglob("*.py") if "migrations" not in path.parts)
@@ -108,7 +108,7 @@ def test_rooms_have_no_cycles() -> None:
 
 
 def test_front_door_is_sorted_small_and_complete() -> None:
-    assert list(engine.__all__) == sorted(engine.__all__)
+    assert list(engine.__all__) == sorted(engine.__all__, key=lambda name: (not name.isupper(), name))
     assert len(engine.__all__) <= 40
     for name in engine.__all__:
         assert hasattr(engine, name), f"engine.{name} is promised but missing."

@@ -1,6 +1,7 @@
 """The words: tables, columns, units, ranges, meaning; and the records that rooms hand to each other."""
 
 from engine.schema.columns import Column, Table, bounds, out_of_range, plural, select
+from engine.schema.dictionary import dictionary
 from engine.schema.records import (
     SEVERITIES,
     Actor,
@@ -34,6 +35,6 @@ from engine.schema.tables import (
 __all__ = [
     "CONTACT", "CUSTOMER_ID", "EVENTS", "EVENT_KINDS", "LTV_TIERS", "OFFER_HISTORY", "REASONS", "RISK_BANDS", "SCORES",
     "SEGMENTS", "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
-    "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "bounds", "jsonable", "out_of_range", "plural",
-    "select", "to_json",
+    "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "bounds", "dictionary", "jsonable", "out_of_range",
+    "plural", "select", "to_json",
 ]

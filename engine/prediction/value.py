@@ -1,0 +1,86 @@
+"""From a dataset to what the value models need: present margin, tenure, purchases, and a past period to learn from.
+
+A contract's (or a snapshot's) money is a present rate; a shop's money is read from its orders, and the value model of
+orders learns from moments in the past whose following period has been observed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.data.features import feature_columns
+from engine.prediction.ltv import LtvInputs, LtvModel, train_ltv
+from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
+from engine.prediction.purchases import earlier_moments, history, stacked
+from engine.schema import Dataset, Estimate
+
+SUITS = {"snapshot": "survival", "orders": "two_part"}
+PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
+TENURE = "tenure_months"
+YEAR_DAYS = 365.0
+
+Trained = tuple[LtvModel, dict[str, Estimate], dict[str, Any]]
+
+
+def value_inputs(dataset: Dataset, X: pd.DataFrame, p: np.ndarray, as_of: datetime, money: LtvSettings) -> LtvInputs:
+    """What the value models need of the customers in X (index customer_id) as of the moment."""
+    chance = pd.Series(p, index=X.index)
+    window = dataset.label.horizon_days
+    if dataset.kind == "orders":
+        past = history(orders_of(dataset, X.index), as_of).reindex(X.index)
+        per_month = past["spent"] / past["T_days"].clip(lower=DAYS_PER_MONTH) * DAYS_PER_MONTH
+        return LtvInputs(past, chance, window, per_month * money.margin_rate, past[PURCHASES])
+    return LtvInputs(X, chance, window, monthly_margin(dataset, money).reindex(X.index), tenure_months=X.get(TENURE))
+
+
+def monthly_margin(dataset: Dataset, money: LtvSettings) -> pd.Series:
+    """Each customer's present margin [currency per month] by the dataset's money rule; the median where unknown."""
+    rule = dataset.money
+    revenue = dataset.frame()[rule.column].astype(float)
+    months = 1.0 if rule.per == "month" else rule.period_days / DAYS_PER_MONTH
+    return revenue.fillna(revenue.median()).clip(lower=0) / months * money.margin_rate
+
+
+def orders_of(dataset: Dataset, only: pd.Index | None = None) -> pd.DataFrame:
+    """Order lines: customer_id, at, amount [currency]; of `only` some customers when they are given."""
+    wanted = [("kind", "==", "order")] + ([("customer_id", "in", list(only))] if only is not None else [])
+    assert dataset.events is not None, "an orders dataset has events"
+    return pd.read_parquet(dataset.events, columns=["customer_id", "at", "amount"], filters=wanted)
+
+
+def train_value(dataset: Dataset, X: pd.DataFrame, y: pd.Series, p: np.ndarray, as_of: datetime, algorithm: str,
+                money: LtvSettings, seed: int) -> Trained:
+    """The value model, its metrics on customers or periods it has not seen, and what a screen can draw.
+
+    X, y, p: features, labels and calibrated probabilities of the customers as of the last labelled moment.
+    """
+    algorithm = algorithm or SUITS[dataset.kind]
+    if dataset.kind == "orders":
+        return _from_the_past(dataset, algorithm, money, seed)
+    inputs = value_inputs(dataset, X, p, as_of, money)
+    if dataset.label.kind == "column" and TENURE in X:
+        inputs = LtvInputs(X, inputs.churn_probability, inputs.label_window_days, inputs.monthly_margin,
+                           tenure_months=X[TENURE], left=y)
+    return train_ltv(inputs, None, algorithm, seed=seed, settings=money, columns=_not_money(dataset, X))
+
+
+def _not_money(dataset: Dataset, X: pd.DataFrame) -> tuple[str, ...]:
+    """The features that are neither money nor a ratio of it: a regression of money must not be told the money."""
+    money = {column.name for column in feature_columns(dataset) if column.unit.startswith("currency")}
+    return tuple(str(name) for name in X if name not in money | {dataset.money.column})
+
+
+def _from_the_past(dataset: Dataset, algorithm: str, money: LtvSettings, seed: int) -> Trained:
+    """A value model of orders, learned one period earlier: features as of past moments, spend of the period after."""
+    orders = orders_of(dataset)
+    first = pd.Timestamp(orders["at"].min()).to_pydatetime()
+    moments = earlier_moments(first, dataset.observed_until)
+    X, spend = stacked(orders, moments if algorithm != "bgnbd" else moments[:1])
+    no_order = pd.Series(0.0, index=X.index)
+    margin = spend * money.margin_rate
+    inputs = LtvInputs(X, no_order, dataset.label.horizon_days, margin, X[PURCHASES])
+    return train_ltv(inputs, margin, algorithm, seed=seed, settings=money, period_days=moments[0][1])
