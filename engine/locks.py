@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,19 +53,28 @@ def dataset_lock(name: str, verb: str, actor: Actor, now: datetime) -> Iterator[
         yield
     finally:
         _HELD.reset(token)
-        release(lock)
+        _release(lock, path)
 
 
 def take(name: str) -> int:
     """The descriptor of the dataset's lock, held by whoever holds the descriptor; EngineError when another one does."""
     path = _path(name)
+    while True:
+        lock = _open(path)
+        if not _try(lock, fcntl.LOCK_EX, patience_seconds=PATIENCE_SECONDS):
+            os.close(lock)
+            raise EngineError(_busy(name, holder(name)))
+        if _is(lock, path):
+            return lock
+        os.close(lock)  # the holder before removed the file while we opened it
+
+
+def _open(path: Path) -> int:
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    if not _try(lock, fcntl.LOCK_EX, patience_seconds=PATIENCE_SECONDS):
-        os.close(lock)
-        raise EngineError(_busy(name, holder(name)))
-    return lock
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # the holder before removed the folder meanwhile
+                return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
 
 
 def sign(lock: int, holder: Holder) -> None:
@@ -75,30 +84,31 @@ def sign(lock: int, holder: Holder) -> None:
         os.pwrite(lock, dumps(holder).encode(), 0)
 
 
-def release(lock: int) -> None:
-    """Let go of a held lock."""
-    os.ftruncate(lock, 0)
+def _release(lock: int, path: Path) -> None:
+    """Let go of a held lock and leave no trace of it."""
+    path.unlink(missing_ok=True)
     os.close(lock)
+    with suppress(OSError):  # a folder with anything in it stays
+        path.parent.rmdir()
 
 
 def holder(name: str) -> Holder | None:
     """Who works on the dataset at this moment; None when nobody does, or when they have not yet said who they are."""
-    path = _path(name)
     if not is_held(name):
         return None
     try:
-        found: Holder = loads(Holder, path.read_text(encoding="utf-8"))
-    except JSONDecodeError:
+        found: Holder = loads(Holder, _path(name).read_text(encoding="utf-8"))
+    except (FileNotFoundError, JSONDecodeError):
         return None
     return found
 
 
 def is_held(name: str) -> bool:
     """Whether anybody works on the dataset at this moment."""
-    path = _path(name)
-    if not path.exists():
+    try:
+        lock = os.open(_path(name), os.O_RDONLY)
+    except FileNotFoundError:
         return False
-    lock = os.open(path, os.O_RDONLY)
     try:
         return not _try(lock, fcntl.LOCK_SH)
     finally:
@@ -126,11 +136,14 @@ def _try(lock: int, how: int, patience_seconds: float = 0.0) -> bool:
 def _inherited(path: Path) -> bool:
     """Whether this process was started as a job that holds this very lock."""
     number = os.environ.get(INHERITED, "")
-    if not number.isdigit() or not path.exists():
-        return False
+    return number.isdigit() and _is(int(number), path)
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Whether the descriptor is open on the very file that lies at the path."""
     try:
-        return os.path.samestat(os.fstat(int(number)), path.stat())
-    except OSError:  # not open here: the variable came from a process that is not our parent
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:  # not open in this process, or nothing lies there
         return False
 
 

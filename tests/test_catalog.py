@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import catalog, files
@@ -192,6 +192,7 @@ def test_names_that_are_no_names(home: Path, name: str) -> None:
     assert list(home.iterdir()) == []
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=70))
 def test_no_name_leaves_the_data_folder(name: str) -> None:
     try:
@@ -240,6 +241,7 @@ def test_numbers_survive_json() -> None:
     assert np.isnan(back.value) and (back.low, back.high, back.n, back.method) == (-np.inf, np.inf, 3, "m")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(allow_nan=False), st.text(), st.none() | st.integers())
 def test_json_is_exact(number: float, text: str, whole: int | None) -> None:
     column = Column(text, "number", "", text, low=number)
