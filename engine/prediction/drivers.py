@@ -150,6 +150,8 @@ def words(column: Column, value: object, raises: bool, place: int, rates: Rates,
     counts = rates.features[column.name]
     n, left = counts.n[place], counts.left[place]
     has = f"{_subject(column, value, currency)} {'raises' if raises else 'lowers'} the risk"
+    if not n:
+        return f"{has}; no such customer was seen in training."
     if n < FEW:
         return f"{has}; only {plural(n, 'such customer was', 'such customers were')} seen, too few to quote a rate."
     group = _group(column, counts, place, currency)
