@@ -150,8 +150,8 @@ def _environment() -> dict[str, str]:
 def test_a_jobs_own_verb_enters_its_lock_and_tells_its_steps(start: Start) -> None:
     job = jobs.wait(start(LOCKING), 120)
     assert (job.status, job.error) == ("done", "")
-    told = [(line.step, line.done, line.of) for line in jobs.progress_of(job.id)]
-    assert told == [("Read", 0, 2), ("Read", 1, 2), ("Train", 1, 2), ("Train", 1.5, 2), ("Train", 2, 2)]
+    told = [(line.step, line.done, line.of, line.part) for line in jobs.progress_of(job.id)]
+    assert told == [("Read", 0, 2, 0), ("Read", 1, 2, 0), ("Train", 1, 2, 0), ("Train", 1, 2, 0.5), ("Train", 2, 2, 0)]
 
 
 def test_the_right_role_starts_and_cancels(start: Start, now: datetime) -> None:
@@ -297,7 +297,7 @@ def test_looking_does_not_disturb_taking(home: Path, now: datetime) -> None:
 
 def test_steps_are_told_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_PROGRESS", str(tmp_path / "progress.jsonl"))
-    told: list[tuple[str, float, int]] = []
+    told: list[tuple[str, int, int, float | None]] = []
     steps = Steps(told=lambda *line: told.append(line))
     with steps("Read"):
         time.sleep(0.01)
@@ -305,10 +305,9 @@ def test_steps_are_told_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise ZeroDivisionError
     [(name, seconds)] = steps.seconds
     assert name == "Read" and seconds >= 0.01
-    assert told == [("Read", 0, 0), ("Read", 1, 1), ("Train", 1, 1)]
+    assert told == [("Read", 0, 0, None), ("Read", 1, 1, seconds), ("Train", 1, 1, None)]
     lines = read_progress(tmp_path / "progress.jsonl")
-    assert [(line.step, line.done, line.of) for line in lines] == told
-    assert lines[1].seconds >= 0.01
+    assert [(line.step, line.done, line.of, line.seconds) for line in lines] == told
 
 
 def test_a_line_in_the_making_is_left_alone(tmp_path: Path) -> None:
