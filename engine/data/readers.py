@@ -331,6 +331,6 @@ def _whole(kind: pa.DataType) -> pd.api.extensions.ExtensionDtype:
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         return column.cast(pa.large_string())
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+    except pa.ArrowException:
         cells = [None if cell is None else str(cell) for cell in column.to_pylist()]
         return pa.chunked_array([pa.array(cells, pa.large_string())])

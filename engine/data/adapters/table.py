@@ -194,7 +194,8 @@ def _answered(taken: Taken, plan: Plan) -> Taken:
     said = taken.frame[CHURNED.name]
     values = [str(value) for value in pd.unique(said.dropna())]
     left = {value for value in values if _same(value, plan.positive)}
-    columns = tuple(CHURNED if column.name == CHURNED.name else column for column in taken.columns)
+    answer = replace(CHURNED, label=plan.label)
+    columns = tuple(answer if column.name == CHURNED.name else column for column in taken.columns)
     frame = taken.frame.assign(churned=said.isin(left).astype(float).where(said.notna()))
     return replace(taken, frame=frame, columns=columns, findings=(*taken.findings, *_never(plan, values, left)))
 
