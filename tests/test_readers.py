@@ -87,7 +87,8 @@ def test_a_trailing_delimiter_is_harmless(tmp_path: Path) -> None:
 
 
 def test_parquet_keeps_types_and_excel_keeps_numbers_moments_and_text(tmp_path: Path) -> None:
-    table = pa.table({"tags": [["a"], None], "id": ["007", None], "n": pa.array([1, None], pa.int64()), "big": pa.array([2**60, 1]),
+    table = pa.table({"tags": [["a"], None], "id": ["007", None], "n": pa.array([1, None], pa.int64()),
+                      "big": pa.array([2**60, 1]),
                       "at": pa.array([datetime(2024, 1, 1), None], pa.timestamp("ns", "Europe/Berlin")),
                       "yes": [True, False]})
     pq.write_table(table, tmp_path / "t.parquet")
