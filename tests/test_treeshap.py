@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.prediction.treemodel import Unsupported, matrix, tree_model
-from engine.prediction.treeshap import explainer, scorer
+from engine.prediction.treeshap import explainer, raw_scores, scorer
 
 QUIET = {"verbosity": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 3}
 
@@ -160,6 +160,16 @@ def test_what_arrays_cannot_hold_is_refused(options: dict[str, Any], of: Any) ->
     X, y = world()
     with pytest.raises(Unsupported):
         of(train(X, y, 3, **options))
+
+
+def test_raw_scores_are_lightgbms_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = world(300)
+    monkeypatch.setattr("engine.prediction.treeshap.WORTH_COMPILING", 0)
+    monkeypatch.setattr("engine.prediction.treeshap.CHUNK", 128)
+    frame = pd.DataFrame(X)
+    for booster in (train(X, y), train(X, y, num_leaves=200, min_data_in_leaf=1, min_sum_hessian_in_leaf=0)):
+        assert np.array_equal(raw_scores(booster, frame), booster.predict(X, raw_score=True))
+        assert np.array_equal(raw_scores(booster, X), booster.predict(X, raw_score=True))
 
 
 def test_no_rows() -> None:
