@@ -21,7 +21,8 @@ from scipy.special import digamma, gammaln, hyp2f1
 from engine.errors import EngineError
 
 Floats = NDArray[np.float64]
-LOG_BOUND = 12.0
+LOWEST, HIGHEST = -12.0, 12.0
+HIGHEST_SHAPE = 5.3
 FIRST_GUESSES = (0.0, -1.0, 1.0)
 RIDGE = 1e-7
 
@@ -130,7 +131,7 @@ def fit_bgnbd(frequency: Floats, recency: Floats, T: Floats) -> BgNbd:
     unit = float(age.mean())
     cells, count = np.unique(np.column_stack([x, tx, age]), axis=0, return_counts=True)
     likelihood = _Likelihood(cells[:, 0], cells[:, 1] / unit, cells[:, 2] / unit, count.astype(float))
-    best, value = _maximise(likelihood, 4)
+    best, value = _maximise(likelihood, 4, HIGHEST_SHAPE)
     r, alpha, a, b = np.exp(best)
     return BgNbd(float(r), float(alpha * unit), float(a), float(b), float(value - x.sum() * np.log(unit)))
 
@@ -146,7 +147,7 @@ def fit_gamma_gamma(frequency: Floats, monetary: Floats) -> GammaGamma:
         )
     x, mean = x[known], mean[known]
     unit = float(mean.mean())
-    best, value = _maximise(lambda theta: _spend_likelihood(theta, x, mean / unit), 3)
+    best, value = _maximise(lambda theta: _spend_likelihood(theta, x, mean / unit), 3, HIGHEST)
     p, q, v = np.exp(best)
     return GammaGamma(float(p), float(q), float(v * unit), float(value - len(x) * np.log(unit)))
 
@@ -163,7 +164,8 @@ def _check(x: Floats, tx: Floats, age: Floats) -> None:
         raise EngineError("No customer has ordered twice, so the rhythm of orders is unknown. Bring a longer history.")
 
 
-def _maximise(likelihood: Callable[[Floats], tuple[float, Floats]], parameters: int) -> tuple[Floats, float]:
+def _maximise(likelihood: Callable[[Floats], tuple[float, Floats]], parameters: int,
+              highest: float) -> tuple[Floats, float]:
     """Log-parameters of the highest log-likelihood over several starts, and its value."""
 
     def loss(theta: Floats) -> tuple[float, Floats]:
@@ -171,7 +173,7 @@ def _maximise(likelihood: Callable[[Floats], tuple[float, Floats]], parameters: 
         return RIDGE * float(theta @ theta) - value / scale, 2 * RIDGE * theta - slope / scale
 
     scale = max(abs(likelihood(np.zeros(parameters))[0]), 1.0)
-    bounds = [(-LOG_BOUND, LOG_BOUND)] * parameters
+    bounds = [(LOWEST, highest)] * parameters
     options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-9}
     starts = [np.full(parameters, guess) for guess in FIRST_GUESSES]
     fits = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for start in starts]

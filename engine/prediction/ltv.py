@@ -50,6 +50,7 @@ LTV_MODELS: Mapping[str, str] = {
     "tweedie": "boosted Tweedie regression of spend",
 }
 FOLDS = 5
+SURVIVAL_REPLICATES = 30
 SURE_TO_LEAVE = 0.98
 ORDER_COLUMNS = ("p_alive", "expected_orders", "next_order_in_days")
 
@@ -245,9 +246,10 @@ def judge_survival(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, s
         survival[test] = fitted.from_start(X.iloc[test], months)
     tenure, gone = np.asarray(tenure_months, float).round(), np.asarray(left, float)
     method, year = f"{FOLDS}-fold cross-validation", survival[:, min(12, months)]
-    found = {"concordance": estimate(concordance, (tenure, gone, year), method, rng, 30),
-             "integrated_brier": estimate(integrated_brier, (tenure, gone, survival), method, rng, 30),
-             "s12_decile_error": estimate(survival_decile_error, (tenure, gone, year), method, rng, 30)}
+    times = SURVIVAL_REPLICATES
+    found = {"concordance": estimate(concordance, (tenure, gone, year), method, rng, times),
+             "integrated_brier": estimate(integrated_brier, (tenure, gone, survival), method, rng, times),
+             "s12_decile_error": estimate(survival_decile_error, (tenure, gone, year), method, rng, times)}
     return found, {"survival_deciles": survival_deciles(tenure, gone, year).to_dict("list")}
 
 

@@ -110,7 +110,7 @@ def estimates(actual: Floats, predicted: Floats, method: str, rng: np.random.Gen
 
 
 def estimate(metric: Callable[..., float], arrays: tuple[Floats, ...], method: str, rng: np.random.Generator,
-             replicates: int = REPLICATES) -> Estimate:
+             replicates: int = 0) -> Estimate:
     """A metric of row-aligned arrays with its 95 % interval: value +- 1.96 standard deviations over resampled rows.
 
     >>> rows = np.arange(100.0)
@@ -119,7 +119,7 @@ def estimate(metric: Callable[..., float], arrays: tuple[Floats, ...], method: s
     """
     n = len(arrays[0])
     value = metric(*arrays)
-    picks = (rng.integers(0, n, n) for _ in range(replicates))
+    picks = (rng.integers(0, n, n) for _ in range(replicates or REPLICATES))
     spread = 1.96 * float(np.std([metric(*(array[pick] for array in arrays)) for pick in picks]))
     return Estimate(value, value - spread, value + spread, n, method)
 

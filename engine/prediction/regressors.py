@@ -53,8 +53,8 @@ class TwoPart:
 
         buys = np.asarray(y) > 0
         if min(buys.sum(), (~buys).sum()) < 50:
-            raise EngineError(f"{int(buys.sum())} of {len(buys)} customers bought anything in the period, too one-sided "
-                              'for two_part, which needs 50 with and 50 without. Choose "tweedie" instead.')
+            raise EngineError(f"{int(buys.sum())} of {len(buys)} customers bought anything in the period, too one-sided"
+                              ' for two_part, which needs 50 with and 50 without. Choose "tweedie" instead.')
         X, self.levels = _learn_levels(X)
         options = _boosting(len(X), self.seed)
         spends = LGBMRegressor(objective="gamma", **_boosting(int(buys.sum()), self.seed))
