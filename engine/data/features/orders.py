@@ -52,9 +52,15 @@ Sums = dict[str, ir.Value]
 
 
 def connect() -> ibis.BaseBackend:
-    """A DuckDB of its own in memory that reads every moment as UTC."""
-    connection = ibis.duckdb.connect()
-    connection.raw_sql("SET TimeZone = 'UTC'")
+    """A DuckDB of its own in memory, behind Ibis, that reads every moment as UTC and draws no progress bar."""
+    backend = ibis.duckdb.connect()
+    _settle(backend.con)
+    return backend
+
+
+def _settle(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 
@@ -78,8 +84,7 @@ def order_features(
     """
     knows = _knows(events)
     spine = _spine(as_ofs, knows.begins, horizon_days, lookback_days)
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with _settle(duckdb.connect()) as connection:
         table = connection.from_parquet(str(events))
         if only is not None:
             table = table.join(connection.from_df(pd.DataFrame({"customer_id": sorted(set(only))})), "customer_id")
@@ -100,7 +105,7 @@ class _Knows:
 
 
 def _knows(events: Path) -> _Knows:
-    with duckdb.connect() as connection:
+    with _settle(duckdb.connect()) as connection:
         table = connection.from_parquet(str(events))
         visits = ", ".join(f"'{kind}'" for kind in VISIT_KINDS)
         [(begins, visited)] = table.aggregate(f'min("at"), coalesce(bool_or(kind in ({visits})), false)').fetchall()
