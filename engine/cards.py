@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from engine.schema import plural
+
 WIDTH = 110
 SHOWN_METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10")
 HEADLINE = {"severe", "error"}
@@ -86,9 +88,9 @@ def scored(report: Mapping[str, Any]) -> str:
     """What a batch scoring did, from the record that `score --json` prints."""
     page = _Page()
     page.headline(report["findings"], report["synthetic"])
-    page.line(f"{report['rows']:,} customers scored with model {report['model_id']}: {report['output']}")
+    page.line(f"{plural(report['rows'], 'customer')} scored with model {report['model_id']}: {report['output']}")
     if report["rejected"]:
-        page.line(f"{report['rejected']:,} rows could not be taken, each with its reason: {report['rejected_output']}")
+        page.line(f"{plural(report['rejected'], 'row')} rejected, each with its reason: {report['rejected_output']}")
     page.section("Findings", [_finding(f) for f in report["findings"] if f["severity"] not in HEADLINE])
     page.section("Mind", report["notes"])
     return page.text

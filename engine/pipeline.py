@@ -154,10 +154,13 @@ def predict(name: str, customer_id: str | None, *, actor: Actor, now: datetime,
     allow(actor, "predict")
     dataset = catalog.dataset(name)
     model, card = production(name)
-    who = customer_id or _anyone(name, np.random.default_rng(now.microsecond if seed is None else seed))
+    who = customer_id or _anyone(name, np.random.default_rng(now.second if seed is None else seed))
+    if who not in dataset.frame().index:
+        raise EngineError(f"{name} has no customer {who!r}. Ids are compared as text, zeros included; try --random.")
     scored = judge(model, card, dataset, dataset.observed_until, [who])
     if scored.scores.empty:
-        raise EngineError(_not_there(dataset, who))
+        raise EngineError(f"{name} knows customer {who!r}, but not enough to judge as of "
+                          f"{dataset.observed_until:%Y-%m-%d}: there is no order in the year before.")
     state.record(actor, "predict", name, now, {"customer_id": who})
     return reports.of_customer(dataset, card, scored, _steps_of(dataset))
 
@@ -165,13 +168,6 @@ def predict(name: str, customer_id: str | None, *, actor: Actor, now: datetime,
 def _anyone(name: str, rng: np.random.Generator) -> str:
     """A customer drawn from the current run."""
     return str(rng.choice(catalog.run(name).scores()["customer_id"].to_numpy()))
-
-
-def _not_there(dataset: Dataset, who: str) -> str:
-    if who in dataset.frame().index:
-        return (f"{dataset.name} knows customer {who!r}, but not enough to judge as of "
-                f"{dataset.observed_until:%Y-%m-%d}: no order in the year before.")
-    return f"{dataset.name} has no customer {who!r}. Ids are compared as text, zeros included; try --random."
 
 
 def score_file(name: str, sources: Sequence[Path], output: Path, *, actor: Actor, now: datetime,

@@ -96,7 +96,8 @@ def drivers(
 ) -> pd.DataFrame:
     """The strongest drivers of each customer, REASONS without its run_id: the largest absolute contributions first.
 
-    Features that contribute nothing are no drivers, so a customer may have fewer than `top`.
+    Features of one family count together, and the one that moves most that way speaks for them. What contributes
+    nothing is no driver, so a customer may have fewer than `top`.
 
     Args:
         contributions: what explain.contributions returned for X.
@@ -104,22 +105,34 @@ def drivers(
         currency: put for the unit "currency".
     """
     features = [str(name) for name in contributions.columns if name != BASE]
-    phi = contributions[features].to_numpy().round(9)
+    meaning = {column.name: column for column in columns}
+    phi, speaker = _together(contributions[features].to_numpy().round(9), [
+        meaning[name].family or name if name in meaning else name for name in features])
     order = np.argsort(-np.abs(phi), axis=1, kind="stable")[:, :top]
     row, rank = np.nonzero(np.take_along_axis(phi, order, axis=1))
-    chosen = order[row, rank]
+    family = order[row, rank]
+    chosen, moved = speaker[row, family], phi[row, family]
     table = pd.DataFrame({
         "customer_id": X.index.get_level_values("customer_id" if "customer_id" in X.index.names else -1)[row],
         "rank": rank + 1, "feature": np.array(features, dtype=object)[chosen], "value": "",
-        "contribution": phi[row, chosen], "words": "",
+        "contribution": moved, "words": "",
     })
-    meaning = {column.name: column for column in columns}
     for number, feature in enumerate(features):
         mine = np.flatnonzero(chosen == number)
         column = meaning.get(feature) or _undescribed(feature, X[feature])
-        told = _tell(column, X[feature].iloc[row[mine]], phi[row[mine], number] > 0, rates, currency)
+        told = _tell(column, X[feature].iloc[row[mine]], moved[mine] > 0, rates, currency)
         table.loc[mine, ["value", "words"]] = told
     return table
+
+
+def _together(phi: np.ndarray, families: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Per family the sum of its contributions, and the place of the feature that moves most in the sum's direction."""
+    names = list(dict.fromkeys(families))
+    members = [np.flatnonzero([family == name for family in families]) for name in names]
+    total = np.column_stack([phi[:, places].sum(axis=1) for places in members]).round(9)
+    speaker = np.column_stack([places[np.argmax(phi[:, places] * np.sign(total[:, [k]]), axis=1)]
+                               for k, places in enumerate(members)])
+    return total, speaker
 
 
 def _undescribed(feature: str, values: pd.Series) -> Column:
@@ -192,4 +205,4 @@ def _group(column: Column, counts: Counts, place: int, currency: str) -> str:
 
 
 def _in_words(column: Column, value: object, currency: str) -> str:
-    return column.in_words(value).replace("currency", currency).rstrip()
+    return " ".join(column.in_words(value).replace("currency", currency).split())

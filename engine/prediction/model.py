@@ -18,20 +18,33 @@ from engine.data.labels import labels, snapshot, windows_for
 from engine.data.leakage import Audit, audit
 from engine.files import short_hash
 from engine.prediction import churn, drivers, explain, figures, value
-from engine.prediction.churn import ChurnModel, ChurnOptions
+from engine.prediction.backtest import SEASON_DAYS, base_rates, season_shift, shifted
+from engine.prediction.churn import ChurnModel, ChurnOptions, ChurnReport
 from engine.prediction.drivers import Rates
+from engine.prediction.evaluate import Split, temporal_splits
 from engine.prediction.ltv import LtvModel
 from engine.prediction.money import LtvSettings
 from engine.prediction.segments import SegmentCuts, segments
 from engine.prediction.thresholds import Line
 from engine.progress import Steps
-from engine.schema import SCORES, SEVERITIES, Column, Dataset, Estimate, Finding, ModelCard, Snapshot, jsonable, to_json
+from engine.schema import (
+    SCORES,
+    SEVERITIES,
+    Column,
+    Dataset,
+    Estimate,
+    Finding,
+    ModelCard,
+    Snapshot,
+    Window,
+    jsonable,
+    to_json,
+)
 
 LEARNING = 1  # one more whenever the same data and settings would give another model
 RECENCY = ("recency_days",)
 CART = ("cart_abandon_rate", "cart_abandon_share_90d")
-WINDOWS = 6
-STEP_DAYS = 30
+SHORTEST_STEP_DAYS = 45
 TOP = 3
 NO_CUTS = SegmentCuts({}, (0.0, 0.0), {})
 
@@ -61,13 +74,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Model:
-    """What scoring needs: churn and value models, rates behind the words, cuts of the segments, the features' words."""
+    """What scoring needs: churn and value models, rates behind the words, cuts of the segments, the features' words.
+
+    base_rates: customers and share who left per window learned from, from which the season's level is read.
+    """
 
     churn: ChurnModel
     ltv: LtvModel
     rates: Rates
     cuts: SegmentCuts
     columns: tuple[Column, ...]
+    base_rates: pd.DataFrame
 
     def parts(self) -> dict[str, Any]:
         """The parts by name, as the store keeps them."""
@@ -102,13 +119,13 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
     """
     steps = steps or Steps(of=4)
     with steps("Compute features as of each moment"):
-        known = snapshot(dataset, windows_for(dataset, WINDOWS, step_days=STEP_DAYS))
+        known = snapshot(dataset, learning_windows(dataset))
     with steps("Audit for leakage"):
         audited = audit(known, dataset, settings.overrule, settings.seed)
         known = without(known, [name for name, _ in audited.quarantined])
     with steps("Train and judge the churn model") as part:
         who, report = churn.train_churn(known, settings.algorithm, seed=settings.seed, options=settings.churn,
-                                        progress=part)
+                                        splits=_splits(known), progress=part)
     with steps("Train and judge the value model"):
         last = latest(known)
         X, p = last.X.droplevel("as_of"), who.probability(last.X)
@@ -120,22 +137,58 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         drawn = figures.of(who, model.rates.background, X, money, settings.seed)
     findings = (*found, *audited.findings, *report.findings)
     card = _card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, model)
-    audit_detail = {"single_column_auc": audited.single_column_auc}
-    return model, replace(card, detail={**report.detail, "ltv": detail, **drawn, **audit_detail})
+    told = {"single_column_auc": audited.single_column_auc, "season": season(report, known)}
+    return model, replace(card, detail={**report.detail, "ltv": detail, **drawn, **told})
+
+
+def learning_windows(dataset: Dataset) -> tuple[Window, ...]:
+    """The moments to learn from: a snapshot's one; of orders, half a label window or 45 days apart, back to last year.
+
+    One of them lies a year before the moment up to which the data are known, so that its season has been seen.
+    """
+    horizon = dataset.label.horizon_days
+    back = SEASON_DAYS - horizon
+    steps = max(1, round(back / max(horizon / 2, SHORTEST_STEP_DAYS)))
+    return windows_for(dataset, steps + 2, step_days=max(1, back // steps))
+
+
+def _splits(known: Snapshot) -> tuple[Split, ...] | None:
+    """Of several moments, those to be predicted whose label windows do not overlap, the latest among them."""
+    if len(known.windows) == 1:
+        return None
+    tested: list[Split] = []
+    for train, test in reversed(temporal_splits(known)):
+        ends = known.as_of[test[0]] + pd.Timedelta(days=known.horizon_days)
+        if not tested or ends <= known.as_of[tested[-1][1][0]]:
+            tested.append((train, test))
+    return tuple(reversed(tested)) or None
+
+
+def season(report: ChurnReport, known: Snapshot) -> list[dict[str, Any]]:
+    """Mean predicted less observed churn per moment predicted, without and with the season's level known then."""
+    rows = report.out_of_fold.groupby(level="as_of")[["y", "probability"]]
+    told = []
+    for moment, part in rows:
+        ended = known.as_of + pd.Timedelta(days=known.horizon_days) <= moment
+        shift = season_shift(base_rates(known.y[ended]), moment) if ended.any() else 0.0
+        with_season = shifted(part["probability"].to_numpy(), shift).mean()
+        told.append({"as_of": moment, "observed": part["y"].mean(), "shift": shift,
+                     "without": part["probability"].mean() - part["y"].mean(), "with": with_season - part["y"].mean()})
+    return told
 
 
 def _with_reasons_and_cuts(dataset: Dataset, known: Snapshot, who: ChurnModel, worth: LtvModel, seed: int) -> Model:
     """The model with the rates behind its words, and with cuts learned on the customers as of now."""
     rates = Rates.learn(known.X, known.y, known.columns, seed)
-    unplaced = Model(who, worth, rates, NO_CUTS, known.columns)
+    unplaced = Model(who, worth, rates, NO_CUTS, known.columns, base_rates(known.y))
     X = features(dataset, dataset.observed_until)
     p, money = _judged(unplaced, dataset, X, dataset.observed_until)
     return replace(unplaced, cuts=SegmentCuts.learn(p, money["expected_ltv"], *_terms(who, X)))
 
 
 def _judged(model: Model, dataset: Dataset, X: pd.DataFrame, as_of: datetime) -> tuple[np.ndarray, pd.DataFrame]:
-    """Calibrated probabilities of the customers in X, and what the value model says of them."""
-    p = model.churn.probability(X)
+    """Calibrated probabilities of the customers in X at the season's level, and what the value model says of them."""
+    p = shifted(model.churn.probability(X), season_shift(model.base_rates, as_of))
     return p, model.ltv.ltv(value.value_inputs(dataset, X, p, as_of, model.ltv.settings))
 
 
@@ -198,7 +251,7 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     """SCORES and REASONS of every customer known as of the moment, or of `only` some: the same values either way."""
     X = features(dataset, as_of, only)
     p, worth = _judged(model, dataset, X, as_of)
-    low, high = model.churn.interval(X)
+    low, high = (shifted(end, season_shift(model.base_rates, as_of)) for end in model.churn.interval(X))
     placed = segments(p, worth["expected_ltv"], *_terms(model.churn, X), cuts=model.cuts)
     scores = pd.DataFrame({
         "customer_id": X.index, "churn_probability": p, "churn_low": low, "churn_high": high,

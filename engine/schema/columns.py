@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,9 @@ NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
 class Column:
     """One column's contract. Units read "months", "currency", "share 0..1"; `low` and `high` are inclusive.
 
+    Features of one `family` say the same thing in several ways (a contract, its length, its renewal): as reasons they
+    count together.
+
     >>> Column("tenure_months", "count", "months", "Months since the contract began", low=0).in_words(12)
     '12 months'
     """
@@ -31,6 +34,7 @@ class Column:
     high: float = np.inf
     label: str = ""
     nullable: bool = True
+    family: str = ""
 
     @property
     def title(self) -> str:
@@ -52,7 +56,8 @@ class Column:
         number = float(value)  # type: ignore[arg-type]
         if self.unit == "share 0..1":
             return f"{number:.1%}".replace("%", " %")
-        return f"{number:,.{0 if number == round(number) or abs(number) >= 100 else 2}f} {self.unit}".strip()
+        unit = self.unit.removesuffix("s") if number == 1 else self.unit
+        return f"{number:,.{0 if number == round(number) or abs(number) >= 100 else 2}f} {unit}".strip()
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,16 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     ('1 row', '1,200 rows')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def in_families(columns: Iterable[Column], families: Mapping[str, Iterable[str]]) -> tuple[Column, ...]:
+    """The columns, each told to which family it belongs; those of no family stay alone.
+
+    >>> [column.family for column in in_families([Column("a", "flag", "", ""), Column("b", "flag", "", "")], {"f": "a"})]
+    ['f', '']
+    """
+    member = {name: family for family, names in families.items() for name in names}
+    return tuple(replace(column, family=member.get(column.name, "")) for column in columns)
 
 
 def select(columns: Iterable[Column], names: Iterable[str]) -> tuple[Column, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -248,12 +249,10 @@ def jsonable(value: Any) -> Any:
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [jsonable(item) for item in value]
-    if isinstance(value, (datetime, pd.Timestamp)):
+    if isinstance(value, datetime) and value is not pd.NaT:
         return value.isoformat()
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):
         return jsonable(value.tolist())
-    if (isinstance(value, float) and value != value) or value in (float("inf"), float("-inf")):
-        return None
-    return value
+    return None if value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)) else value

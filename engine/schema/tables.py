@@ -81,7 +81,7 @@ REASONS = Table("REASONS", ("run_id", "customer_id", "rank"), (
     RUN_ID,
     CUSTOMER_ID,
     Column("rank", "count", "", "1 = strongest driver", 1),
-    Column("feature", "category", "", "The feature's name"),
+    Column("feature", "category", "", "The feature that speaks for its family"),
     Column("value", "text", "", "The customer's value, in words"),
     Column("contribution", "number", "log-odds", "Share of the model's raw log-odds before calibration; they add up"),
     Column("words", "text", "", "The driver as a manager would say it"),

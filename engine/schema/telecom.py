@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.schema.columns import Column
+from engine.schema.columns import Column, in_families
 
 RAW = (
     Column("gender", "category", "", "Gender as recorded by the company"),
@@ -92,8 +92,29 @@ FROM_EVENTS = (
     Column("days_since_ticket", "number", "days", "Days since the last support ticket; missing = never", 0),
 )
 
-TELECOM_STATIC = RAW + DERIVED
-TELECOM_FEATURES = TELECOM_STATIC + FROM_EVENTS
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "contract": ("contract", "contract_months", "contract_position", "months_to_renewal", "uncommitted_payer"),
+    "tenure": ("tenure_months", "new_customer", "renewals", "total_charges", "monthly_charge_per_tenure"),
+    "charges": ("monthly_charges", "average_monthly_charge", "price_per_service"),
+    "charge change": ("charge_change", "charge_change_share"),
+    "internet": ("internet_service", "has_fiber", "internet_only"),
+    "protection": ("protection_services", "unprotected_internet", "online_security", "online_backup",
+                   "device_protection"),
+    "support": ("tech_support", "unsupported_fiber"),
+    "payment": ("payment_method", "pays_by_electronic_check", "automatic_payment"),
+    "household": ("partner", "dependents", "household_size", "senior_alone"),
+    "streaming": ("streaming_tv", "streaming_movies", "streaming_services"),
+    "telephone": ("phone_service", "multiple_lines"),
+    "usage": ("usage_gb_1m", "usage_gb_3m", "usage_gb_6m"),
+    "usage change": ("usage_change_1m", "usage_change_3m", "usage_change_6m", "usage_slope_6m", "usage_variation_12m"),
+    "payment failures": ("payment_failures_90d", "payment_failures_180d", "payment_failure_share_365d",
+                         "days_since_payment_failure"),
+    "tickets": ("tickets_90d", "tickets_365d", "days_since_ticket"),
+    "sentiment": ("ticket_sentiment_90d", "ticket_sentiment_365d", "worst_sentiment_365d"),
+}
+
+TELECOM_STATIC = in_families(RAW + DERIVED, FAMILIES)
+TELECOM_FEATURES = TELECOM_STATIC + in_families(FROM_EVENTS, FAMILIES)
 
 LEVERS: Mapping[str, str] = {
     "contract": "offer a longer contract",
