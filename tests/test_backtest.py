@@ -175,10 +175,12 @@ def test_the_temporal_model_repeats_itself_and_survives_the_store(rng: np.random
     assert ((one > 0) & (one < 1)).all()
 
 
-def test_the_temporal_model_asks_for_order_features() -> None:
-    X = pd.DataFrame({"order_days": [1.0, 2.0], "monthly_charges": [1.0, 2.0]})
-    with pytest.raises(EngineError, match="gap_mean_days, tenure_days"):
-        Rhythm().fit(X, np.array([0, 1]))
+def test_without_order_features_the_rhythm_is_left_out(rng: np.random.Generator) -> None:
+    X, y, _ = rhythmic_customers(rng, rows=1500)
+    model = lightgbm_temporal(seed=3).fit(X.drop(columns="tenure_days"), y)
+    assert not any(isinstance(member, Rhythm) for member in model.fitted)
+    assert model.learned == pytest.approx([0.6, 0.4])
+    assert len(lightgbm_temporal(seed=3).fit(X, y).fitted) == 3
 
 
 @pytest.mark.real
