@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import EngineError, choose
-from engine.prediction import assess, ensembles
+from engine.prediction import assess, ensembles, timely
 from engine.prediction.balance import fit_balanced
 from engine.prediction.calibration import Calibrator, logit
 from engine.prediction.ensembles import FORBIDDEN_IN_NAMES, Make, probability
@@ -27,7 +27,8 @@ from engine.prediction.thresholds import Line, risk_bands, risk_cuts, threshold
 from engine.schema import Estimate, Finding, Snapshot
 
 CHURN_MODELS: Mapping[str, Make] = {
-    "lightgbm": ensembles.lightgbm, "vote": ensembles.vote, "ensemble": ensembles.ensemble,
+    "lightgbm": ensembles.lightgbm, "lightgbm_temporal": timely.lightgbm_temporal, "vote": ensembles.vote,
+    "ensemble": ensembles.ensemble,
 }
 
 Tick = Callable[[int, int], None]
