@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from engine.errors import EngineError
 from engine.prediction import ltv, ltv_metrics, regressors
 from engine.prediction.ltv_metrics import decile_error, deciles, estimate, gini, r2, spearman, total_error
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings, month_grid, split_by_survival
+from engine.prediction.orders_value import NEEDED as PURCHASED
+from engine.prediction.purchases import earlier_moments, history, stacked
 from engine.prediction.survival import steady_curves
 from engine.schema import Estimate
 
@@ -23,7 +26,7 @@ ALGORITHMS = sorted(ltv.LTV_MODELS)
 Trained = tuple[ltv.LtvModel, dict[str, Estimate], dict[str, Any]]
 
 
-def contracts(rng: np.random.Generator, n: int = 800) -> ltv.LtvInputs:
+def contracts(rng: np.random.Generator, n: int = 600) -> ltv.LtvInputs:
     """Customers with tenure, leavers, margins that x explains, and purchases."""
     x = rng.normal(size=n)
     leaving = rng.geometric(1 / (1 + np.exp(3 - 0.5 * x)))
@@ -31,7 +34,8 @@ def contracts(rng: np.random.Generator, n: int = 800) -> ltv.LtvInputs:
     index = pd.Index([f"{i:05d}" for i in range(n)], name="customer_id")
     frequency = rng.poisson(rng.gamma(0.8, 3.0, n)).astype(float)
     age = rng.integers(100, 400, n).astype(float)
-    last = np.where(frequency > 0, age * rng.beta(np.maximum(frequency, 1), 1), 0)
+    gone = np.where(rng.random(n) < 0.4, rng.uniform(0, 1, n), 1.0)
+    last = np.where(frequency > 0, age * gone * rng.beta(np.maximum(frequency, 1), 1), 0)
     value = np.where(frequency > 0, rng.gamma(4, 10, n), 0)
     bought = pd.DataFrame({"frequency": frequency, "recency_days": last, "T_days": age, "monetary_value": value},
                           index=index)
@@ -139,7 +143,9 @@ def test_stored_and_read_back_a_model_answers_the_same(
         pd.testing.assert_frame_equal(again.ltv(inputs), model.ltv(inputs))
 
 
-def test_the_same_seed_gives_the_same_bytes(inputs: ltv.LtvInputs) -> None:
+def test_the_same_seed_gives_the_same_bytes(inputs: ltv.LtvInputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regressors, "BOOSTING", {**regressors.BOOSTING, "n_estimators": 20})
+    monkeypatch.setattr(regressors, "FOREST", {**regressors.FOREST, "n_estimators": 5})
     y = inputs.monthly_margin.to_numpy()
     for make in ltv.REGRESSORS.values():
         first, again = (make(3).fit(inputs.X.head(400), y[:400]).predict(inputs.X) for _ in range(2))
@@ -187,12 +193,13 @@ def test_survival_is_judged_on_customers_not_seen(trained: dict[str, Trained]) -
     assert len(detail["survival_deciles"]["actual"]) == 10
 
 
-@pytest.mark.parametrize("name", sorted(ltv.REGRESSORS))
+@pytest.mark.parametrize("name", ["random_forest", "two_part", "tweedie"])
 def test_regressions_are_judged_on_customers_not_seen(
     inputs: ltv.LtvInputs, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(ltv, "FOLDS", 2)
     monkeypatch.setattr(regressors, "FOREST", {**regressors.FOREST, "n_estimators": 15})
+    monkeypatch.setattr(regressors, "BOOSTING", {**regressors.BOOSTING, "n_estimators": 40})
     noise = np.random.default_rng(0).permutation(inputs.monthly_margin.to_numpy())
     predicted = ltv._out_of_fold(inputs.X, noise, name, 0)
     assert abs(gini(noise, predicted)) < 0.15, "order is found in shuffled money"
@@ -222,9 +229,10 @@ def test_bgnbd_is_judged_on_the_period_that_followed(inputs: ltv.LtvInputs) -> N
     assert detail["bgnbd"]["r"] == model.orders.when.r  # type: ignore[union-attr]
 
 
-def test_margin_rate_scales_orders(inputs: ltv.LtvInputs) -> None:
-    low, high = (ltv.train_ltv(inputs, None, "bgnbd", seed=0, settings=LtvSettings(margin_rate=rate))[0].ltv(inputs)
-                 for rate in (0.2, 0.4))
+def test_margin_rate_scales_orders(inputs: ltv.LtvInputs, models: dict[str, ltv.LtvModel]) -> None:
+    model = models["bgnbd"]
+    assert model.orders is not None
+    low, high = (replace(model, orders=replace(model.orders, margin_rate=rate)).ltv(inputs) for rate in (0.2, 0.4))
     assert high["expected_ltv"].to_numpy() == pytest.approx(2 * low["expected_ltv"].to_numpy())
 
 
@@ -299,3 +307,30 @@ def test_intervals_hold_what_they_promise() -> None:
         found = estimate(total_error, (rng.gamma(0.5, 2.0, 300), np.ones(300)), "world of mean 1", rng, 40)
         held += found.low <= 0 <= found.high
     assert 178 <= held <= 200
+
+
+def test_periods_of_different_length_are_learned_apart_and_averaged() -> None:
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"x": rng.normal(size=400)})
+    y = np.where(np.arange(400) < 200, 1.0, 3.0)
+    X.index = pd.MultiIndex.from_arrays([np.repeat([91.0, 45.0], 200), np.zeros(400), np.arange(400)],
+                                        names=["period_days", "as_of", "customer_id"])
+    model = regressors.fit_periods(regressors.Forest, 0, X, y)
+    assert model.predict(X.head(3)) == pytest.approx([2.0, 2.0, 2.0])
+
+
+@pytest.mark.slow
+def test_a_value_learned_one_period_earlier(rng: np.random.Generator) -> None:
+    orders = pd.DataFrame({"customer_id": rng.integers(0, 300, 3000).astype(str), "amount": rng.gamma(3, 10, 3000),
+                           "at": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.uniform(0, 300, 3000), unit="D"),
+                           "quantity": rng.integers(1, 5, 3000)})
+    as_of = datetime(2024, 10, 1)
+    X, y = stacked(orders, earlier_moments(datetime(2024, 1, 1), as_of)[::5])
+    assert X.index.names == ["period_days", "as_of", "customer_id"]
+    asked = ltv.LtvInputs(X, pd.Series(0.0, index=X.index), 30, y, X[list(PURCHASED)])
+    model = ltv.train_ltv(asked, y, "tweedie", seed=0, period_days=90.0)[0]
+    now = history(orders, as_of)
+    present = ltv.LtvInputs(now, pd.Series(0.3, index=now.index), 30, now["spent"], now[list(PURCHASED)])
+    spend_per_month = 3000 * 30 / 300 * DAYS_PER_MONTH / 300
+    assert model.monthly(present).mean() == pytest.approx(spend_per_month, rel=0.15)
+    assert np.isfinite(model.ltv(present)["expected_ltv"]).all()

@@ -10,7 +10,8 @@ leave within the label window (ltv_if_stays), and if she does. The calibrated ch
     random_forest   margin per month by a random forest x the same survival curve
     bgnbd           orders by BG/NBD x value per order by Gamma-Gamma
     two_part        margin of a period by P(any purchase) x E[spend | purchase]; BG/NBD carries it to the horizon where
-    tweedie         purchases are known, the survival curve otherwise; tweedie: one boosted Tweedie regression
+    tweedie         purchases are known, the survival curve otherwise; tweedie: one boosted Tweedie regression;
+    two_part_tweedie    the mean of the two
 """
 
 from __future__ import annotations
@@ -35,22 +36,24 @@ from engine.prediction.ltv_metrics import (
 )
 from engine.prediction.money import DAYS_PER_MONTH, Floats, LtvSettings, Split, month_grid, split_by_survival
 from engine.prediction.orders_value import OrderModel, fit_orders
-from engine.prediction.regressors import Forest, Regressor, Tweedie, TwoPart
+from engine.prediction.regressors import Forest, Regressor, Tweedie, TwoPart, fit_periods, two_part_and_tweedie
 from engine.schema import Estimate
 
 REGRESSORS: Mapping[str, Callable[[int], Regressor]] = {
-    "random_forest": Forest, "two_part": TwoPart, "tweedie": Tweedie,
+    "random_forest": Forest, "two_part": TwoPart, "tweedie": Tweedie, "two_part_tweedie": two_part_and_tweedie,
 }
-RHYTHMIC = frozenset({"bgnbd", "two_part", "tweedie"})
+RHYTHMIC = frozenset({"bgnbd", "two_part", "tweedie", "two_part_tweedie"})
 LTV_MODELS: Mapping[str, str] = {
     "survival": "present margin x survival curve of a contract",
     "random_forest": "margin by a random forest x survival curve",
     "bgnbd": "orders by BG/NBD x value by Gamma-Gamma",
     "two_part": "P(any purchase) x spend if any",
     "tweedie": "boosted Tweedie regression of spend",
+    "two_part_tweedie": "mean of the two",
 }
 FOLDS = 5
 SURVIVAL_REPLICATES = 30
+MANY_ROWS = 150_000
 SURE_TO_LEAVE = 0.98
 ORDER_COLUMNS = ("p_alive", "expected_orders", "next_order_in_days")
 
@@ -186,8 +189,8 @@ def train_ltv(inputs: LtvInputs, target: pd.Series | None, algorithm: str, *, se
     if algorithm in REGRESSORS:
         y = (inputs.monthly_margin if target is None else target).to_numpy(float)
         out_of_fold = _out_of_fold(inputs.X[list(named)], y, algorithm, seed)
-        model = replace(model, regressor=REGRESSORS[algorithm](seed).fit(inputs.X[list(named)], y))
-        metrics |= estimates(y, out_of_fold, f"{FOLDS}-fold cross-validation by customer", rng)
+        model = replace(model, regressor=fit_periods(REGRESSORS[algorithm], seed, inputs.X[list(named)], y))
+        metrics |= estimates(y, out_of_fold, "cross-validation by customer", rng)
         detail |= {"deciles": deciles(y, out_of_fold).to_dict("list"), "out_of_fold": out_of_fold}
     elif target is not None and period_days > 0:
         y, predicted = target.to_numpy(float), _per_month(model, inputs, period_days)
@@ -217,7 +220,7 @@ def _latest(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the last as_of, where there are several."""
     if rows.index.nlevels == 1:
         return rows
-    moments = rows.index.get_level_values(0)
+    moments = rows.index.get_level_values("as_of")
     return rows[moments == moments.max()]
 
 
@@ -245,7 +248,7 @@ def judge_survival(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, s
         fitted = sv.fit_hazard(X.iloc[train], tenure_months.iloc[train], left.iloc[train])
         survival[test] = fitted.from_start(X.iloc[test], months)
     tenure, gone = np.asarray(tenure_months, float).round(), np.asarray(left, float)
-    method, year = f"{FOLDS}-fold cross-validation", survival[:, min(12, months)]
+    method, year = "cross-validation", survival[:, min(12, months)]
     times = SURVIVAL_REPLICATES
     found = {"concordance": estimate(concordance, (tenure, gone, year), method, rng, times),
              "integrated_brier": estimate(integrated_brier, (tenure, gone, survival), method, rng, times),
@@ -257,18 +260,19 @@ def _out_of_fold(X: pd.DataFrame, y: Floats, algorithm: str, seed: int) -> Float
     """Each row predicted by a model that has not seen its customer."""
     predicted = np.zeros(len(X))
     for train, test in _folds(X, (y > 0).astype(int), seed):
-        predicted[test] = REGRESSORS[algorithm](seed).fit(X.iloc[train], y[train]).predict(X.iloc[test])
+        predicted[test] = fit_periods(REGRESSORS[algorithm], seed, X.iloc[train], y[train]).predict(X.iloc[test])
     return np.maximum(predicted, 0.0)
 
 
 def _folds(X: pd.DataFrame, strata: Any, seed: int) -> list[tuple[Any, Any]]:
-    """Stratified folds; a customer's rows stay together."""
+    """Stratified folds, two where rows are many; a customer's rows stay together."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+    folds = FOLDS if len(X) <= MANY_ROWS else 2
     if X.index.nlevels == 1:
-        return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(X, strata))
+        return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, strata))
     customers = X.index.get_level_values(-1)
-    return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(X, strata, customers))
+    return list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(X, strata, customers))
 
 
 def _parameters(model: LtvModel) -> dict[str, Any]:

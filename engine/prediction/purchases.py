@@ -58,6 +58,8 @@ def _days(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
 def history(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     """Features of each customer's purchases before as_of: the four numbers, their values, gaps and recent sums.
 
+    Where the orders have a `quantity` [pieces], also how many pieces and at what price.
+
     >>> orders = pd.DataFrame({"customer_id": ["a", "a"], "amount": [10.0, 20.0],
     ...                        "at": pd.to_datetime(["2024-01-01", "2024-01-11"])})
     >>> history(orders, datetime(2024, 2, 1)).loc["a", ["since_days", "spent", "spent_28d", "gap_days"]].tolist()
@@ -71,7 +73,8 @@ def history(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         orders_per_day=known["frequency"] / known["T_days"],
     )
     features["spent_per_day"] = features["spent"] / known["T_days"]
-    return features.join(_recent(days, as_of, features.index)).join(_gaps(days, features["since_days"]))
+    features = features.join(_recent(days, as_of, features.index)).join(_gaps(days, features["since_days"]))
+    return features.join(_pieces(orders[orders["at"] < as_of], features)) if "quantity" in orders else features
 
 
 def _recent(days: pd.DataFrame, as_of: datetime, customers: pd.Index) -> pd.DataFrame:
@@ -90,6 +93,15 @@ def _gaps(days: pd.DataFrame, since_days: pd.Series) -> pd.DataFrame:
     mean = by.mean()
     return pd.DataFrame({"gap_days": mean, "gap_spread": by.std(), "gap_longest": by.max(),
                          "lateness": since_days / mean})
+
+
+def _pieces(orders: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Pieces in all, per purchase day and in the first order, and the mean price of a piece [currency]."""
+    by = orders.sort_values("at", kind="stable").groupby("customer_id")["quantity"]
+    pieces = by.sum().astype(float)
+    return pd.DataFrame({"pieces": pieces, "pieces_per_order": pieces / (features["frequency"] + 1),
+                         "pieces_first": by.first().astype(float),
+                         "price": features["spent"] / pieces.where(pieces > 0)})
 
 
 def earlier_moments(first: datetime, as_of: datetime) -> list[tuple[datetime, float]]:
@@ -117,10 +129,10 @@ def monthly_spend(orders: pd.DataFrame, as_of: datetime, period_days: float, cus
 
 
 def stacked(orders: pd.DataFrame, moments: Sequence[tuple[datetime, float]]) -> tuple[pd.DataFrame, pd.Series]:
-    """Features as of each moment and the monthly spend that followed; index (as_of, customer_id)."""
-    features, targets = [], []
+    """Features as of each moment and the monthly spend that followed; index (period_days, as_of, customer_id)."""
+    names, features, targets = ["period_days", "as_of"], [], []
     for as_of, period in moments:
         X = history(orders, as_of)
-        features.append(pd.concat({as_of: X}, names=["as_of"]))
-        targets.append(pd.concat({as_of: monthly_spend(orders, as_of, period, X.index)}, names=["as_of"]))
+        features.append(pd.concat({(period, as_of): X}, names=names))
+        targets.append(pd.concat({(period, as_of): monthly_spend(orders, as_of, period, X.index)}, names=names))
     return pd.concat(features), pd.concat(targets)

@@ -5,7 +5,7 @@ Each has fit(X, y) and predict(X) on feature frames (numbers, categories, missin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from engine.prediction.money import Floats
 
 THREADS = 1
 BOOSTING: Mapping[str, Any] = {
-    "n_estimators": 200, "learning_rate": 0.03, "num_leaves": 8, "min_child_samples": 200, "subsample": 0.7,
+    "n_estimators": 150, "learning_rate": 0.03, "num_leaves": 8, "min_child_samples": 200, "subsample": 0.7,
     "subsample_freq": 1, "colsample_bytree": 0.6, "reg_lambda": 5.0, "n_jobs": THREADS, "verbosity": -1,
     "deterministic": True, "force_row_wise": True,
 }
@@ -27,6 +27,7 @@ FOREST: Mapping[str, Any] = {
     "n_jobs": THREADS,
 }
 TWEEDIE_POWER = 1.5
+PERIOD = "period_days"
 
 
 class Regressor(Protocol):
@@ -109,6 +110,39 @@ class Forest:
     def predict(self, X: pd.DataFrame) -> Floats:
         """Expected money of each row."""
         return np.asarray(self.part.predict(_codes(_align(X, self.levels))))
+
+
+@dataclass
+class Blend:
+    """The mean of several regressions, each learned on the same rows."""
+
+    members: tuple[Regressor, ...]
+
+    def fit(self, X: pd.DataFrame, y: Floats) -> Blend:
+        """Learn each member."""
+        for member in self.members:
+            member.fit(X, y)
+        return self
+
+    def predict(self, X: pd.DataFrame) -> Floats:
+        """The members' mean."""
+        return np.asarray(np.mean([member.predict(X) for member in self.members], axis=0))
+
+
+def two_part_and_tweedie(seed: int) -> Blend:
+    """The mean of a two-part and a Tweedie regression: one lends the level, the other the order of customers."""
+    return Blend((TwoPart(seed), Tweedie(seed)))
+
+
+def fit_periods(make: Callable[[int], Regressor], seed: int, X: pd.DataFrame, y: Floats) -> Regressor:
+    """One regression per length of period in the index (level "period_days"), averaged; one regression without it.
+
+    Spend after 45 days and after 91 days are different questions of "any purchase?", so they are not pooled.
+    """
+    if PERIOD not in X.index.names:
+        return make(seed).fit(X, y)
+    periods = X.index.get_level_values(PERIOD)
+    return Blend(tuple(make(seed).fit(X[periods == days], y[periods == days]) for days in periods.unique()))
 
 
 def _boosting(rows: int, seed: int) -> dict[str, Any]:
