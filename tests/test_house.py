@@ -33,7 +33,7 @@ def room(path: Path) -> str:
 def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:
     """Every module a file imports, dotted; with top_level_only those that importing the file brings in."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in _outside_functions(tree) if top_level_only else ast.walk(tree):
+    for node in _outside_functions(tree) if top_level_only else _at_run_time(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -41,11 +41,21 @@ def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:
             yield from (f"engine.{name}" for name in names) if node.module == "engine" else (node.module,)
 
 
+def _only_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those that only a type checker reads."""
+    for node in ast.iter_child_nodes(tree):
+        if not _only_for_types(node):
+            yield node
+            yield from _at_run_time(node)
+
+
 def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            continue
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or _only_for_types(node):
             continue
         yield node
         yield from _outside_functions(node)
