@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from engine.prediction.metrics import log_loss
+from engine.prediction.treeshap import raw_scores
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -44,7 +46,7 @@ def lightgbm(seed: int) -> Classifier:
 
     return LGBMClassifier(
         n_estimators=500, learning_rate=0.03, num_leaves=3, min_child_samples=40, reg_lambda=5.0,
-        colsample_bytree=0.4, subsample=0.7, subsample_freq=1, **_reproducible(seed),
+        colsample_bytree=0.3, subsample=0.9, subsample_freq=1, **_reproducible(seed),
     )
 
 
@@ -240,6 +242,8 @@ def fit(model: Any, X: pd.DataFrame, y: np.ndarray, sample_weight: np.ndarray | 
 
 def probability(model: Any, X: pd.DataFrame) -> np.ndarray:
     """The model's probability of leaving, one per row [0..1]."""
+    if is_boosted(model):
+        return np.asarray(expit(raw_scores(model.booster_, X)))
     return np.asarray(model.predict_proba(X)[:, 1], dtype=float)
 
 

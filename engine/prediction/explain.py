@@ -60,7 +60,7 @@ def _exact(booster: Booster, values: np.ndarray) -> np.ndarray:
             return explainer(booster).contributions(values)
         except Unsupported:
             pass
-    return np.asarray(booster.predict(values, pred_contrib=True), dtype=np.float64)
+    return np.asarray(booster.predict(values, pred_contrib=True, num_threads=1), dtype=np.float64)
 
 
 def sampled(predict: Predict, X: pd.DataFrame, background: pd.DataFrame, seed: int = 0) -> pd.DataFrame:

@@ -122,11 +122,11 @@ def scorer(booster: Booster) -> Scorer:
 def raw_scores(booster: Booster, X: pd.DataFrame | np.ndarray) -> np.ndarray:
     """Each row's raw score: LightGBM's own to the last bit, for many rows several times sooner, in little memory."""
     if len(X) * booster.num_trees() < WORTH_COMPILING:
-        return np.asarray(booster.predict(X, raw_score=True), dtype=np.float64)
+        return np.asarray(booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
     try:
         ready = scorer(booster)
     except Unsupported:
-        return np.asarray(booster.predict(X, raw_score=True), dtype=np.float64)
+        return np.asarray(booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
     rows = (X.iloc[part] if isinstance(X, pd.DataFrame) else X[part] for part in _chunks(len(X)))
     return np.concatenate([ready.raw(matrix(booster, some)) for some in rows])
 
