@@ -222,6 +222,7 @@ def test_honest_whole_numbers_are_no_identifiers(rng: np.random.Generator) -> No
     cents = levels_of_numbers(rng.gamma(2, 5000, 2000).round() * 1.0)
     assert identifier("spend_cents", cents, place) == ""
     assert identifier("phone_hash", levels_of_numbers(rng.choice(10**9, 2000, replace=False) * 1.0), place) == ""
+    assert identifier("total", levels(pd.Series([f"{i * 1.37:.2f}" for i in range(1, 2000)])), place[1:]) == ""
     assert identifier("n", levels_of_numbers(rng.permutation(2000) * 1.0), place) != ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
 from engine.data.signal import Levels, folds, levels_of_numbers, single_column_auc
@@ -10,6 +11,7 @@ from engine.data.signal import Levels, folds, levels_of_numbers, single_column_a
 FEWEST_IDS = 30
 UNIQUE_TEXT = 0.90
 UNIQUE_NUMBERS = 0.99
+MOSTLY = 0.5
 COLLISIONS_EXPECTED = 10.0
 COLLISIONS_SEEN = 0.2
 ORDER_AUC = 0.55
@@ -30,7 +32,8 @@ def identifier(name: str, column: Levels, position: np.ndarray) -> str:
         return ""
     distinct = len(column.values)
     if not column.ordered:
-        return _sentence(distinct, len(known)) if distinct >= UNIQUE_TEXT * len(known) else ""
+        names = distinct >= UNIQUE_TEXT * len(known) and not _amounts(column.values)
+        return _sentence(distinct, len(known)) if names else ""
     whole = bool(np.all(column.values == np.round(column.values)))
     if not whole or distinct < UNIQUE_NUMBERS * len(known):
         return ""
@@ -41,6 +44,12 @@ def identifier(name: str, column: Levels, position: np.ndarray) -> str:
 
 def _sentence(distinct: int, rows: int) -> str:
     return f"An identifier: {distinct:,} different values in {rows:,} rows."
+
+
+def _amounts(texts: np.ndarray) -> bool:
+    """Whether texts are amounts written out, such as "29.85": numbers, and most of them not whole."""
+    numbers = pd.to_numeric(pd.Series(texts), errors="coerce")
+    return bool((numbers % 1 > 0).mean() > MOSTLY)
 
 
 def _assigned(values: np.ndarray, rows: int) -> bool:

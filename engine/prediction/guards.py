@@ -64,9 +64,13 @@ def _finding(what: str, share: float, rows: int) -> list[Finding]:
 
 def _codes(X_train: pd.DataFrame, X_test: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Both tables as whole numbers, equal where values are equal (missing equals missing)."""
-    both = [pd.concat([X_train[name].astype("object"), X_test[name].astype("object")]) for name in X_train]
+    both = (pd.concat([_plain(X_train[name]), _plain(X_test[name])]) for name in X_train)
     codes = np.column_stack([pd.factorize(column)[0] for column in both]).astype(np.int32)
     return codes[: len(X_train)], codes[len(X_train) :]
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    return column if pd.api.types.is_numeric_dtype(column) else column.astype("object")
 
 
 def _equal(train: np.ndarray, test: np.ndarray) -> np.ndarray:
