@@ -14,8 +14,8 @@ from engine.prediction.calibration import Calibrator, held_out_brier
 from engine.prediction.comparison import ALGORITHMS, BestColumn, Chance
 from engine.prediction.ensembles import Make
 from engine.prediction.evaluate import Judged, Rules, Split, differences, estimates, out_of_fold
-from engine.prediction.guard import shared_rows
-from engine.prediction.intervals import Spread, held_by_bins
+from engine.prediction.guards import shared_rows
+from engine.prediction.intervals import COVERAGE, Spread, held_by_bins
 from engine.prediction.metrics import confusion, curves, reliability
 from engine.prediction.stress import stress
 from engine.schema import Estimate, Finding
@@ -43,7 +43,7 @@ class Case:
     @property
     def first(self) -> pd.DataFrame:
         """The out-of-fold rows of the first repeat."""
-        return self.judged.rows[self.judged.rows["repeat"] == 0]
+        return self.judged.first
 
     @property
     def first_splits(self) -> tuple[Split, ...]:
@@ -104,7 +104,8 @@ def _intervals(case: Case) -> dict[str, Any]:
     first = case.first
     p = first["probability"].to_numpy()
     low, high = case.spread.interval(case.X.iloc[first["position"]], p)
-    return held_by_bins(first["y"].to_numpy(), p, low, high) | {"replicates": case.spread.replicates, "coverage": 0.9}
+    return held_by_bins(first["y"].to_numpy(), p, low, high) | {
+        "replicates": case.spread.replicates, "coverage": COVERAGE, "roughness": case.spread.roughness}
 
 
 def benchmark(case: Case) -> dict[str, dict[str, Any]]:
@@ -134,12 +135,18 @@ def _with_balance(case: Case, name: str) -> Callable[[pd.DataFrame, np.ndarray],
 
 
 def _stress(case: Case) -> list[dict[str, Any]]:
-    return stress(case.judged, case.X, case.calibrator, case.seed, case.groups, min(case.draws, 200))
+    return stress(case.judged, case.X, case.seed, case.groups, min(case.draws, 200))
+
+
+def _shared(case: Case) -> list[Finding]:
+    """Copies and synthetic children across the first split; not asked where one customer has several rows by design."""
+    train, test = case.first_splits[0]
+    return shared_rows(case.X.iloc[train], case.X.iloc[test]) if case.groups is None else []
 
 
 def findings(case: Case, model: Mapping[str, Estimate]) -> tuple[Finding, ...]:
     """What heads the figures: a model that knows nothing, or rows shared across folds."""
-    found = list(shared_rows(case.X, case.y, case.first_splits, case.seed))
+    found = _shared(case)
     auc = model["roc_auc"]
     if auc.low <= 0.5:
         what = f"The model knows nothing: its ROC-AUC is {auc}, and the interval reaches 0.5, which is chance."

@@ -1,8 +1,8 @@
 """Make 20 % mean 20 %: Platt, isotonic, or nothing, whichever has the lower Brier score on held-out rows.
 
-A calibrator is fitted on predictions of models that had not seen the row. It must earn its place: among methods whose
-held-out Brier scores differ by less than one standard error the simpler wins, because isotonic regression costs log
-loss on small files and a calibrated model needs none.
+A calibrator is fitted on predictions of models that had not seen the row. It must earn its place: unless it lowers the
+held-out Brier score by more than two standard errors, the probabilities stay as they are, because a calibrated model
+needs none and isotonic regression costs log loss on small files.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pandas as pd
 from engine.errors import choose
 
 EDGE = 1e-6
+STANDARD_ERRORS = 2.0
 
 
 @dataclass(frozen=True)
@@ -126,14 +127,14 @@ def _beside(losses: Mapping[str, np.ndarray]) -> Iterator[tuple[str, float, floa
 
 
 def best(scores: pd.DataFrame) -> str:
-    """The method with the lowest Brier score, or the simplest one that it does not beat by a standard error.
+    """The method with the lowest Brier score among "none" and those that beat it by more than two standard errors.
 
     >>> best(pd.DataFrame({"brier": [0.2, 0.19], "gain": [0, 0.01], "standard_error": [0, 0.02]}, ["none", "platt"]))
     'none'
     >>> best(pd.DataFrame({"brier": [0.2, 0.19], "gain": [0, 0.01], "standard_error": [0, 0.002]}, ["none", "platt"]))
     'platt'
     """
-    earned = scores[(scores["gain"] > scores["standard_error"]) | (scores.index == "none")]
+    earned = scores[(scores["gain"] > STANDARD_ERRORS * scores["standard_error"]) | (scores.index == "none")]
     return str(earned["brier"].idxmin())
 
 

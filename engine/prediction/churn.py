@@ -27,9 +27,10 @@ from engine.prediction.thresholds import Line, risk_bands, risk_cuts, threshold
 from engine.schema import Estimate, Finding, Snapshot
 
 CHURN_MODELS: Mapping[str, Make] = {
-    "lightgbm": ensembles.lightgbm, "lightgbm_temporal": timely.lightgbm_temporal, "vote": ensembles.vote,
-    "ensemble": ensembles.ensemble,
+    "lightgbm": ensembles.lightgbm, "lightgbm_orders": timely.boosted, "lightgbm_temporal": timely.lightgbm_temporal,
+    "vote": ensembles.vote, "ensemble": ensembles.ensemble,
 }
+SUITS: Mapping[str, str] = {"snapshot": "lightgbm", "orders": "lightgbm_orders"}
 
 Tick = Callable[[int, int], None]
 
@@ -146,11 +147,13 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
 
     judged = out_of_fold(fit, X, y, cut, options.rules, tick.one)
     calibrator, line = final_rules(judged, options.rules)
-    spread = learn_spread(fit, X, y, calibrator, seed=seed, replicates=options.replicates, groups=groups, tick=tick.one)
+    estimator = fit(X, y)
+    spread = learn_spread(fit, estimator, X, y, judged, calibrator, seed=seed, replicates=options.replicates,
+                          groups=groups, tick=tick.one)
     case = assess.Case(X, y, groups, judged, calibrator, spread, algorithm, make, seed, options.rules, options.draws)
     metrics = assess.metrics(case)
     knows_nothing = bool(metrics["model"]["roc_auc"].low <= 0.5)
-    model = ChurnModel(algorithm, tuple(X.columns), categories, fit(X, y), calibrator, spread, line,
+    model = ChurnModel(algorithm, tuple(X.columns), categories, estimator, calibrator, spread, line,
                        risk_cuts(float(y.mean()), line), knows_nothing)
     detail = assess.detail(case, line, comparison=options.comparison, stressed=options.stress,
                            balance_effect=options.balance_effect)
@@ -160,7 +163,7 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
 def final_rules(judged: Judged, rules: Rules) -> tuple[Calibrator, float]:
     """The calibrator that the first repeat teaches, and the threshold on all held-out rows calibrated by it."""
     rows = judged.rows
-    calibrator, _ = decide(rows[rows["repeat"] == 0], rules)
+    calibrator, _ = decide(judged.first, rules)
     return calibrator, threshold(rows["y"].to_numpy(), calibrator(rows["raw"].to_numpy()), rules.line)
 
 

@@ -2,9 +2,9 @@
 
 A plain bootstrap repeats the model's own bias and therefore promises too much. Here labels are simulated from known
 probabilities (the pilot), customers are resampled, and the same learner is fitted again: how far the refits land from
-the probabilities that made their labels is its true error there, bias and variance together. The pilot is deliberately
-as rough as the truth may be: the mean of a smooth additive model and of boosted trees with little regularisation. A
-fitted model is smoother than its truth, and simulating from it would hide the bias.
+the probabilities that made their labels is their error there, bias and variance together. A fitted model is smoother
+than the truth, so the pilot is moved from it towards a rougher one, as far as held-out customers support. What both
+miss shows where a learner with another bias, ridge logistic regression, disagrees: half of that is added in quadrature.
 
 Source: parametric bootstrap, Davison and Hinkley (1997), Bootstrap Methods and their Application, chapters 2 and 7.
 """
@@ -19,7 +19,9 @@ import numpy as np
 import pandas as pd
 
 from engine.prediction.calibration import Calibrator, inverse_logit, logit
-from engine.prediction.ensembles import THREADS, probability, spline_logistic
+from engine.prediction.ensembles import THREADS, logistic, probability, spline_logistic
+from engine.prediction.evaluate import Judged
+from engine.prediction.metrics import log_loss
 
 COVERAGE = 0.9
 FLOOR = 1e-3
@@ -29,34 +31,39 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Spread:
-    """Half-width of the interval per customer [log-odds]: a model of the replicates' errors, and their scale.
+    """Half-width of the interval per customer [log-odds]: sqrt((scale x size)^2 + (disagreement / 2)^2).
 
-    The errors of all replicates are stored as one small model of the customer's features, so that an interval costs
-    one prediction, not one per replicate.
+    size: a model of the typical error of all replicates, so that an interval costs one prediction, not one per
+    replicate. scale: holds 90 % of the replicates' errors. other: the learner with another bias. roughness: how far
+    the pilot was moved, 0 (the model itself) to 1.
     """
 
     size: Any
     scale: float
+    other: Any
     replicates: int
+    roughness: float
 
-    def half_width(self, X: pd.DataFrame) -> np.ndarray:
-        """Half of the 90 % interval, one per row [log-odds]."""
-        return np.asarray(self.scale * np.exp(self.size.predict(X)), dtype=float)
+    def half_width(self, X: pd.DataFrame, p: np.ndarray) -> np.ndarray:
+        """Half of the 90 % interval around each probability, one per row [log-odds]."""
+        disagreement = logit(p) - logit(probability(self.other, X))
+        return np.hypot(self.scale * np.exp(self.size.predict(X)), disagreement / 2)
 
     def interval(self, X: pd.DataFrame, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end around each probability [0..1]."""
-        half = self.half_width(X)
+        half = self.half_width(X, p)
         return inverse_logit(logit(p) - half), inverse_logit(logit(p) + half)
 
 
-def learn_spread(fit: Fit, X: pd.DataFrame, y: np.ndarray, calibrator: Calibrator, *, seed: int, replicates: int,
-                 groups: np.ndarray | None = None, tick: Tick | None = None) -> Spread:
-    """The spread learned from `replicates` refits on simulated labels, scaled so that 90 % of their errors fit in.
+def learn_spread(fit: Fit, estimator: Any, X: pd.DataFrame, y: np.ndarray, judged: Judged, calibrator: Calibrator, *,
+                 seed: int, replicates: int, groups: np.ndarray | None = None, tick: Tick | None = None) -> Spread:
+    """The estimator's spread, learned from `replicates` refits on simulated labels: 90 % of their errors fit in.
 
     Errors are taken on customers whom the refit had not seen (about 37 % in each), so they hold for new customers too.
     """
     rng = np.random.default_rng(seed)
-    truth = pilot(X, y, seed)
+    roughness = supported_roughness(X, y, judged, calibrator, seed)
+    truth = pilot(calibrator(probability(estimator, X)), rough_log_odds(X, y, X, seed), roughness)
     errors = np.full((replicates, len(X)), np.nan)
     for number in range(replicates):
         unseen, refit = _refit(fit, X, truth, groups, rng)
@@ -64,14 +71,52 @@ def learn_spread(fit: Fit, X: pd.DataFrame, y: np.ndarray, calibrator: Calibrato
         errors[number, unseen] = np.abs(logit(found) - logit(truth[unseen]))
         if tick:
             tick(number + 1, replicates)
-    return _smoothed(X, errors, seed)
+    size, scale = _smoothed(X, errors, seed)
+    return Spread(size, scale, logistic(seed).fit(X, y), replicates, roughness)
 
 
-def pilot(X: pd.DataFrame, y: np.ndarray, seed: int) -> np.ndarray:
-    """Probabilities to simulate from: as rough as the truth may be (splines and lightly regularised trees, halved)."""
-    smooth = probability(spline_logistic(seed).fit(X, y), X)
-    rough = probability(_rough(seed).fit(X, y), X)
-    return inverse_logit((logit(smooth) + logit(rough)) / 2)
+def pilot(fitted: np.ndarray, rough: np.ndarray, roughness: float) -> np.ndarray:
+    """Probabilities to simulate from: the model's, moved towards rougher log-odds.
+
+    >>> pilot(np.array([0.5]), np.array([1.0]), roughness=0.0).tolist()
+    [0.5]
+    """
+    return inverse_logit(logit(fitted) + roughness * (rough - logit(fitted)))
+
+
+def supported_roughness(X: pd.DataFrame, y: np.ndarray, judged: Judged, calibrator: Calibrator, seed: int) -> float:
+    """How far the pilot may be moved towards the rough model, by held-out customers [0..1].
+
+    b is the weight that the difference d (rough minus model, log-odds) earns on rows that neither had seen. Were d the
+    missed signal plus noise, b would be the signal's share of its variance, so sqrt(b) d varies as much as the signal.
+    """
+    rows = judged.first
+    splits = judged.splits[: len(judged.models)]
+    rough = np.concatenate([rough_log_odds(X.iloc[train], y[train], X.iloc[test], seed) for train, test in splits])
+    fitted = logit(calibrator(rows["raw"].to_numpy()))
+    return float(np.sqrt(np.clip(earned_weight(rows["y"].to_numpy(), fitted, rough - fitted), 0, 1)))
+
+
+def earned_weight(y: np.ndarray, log_odds: np.ndarray, difference: np.ndarray) -> float:
+    """The weight b with the least log loss of log_odds + b x difference, between -1 and 2.
+
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.normal(size=20_000)
+    >>> y = (rng.uniform(size=20_000) < inverse_logit(truth)).astype(int)
+    >>> round(earned_weight(y, truth / 2, truth), 1)
+    0.5
+    """
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(lambda b: log_loss(y, inverse_logit(log_odds + b * difference)), bounds=(-1, 2),
+                            method="bounded")
+    return float(found.x)
+
+
+def rough_log_odds(X: pd.DataFrame, y: np.ndarray, asked: pd.DataFrame, seed: int) -> np.ndarray:
+    """Log-odds of a model rougher than ours: the mean of splines and of boosted trees with little regularisation."""
+    smooth, rough = (logit(probability(model.fit(X, y), asked)) for model in (spline_logistic(seed), _rough(seed)))
+    return (smooth + rough) / 2
 
 
 def _rough(seed: int) -> Any:
@@ -93,7 +138,7 @@ def _refit(fit: Fit, X: pd.DataFrame, truth: np.ndarray, groups: np.ndarray | No
     return np.flatnonzero(times == 0), fit(X.iloc[drawn], labels)
 
 
-def _smoothed(X: pd.DataFrame, errors: np.ndarray, seed: int) -> Spread:
+def _smoothed(X: pd.DataFrame, errors: np.ndarray, seed: int) -> tuple[Any, float]:
     """The typical error as a function of the features, and the scale at which it holds 90 % of the errors."""
     from lightgbm import LGBMRegressor
 
@@ -104,7 +149,7 @@ def _smoothed(X: pd.DataFrame, errors: np.ndarray, seed: int) -> Spread:
         force_row_wise=True, n_jobs=THREADS, verbosity=-1, random_state=seed)
     size.fit(X.iloc[known], np.log(typical + FLOOR))
     ratio = errors / np.exp(size.predict(X))
-    return Spread(size, float(np.nanquantile(ratio, COVERAGE)), len(errors))
+    return size, float(np.nanquantile(ratio, COVERAGE))
 
 
 def held_by_bins(y: np.ndarray, p: np.ndarray, low: np.ndarray, high: np.ndarray, bins: int = 20) -> dict[str, Any]:

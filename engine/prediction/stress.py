@@ -61,14 +61,14 @@ WORSE: Mapping[str, tuple[Worsen, tuple[float, ...]]] = {
 }
 
 
-def stress(judged: Judged, X: pd.DataFrame, calibrator: Callable[[np.ndarray], np.ndarray], seed: int,
-           groups: np.ndarray | None = None, draws: int = 200) -> list[dict[str, Any]]:
+def stress(judged: Judged, X: pd.DataFrame, seed: int, groups: np.ndarray | None = None,
+           draws: int = 200) -> list[dict[str, Any]]:
     """ROC-AUC, Brier and ECE of the first repeat's held-out rows, as they are and made worse, and the paired change."""
     rng = np.random.default_rng(seed)
-    clean = _rescored(judged, X, calibrator)
+    clean = _rescored(judged, X)
     report = [_line("as it is", 0.0, estimates(clean, seed, groups, draws, MEASURED), {})]
     for name, amount, worsen in _steps():
-        worse = _rescored(judged, worsen(X, amount, rng), calibrator)
+        worse = _rescored(judged, worsen(X, amount, rng))
         report.append(_line(name, amount, estimates(worse, seed, groups, draws, MEASURED),
                             differences(worse, clean, seed, groups, draws, MEASURED)))
     return report
@@ -84,10 +84,10 @@ def _line(name: str, amount: float, metrics: dict[str, Estimate], change: dict[s
     return {"data": name, "amount": amount, "metrics": metrics, "change": change}
 
 
-def _rescored(judged: Judged, X: pd.DataFrame, calibrator: Callable[[np.ndarray], np.ndarray]) -> pd.DataFrame:
-    """The first repeat's rows with the probabilities that its models give to X."""
-    first = judged.rows[judged.rows["repeat"] == 0]
+def _rescored(judged: Judged, X: pd.DataFrame) -> pd.DataFrame:
+    """The first repeat's rows with the probabilities that its models and calibrators give to X."""
     parts = []
-    for (_, test), model, (_, rows) in zip(judged.splits, judged.models, first.groupby("fold"), strict=False):
+    learned = zip(judged.splits, judged.models, judged.calibrators, judged.first.groupby("fold"), strict=False)
+    for (_, test), model, calibrator, (_, rows) in learned:
         parts.append(rows.assign(probability=calibrator(probability(model, X.iloc[test]))))
     return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,212 @@
+"""Churn models: the same promises for each of them, signal found, noise admitted, new data aligned."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.errors import EngineError
+from engine.prediction.calibration import inverse_logit
+from engine.prediction.churn import CHURN_MODELS, QUICK, ChurnModel, ChurnOptions, train_churn
+from engine.prediction.ensembles import Blend, best_weights, ensemble, vote
+from engine.prediction.metrics import roc_auc
+from engine.prediction.thresholds import Line
+from engine.schema import Snapshot, Window
+
+AS_OF = datetime(2024, 1, 1)
+
+
+def company(seed: int, n: int = 900, signal: float = 1.0) -> Snapshot:
+    """Customers with numbers, a category and gaps; log-odds -1 + signal x (1.2 tenure-like - .8 plan b)."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({
+        "tenure": rng.normal(size=n), "bill": rng.normal(size=n), "visits": rng.poisson(3, size=n),
+        "plan": pd.Categorical(rng.choice(["a", "b", "c"], size=n)),
+    })
+    log_odds = -1 + signal * (1.2 * X["tenure"] - 0.8 * (X["plan"] == "b"))
+    y = (rng.uniform(size=n) < inverse_logit(log_odds.to_numpy())).astype(int)
+    X.loc[rng.uniform(size=n) < 0.1, "bill"] = np.nan
+    X.loc[rng.uniform(size=n) < 0.05, "plan"] = np.nan
+    index = pd.MultiIndex.from_product([[AS_OF], [f"c{row}" for row in range(n)]], names=["as_of", "customer_id"])
+    return Snapshot(X.set_index(index), pd.Series(y, index=index), (Window(AS_OF, 90),), ())
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[ChurnModel, Any, Snapshot]:
+    snapshot = company(1)
+    return *train_churn(snapshot, seed=5, options=QUICK), snapshot
+
+
+def test_signal_is_found_and_beats_the_rule_and_chance(trained: Any) -> None:
+    _, report, _ = trained
+    auc = {subject: metrics["roc_auc"] for subject, metrics in report.metrics.items()}
+    assert auc["model"].low > auc["random"].high
+    assert auc["model"].value > auc["rule"].value
+    assert report.findings == ()
+
+
+def test_the_report_holds_every_metric_with_its_interval(trained: Any) -> None:
+    _, report, snapshot = trained
+    assert set(report.metrics) == {"model", "rule", "random"}
+    assert {"roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10", "f1", "f2", "precision", "recall",
+            "calibration_in_the_large"} == set(report.metrics["model"])
+    assert all(e.low <= e.value <= e.high and e.n == 900 for e in report.metrics["model"].values())
+    assert len(report.out_of_fold) == 900 and set(report.out_of_fold.index) == set(snapshot.X.index)
+    assert {"reliability", "curves", "confusion", "calibration", "intervals"} <= set(report.detail)
+
+
+def test_the_same_seed_gives_the_same_model(trained: Any) -> None:
+    model, report, snapshot = trained
+    again, report_again = train_churn(snapshot, seed=5, options=QUICK)
+    assert np.array_equal(model.probability(snapshot.X), again.probability(snapshot.X))
+    assert np.array_equal(model.interval(snapshot.X), again.interval(snapshot.X))
+    assert report.metrics == report_again.metrics and report.threshold == report_again.threshold
+
+
+def test_a_model_survives_the_pickle_and_places_one_customer_like_many(trained: Any) -> None:
+    model, _, snapshot = trained
+    back = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(back.probability(snapshot.X), model.probability(snapshot.X))
+    assert back.probability(snapshot.X.iloc[[7]])[0] == model.probability(snapshot.X)[7]
+    assert set(model.risk_band(model.probability(snapshot.X))) <= {"LOW", "MEDIUM", "HIGH"}
+
+
+def test_the_interval_surrounds_the_probability(trained: Any) -> None:
+    model, _, snapshot = trained
+    low, high = model.interval(snapshot.X)
+    p = model.probability(snapshot.X)
+    assert ((low > 0) & (low < p) & (p < high) & (high < 1)).all()
+
+
+def test_log_odds_are_lightgbms_own(trained: Any) -> None:
+    model, _, snapshot = trained
+    contributions = model.estimator.predict_proba(model.align(snapshot.X), pred_contrib=True)
+    assert model.log_odds(snapshot.X) == pytest.approx(np.asarray(contributions).sum(axis=1))
+
+
+def test_new_data_align_by_name(trained: Any) -> None:
+    model, _, snapshot = trained
+    plain = snapshot.X.astype({"plan": object})[["visits", "plan", "tenure", "bill"]].assign(extra=1)
+    assert np.array_equal(model.probability(plain), model.probability(snapshot.X))
+    unseen = model.align(plain.assign(plan="gold"))
+    assert unseen["plan"].isna().all()
+
+
+def test_missing_columns_are_named(trained: Any) -> None:
+    model, _, snapshot = trained
+    with pytest.raises(EngineError, match="missing: bill, plan"):
+        model.probability(snapshot.X.drop(columns=["plan", "bill"]))
+
+
+def test_text_where_numbers_belong_is_refused_with_the_column(trained: Any) -> None:
+    model, _, snapshot = trained
+    with pytest.raises(EngineError, match="Column bill holds text"):
+        model.probability(snapshot.X.astype({"bill": object}).assign(bill="dear"))
+
+
+def test_too_few_leavers_are_refused() -> None:
+    snapshot = company(2, n=60, signal=0.0)
+    few = Snapshot(snapshot.X, snapshot.y * 0 + (np.arange(60) < 4), snapshot.windows, ())
+    with pytest.raises(EngineError, match="Only 4 of 60"):
+        train_churn(few, seed=1, options=QUICK)
+
+
+def test_an_unknown_algorithm_names_those_there_are() -> None:
+    with pytest.raises(EngineError, match=r"ensemble, lightgbm, .*vote"):
+        train_churn(company(1, n=100), "prophet", seed=1)
+
+
+def test_noise_is_admitted() -> None:
+    snapshot = company(4, n=600, signal=0.0)
+    model, report = train_churn(snapshot, seed=1, options=QUICK)
+    assert model.knows_nothing
+    assert "knows nothing" in report.findings[0].what and report.findings[0].severity == "severe"
+
+
+@pytest.mark.slow
+def test_noise_is_almost_always_admitted() -> None:
+    quick = ChurnOptions(folds=3, repeats=1, replicates=2, draws=100, comparison=False, stress=False,
+                         balance_effect=False)
+    claims = [not train_churn(company(seed, n=400, signal=0.0), seed=seed, options=quick)[0].knows_nothing
+              for seed in range(40)]
+    assert sum(claims) <= 4
+
+
+def test_several_moments_are_judged_forward_in_time() -> None:
+    parts = [company(seed, n=300) for seed in (1, 2, 3)]
+    moments = [datetime(2024, month, 1) for month in (1, 5, 9)]
+    X = pd.concat([part.X.droplevel("as_of") for part in parts], keys=moments, names=["as_of"])
+    y = pd.Series(np.concatenate([part.y.to_numpy() for part in parts]), index=X.index)
+    snapshot = Snapshot(X, y, tuple(Window(moment, 90) for moment in moments), ())
+    _, report = train_churn(snapshot, seed=1, options=QUICK)
+    assert report.out_of_fold.index.get_level_values("as_of").unique().tolist() == moments[1:]
+    assert report.metrics["model"]["roc_auc"].n == 600
+
+
+def test_rows_copied_before_the_split_head_the_figures() -> None:
+    honest = company(6, n=400)
+    left = np.flatnonzero(honest.y.to_numpy())
+    again = np.r_[np.arange(400), left, left]
+    index = pd.MultiIndex.from_product([[AS_OF], [f"c{row}" for row in range(len(again))]],
+                                       names=["as_of", "customer_id"])
+    doubled = Snapshot(honest.X.iloc[again].set_index(index), pd.Series(honest.y.to_numpy()[again], index=index),
+                       honest.windows, ())
+    assert "severe" in {finding.severity for finding in train_churn(doubled, seed=1, options=QUICK)[1].findings}
+
+
+def test_progress_counts_the_fits() -> None:
+    told: list[tuple[int, int]] = []
+    train_churn(company(1, n=300), seed=1, options=QUICK, progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, 7) for done in range(1, 8)]
+
+
+def test_a_capacity_flags_no_more_than_can_be_contacted() -> None:
+    options = ChurnOptions(**{**vars(QUICK), "line": Line("capacity", capacity=0.1)})
+    _, report = train_churn(company(1, n=600), seed=1, options=options)
+    assert report.out_of_fold["flagged"].mean() == pytest.approx(0.1, abs=0.04)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", sorted(CHURN_MODELS))
+def test_every_model_finds_the_signal_and_is_reproducible(algorithm: str) -> None:
+    snapshot = company(3, n=700)
+    y = snapshot.y.to_numpy()
+    first, second = (CHURN_MODELS[algorithm](3).fit(snapshot.X, y) for _ in range(2))
+    p = first.predict_proba(snapshot.X)[:, 1]
+    assert np.array_equal(p, second.predict_proba(snapshot.X)[:, 1])
+    new = company(30, n=2000)
+    assert roc_auc(new.y.to_numpy(), first.predict_proba(new.X)[:, 1]) > 0.7
+
+
+@pytest.mark.slow
+def test_the_report_measures_cures_rivals_and_stress() -> None:
+    options = ChurnOptions(folds=3, repeats=1, replicates=2, draws=60)
+    _, report = train_churn(company(1), seed=1, options=options)
+    assert len(report.detail["benchmark"]) == 6
+    assert report.detail["balance"]["class_weight"]["change"]["ece"].value > 0.05
+    assert report.detail["balance"]["none"]["change"]["brier"].value == 0.0
+    by_name = {(line["data"], line["amount"]): line["metrics"]["roc_auc"].value for line in report.detail["stress"]}
+    assert by_name["noised", 0.3] < by_name["as it is", 0.0]
+    assert by_name["as it is", 0.0] == pytest.approx(report.metrics["model"]["roc_auc"].value)
+
+
+def test_the_vote_is_the_weighted_mean_of_its_members() -> None:
+    snapshot = company(1, n=200)
+    model = vote(1).fit(snapshot.X, snapshot.y.to_numpy())
+    parts = [member.predict_proba(snapshot.X)[:, 1] for member in model.fitted]
+    assert model.learned == (0.7, 0.2, 0.1)
+    assert model.predict_proba(snapshot.X)[:, 1] == pytest.approx(0.7 * parts[0] + 0.2 * parts[1] + 0.1 * parts[2])
+
+
+def test_the_ensemble_learns_its_weights_on_held_out_rows(rng: np.random.Generator) -> None:
+    assert isinstance(ensemble(1), Blend) and ensemble(1).weights is None
+    p = rng.uniform(0.05, 0.95, size=5000)
+    y = (rng.uniform(size=5000) < p).astype(int)
+    noise = rng.uniform(0.05, 0.95, size=5000)
+    weights = best_weights(np.column_stack([p, noise]), y)
+    assert weights[0] > 0.95 and sum(weights) == pytest.approx(1.0)
