@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln, hyp2f1
+from threadpoolctl import threadpool_limits
 
 from engine.errors import EngineError
 
@@ -176,7 +177,8 @@ def _maximise(likelihood: Callable[[Floats], tuple[float, Floats]], parameters: 
     bounds = [(LOWEST, highest)] * parameters
     options = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-9}
     starts = [np.full(parameters, guess) for guess in FIRST_GUESSES]
-    fits = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for start in starts]
+    with threadpool_limits(1):  # a second thread only spins on problems of four numbers
+        fits = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for start in starts]
     best = min(fits, key=lambda fit: fit.fun)
     return best.x, float(likelihood(best.x)[0])
 
@@ -200,7 +202,7 @@ class _Likelihood:
         alive = -(r + x) * np.log(alpha + self.T)
         gone = np.where(repeat, np.log(a) - later - (r + x) * np.log(alpha + self.tx), -np.inf)
         either = np.logaddexp(alive, gone)
-        value = self.count @ (gammas[place] + r * np.log(alpha) + either)
+        value = (self.count * (gammas[place] + r * np.log(alpha) + either)).sum()
         left = np.exp(gone - either)
         return float(value), self._slope(r, alpha, a, b, left)
 
@@ -218,8 +220,8 @@ class _Likelihood:
         by_alpha = r / alpha - (r + self.x) * ((1 - left) / age + left / last)
         by_a = both[place] + left / a
         by_b = (both + digamma(b + orders) - digamma(b))[place] - left / (b + np.maximum(self.x, 1) - 1)
-        return np.array([r * (self.count @ by_r), alpha * (self.count @ by_alpha),
-                         a * (self.count @ by_a), b * (self.count @ by_b)])
+        slopes = (r * by_r, alpha * by_alpha, a * by_a, b * by_b)
+        return np.array([(self.count * slope).sum() for slope in slopes])
 
 
 def _spend_likelihood(theta: Floats, x: Floats, mean: Floats) -> tuple[float, Floats]:

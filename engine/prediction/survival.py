@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from engine.errors import EngineError
 from engine.prediction.encoding import Encoder
@@ -84,7 +85,8 @@ def fit_hazard(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series) -> Ha
     encoder = Encoder.learn(X)
     longest = int(tenure.max())
     problem = _Newton(encoder.encode(X), tenure, event, basis(longest))
-    return HazardModel(encoder, problem.solve(), longest)
+    with threadpool_limits(1):  # the matrices are narrow: a second thread mostly spins
+        return HazardModel(encoder, problem.solve(), longest)
 
 
 def covariates(X: pd.DataFrame, tenure_months: pd.Series, without: Sequence[str] = ()) -> list[str]:
