@@ -74,7 +74,7 @@ def _run_verb(verbs: Any) -> None:
     run.add_argument("--mapping", type=Path, help="the TOML mapping that the adapter 'table' needs")
     run.add_argument("--as-of", type=_moment, help="the day the file was drawn, YYYY-MM-DD")
     run.add_argument("--horizon-days", type=int, help="the label's window")
-    run.add_argument("--algorithm", default=engine.Settings.algorithm, help="churn model")
+    run.add_argument("--algorithm", default="", help="churn model; by the kind of data when left out")
     run.add_argument("--ltv", dest="ltv_algorithm", default="", help="LTV model; by the kind of data when left out")
     balance = run.add_mutually_exclusive_group()
     balance.add_argument("--class-weight", action="store_true", help="weigh the rarer class up")

@@ -53,10 +53,10 @@ NO_CUTS = SegmentCuts({}, (0.0, 0.0), {})
 class Settings:
     """How to learn. `quick` judges with fewer folds and replicates; the model itself is the same.
 
-    ltv_algorithm "" takes the one that suits the kind of data. overrule: quarantined columns to use nevertheless.
+    algorithm and ltv_algorithm "" take what suits the kind of data. overrule: quarantined columns to use nevertheless.
     """
 
-    algorithm: str = "lightgbm"
+    algorithm: str = ""
     ltv_algorithm: str = ""
     balance: str = "none"
     threshold_rule: str = "f2"
@@ -117,7 +117,8 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
     Raises:
         EngineError: when the data hold no label, or too little of it.
     """
-    steps = steps or Steps(of=4)
+    steps = steps or Steps(of=5)
+    settings = replace(settings, algorithm=settings.algorithm or churn.SUITS[dataset.kind])
     with steps("Compute features as of each moment"):
         known = snapshot(dataset, learning_windows(dataset))
     with steps("Audit for leakage"):
@@ -166,9 +167,9 @@ def _splits(known: Snapshot) -> tuple[Split, ...] | None:
 
 def season(report: ChurnReport, known: Snapshot) -> list[dict[str, Any]]:
     """Mean predicted less observed churn per moment predicted, without and with the season's level known then."""
-    rows = report.out_of_fold.groupby(level="as_of")[["y", "probability"]]
     told = []
-    for moment, part in rows:
+    for moment in report.out_of_fold.index.unique("as_of"):
+        part = report.out_of_fold.xs(moment, level="as_of")
         ended = known.as_of + pd.Timedelta(days=known.horizon_days) <= moment
         shift = season_shift(base_rates(known.y[ended]), moment) if ended.any() else 0.0
         with_season = shifted(part["probability"].to_numpy(), shift).mean()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.schema.columns import Column
+from collections.abc import Mapping
+
+from engine.schema.columns import Column, in_families
 
 ORDER_WINDOWS = (7, 30, 90, 180, 365)
 TREND_WINDOWS = (30, 90, 180)
@@ -49,15 +51,19 @@ _WINDOWS = tuple(
     column
     for days in ORDER_WINDOWS
     for column in (
-        Column(f"orders_{days}d", "count", "orders", f"Orders in the last {days} days", 0),
-        Column(f"spend_{days}d", "number", "currency", f"Money ordered in the last {days} days", 0),
-        Column(f"items_{days}d", "number", "pieces", f"Pieces ordered in the last {days} days", 0),
+        Column(f"orders_{days}d", "count", "orders", f"Orders in the last {days} days", 0,
+               label=f"Orders in the last {days} days"),
+        Column(f"spend_{days}d", "number", "currency", f"Money ordered in the last {days} days", 0,
+               label=f"Spend in the last {days} days"),
+        Column(f"items_{days}d", "number", "pieces", f"Pieces ordered in the last {days} days", 0,
+               label=f"Pieces in the last {days} days"),
     )
 )
 
 _TRENDS = tuple(
     Column(f"{what}_trend_{days}d", "number", "-1..1",
-           f"{noun} in the last {days} days less the {days} before, over both; -1 = stopped, 1 = new", -1, 1)
+           f"{noun} in the last {days} days less the {days} before, over both; -1 = stopped, 1 = new", -1, 1,
+           f"{noun}, trend over {days} days")
     for days in TREND_WINDOWS
     for what, noun in (("orders", "Orders"), ("spend", "Money ordered"))
 )
@@ -82,10 +88,29 @@ _HABITS = (
     Column("hour_mean", "number", "hours", "Mean hour of the day of an order (UTC)", 0, 24),
 )
 
-ORDER_FEATURES: tuple[Column, ...] = (*_RHYTHM, *_MONEY, *_WINDOWS, *_TRENDS, *_SEASON, *_UNDONE, *_HABITS)
+_SO_FAR = ("orders", "order_days", "orders_per_year", "orders_decayed", "months_with_orders")
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "pause": ("recency_days", "pause_ratio", "pause_ratio_median", "pause_ratio_recent", "overdue_days",
+              "longest_pause_ratio"),
+    "rhythm": ("gap_mean_days", "gap_median_days", "gap_recent_days", "gap_sd_days", "gap_last_days",
+               "gap_longest_days", "gap_trend"),
+    "orders": (*_SO_FAR, *(f"orders_{days}d" for days in ORDER_WINDOWS)),
+    "spend": ("spend", "items", *(f"{what}_{days}d" for what in ("spend", "items") for days in ORDER_WINDOWS)),
+    "order size": ("order_value_mean", "order_value_last", "order_value_ratio", "order_lines_mean", "order_items_mean"),
+    "products": ("products", "products_new_90d", "products_new_share"),
+    "trend": tuple(column.name for column in _TRENDS),
+    "season": tuple(column.name for column in _SEASON),
+    "returns": tuple(column.name for column in _UNDONE),
+    "visits": ("sessions_30d", "sessions_90d", "session_recency_days", "session_minutes_90d", "sessions_trend_30d"),
+    "carts": ("carts_30d", "carts_90d", "carts_abandoned_30d", "carts_abandoned_90d", "cart_abandon_share_90d"),
+    "wishlist": ("wishlist_adds_30d", "wishlist_adds_90d"),
+}
+
+ORDER_FEATURES: tuple[Column, ...] = in_families(
+    (*_RHYTHM, *_MONEY, *_WINDOWS, *_TRENDS, *_SEASON, *_UNDONE, *_HABITS), FAMILIES)
 """What is known of every customer who orders."""
 
-VISIT_FEATURES: tuple[Column, ...] = (
+VISIT_FEATURES: tuple[Column, ...] = in_families((
     *(
         Column(f"{noun}_{days}d", "count", "", f"{noun.replace('_', ' ').capitalize()} in the last {days} days", 0)
         for days in VISIT_WINDOWS
@@ -96,5 +121,5 @@ VISIT_FEATURES: tuple[Column, ...] = (
     Column("sessions_trend_30d", "number", "-1..1",
            "Visits in the last 30 days less the 30 before, over both; -1 = stopped, 1 = new", -1, 1),
     Column("cart_abandon_share_90d", "number", "share 0..1", "Carts left behind of the last 90 days' carts", 0, 1),
-)
+), FAMILIES)
 """What visits add, where a company records them."""
