@@ -57,13 +57,16 @@ def test_counts_by_hand() -> None:
      "Unknown contract raises the risk; no such customer was seen in training."),
     (SUPPORT, "No", True, "No tech support raises the risk: 43 % of such customers left."),
     (SUPPORT, "Yes", False, "Tech support lowers the risk: 0 % of such customers left."),
-    (TENURE, 7.0, True, "Tenure of 7 months raises the risk: 48 % of customers with at most 10 months left."),
-    (TENURE, 50.0, False, "Tenure of 50 months lowers the risk: 8 % of customers with more than 40 months left."),
+    (TENURE, 7.0, True, "Tenure of 7 months raises the risk: 48 % left of those with at most 10 months."),
+    (TENURE, 50.0, False, "Tenure of 50 months lowers the risk: 8 % left of those with more than 40 months."),
+    (TENURE, 15.0, True,
+     "Tenure of 15 months raises the risk here, though not by itself: 25 % left of those with 11 to 20 months "
+     "(others: 26 %)."),
     (SENIOR, 1.0, True,
      "Senior citizen raises the risk here, though not by itself: 24 % of such customers left (others: 27 %)."),
     (SENIOR, 0.0, True, "No senior citizen raises the risk: 27 % of such customers left."),
     (CHARGES, np.nan, True,
-     "Unknown monthly charges raises the risk; only 10 such customers were seen, too few to quote a rate."),
+     "Unknown monthly charges raise the risk; only 10 such customers were seen, too few to quote a rate."),
 ])
 def test_words(column: Column, value: object, raises: bool, said: str) -> None:
     told = rates()

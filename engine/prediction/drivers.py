@@ -162,7 +162,8 @@ def words(column: Column, value: object, raises: bool, place: int, rates: Rates,
     """
     counts = rates.features[column.name]
     n, left = counts.n[place], counts.left[place]
-    has = f"{_subject(column, value, currency)} {'raises' if raises else 'lowers'} the risk"
+    subject = _subject(column, value, currency)
+    has = f"{subject} {_verb(column, subject, raises)} the risk"
     if not n:
         return f"{has}; no such customer was seen in training."
     if n < FEW:
@@ -171,16 +172,23 @@ def words(column: Column, value: object, raises: bool, place: int, rates: Rates,
     rate, others = left / n, (rates.left - left) / max(rates.n - n, 1)
     agrees = n == rates.n or (rate > others if raises else rate < others)
     if agrees:
-        return f"{has}: {_percent(rate)} of {group} left."
-    return f"{has} here, though not by itself: {_percent(rate)} of {group} left (others: {_percent(others)})."
+        return f"{has}: {_percent(rate)} {group}."
+    return f"{has} here, though not by itself: {_percent(rate)} {group} (others: {_percent(others)})."
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def _verb(column: Column, subject: str, raises: bool) -> str:
+    """"raises" or "lowers", in the number that the subject's noun asks for."""
+    noun = column.title if f"{column.title} of " in subject else subject.split(" (")[0]
+    many = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
+    return ("raise" if raises else "lower") + ("" if many else "s")
+
+
 def _subject(column: Column, value: object, currency: str) -> str:
-    """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months"."""
+    """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months", "3 renewals"."""
     title, text = column.title, _in_words(column, value, currency)
     lower = title[:1].lower() + title[1:]
     if text == "unknown":
@@ -189,19 +197,30 @@ def _subject(column: Column, value: object, currency: str) -> str:
         return title if text in ("yes", "Yes") else f"No {lower}"
     if column.kind in ("category", "text"):
         return f"{text} ({lower})" if text.lower().startswith("no ") else f"{text} {lower}"
+    if column.kind == "count" and column.unit and lower.endswith(column.unit):
+        return f"{text.split(' ')[0]} {lower}"
     return f"{title} of {text}"
 
 
 def _group(column: Column, counts: Counts, place: int, currency: str) -> str:
-    """Whom the rate was counted on: "such customers", or with the bin's ends where the value is a number."""
+    """Of whom the rate is: "of such customers left", or "left of those with ..." where the value is a number."""
     edges = counts.edges
     if not edges or column.kind == "flag" or place == len(counts.n) - 1:
-        return "such customers"
-    low = _in_words(column, edges[place - 1], currency) if place else ""
-    high = _in_words(column, edges[place], currency) if place < len(edges) else ""
-    if not low:
-        return f"customers with at most {high}"
-    return f"customers with more than {low}" + (f", at most {high}" if high else "")
+        return "of such customers left"
+    low, high = (edges[place - 1] if place else None), (edges[place] if place < len(edges) else None)
+    return f"left of those with {_span(column, low, high, currency)}"
+
+
+def _span(column: Column, low: float | None, high: float | None, currency: str) -> str:
+    """Above low and up to high: "at most 10 months", "3 to 10 months", "more than 3.50 and at most 8 EUR"."""
+    if low is None:
+        return f"at most {_in_words(column, high, currency)}"
+    if high is None:
+        return f"more than {_in_words(column, low, currency)}"
+    if column.kind != "count":
+        return f"more than {_in_words(column, low, currency)} and at most {_in_words(column, high, currency)}"
+    first = np.floor(low) + 1
+    return (f"{first:,.0f} to " if first < high else "") + _in_words(column, high, currency)
 
 
 def _in_words(column: Column, value: object, currency: str) -> str:
