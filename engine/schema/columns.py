@@ -143,8 +143,9 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 def in_families(columns: Iterable[Column], families: Mapping[str, Iterable[str]]) -> tuple[Column, ...]:
     """The columns, each told to which family it belongs; those of no family stay alone.
 
-    >>> [column.family for column in in_families([Column("a", "flag", "", ""), Column("b", "flag", "", "")], {"f": "a"})]
-    ['f', '']
+    >>> told = in_families([Column("a", "flag", "", ""), Column("b", "flag", "", "")], {"letters": "a"})
+    >>> [column.family for column in told]
+    ['letters', '']
     """
     member = {name: family for family, names in families.items() for name in names}
     return tuple(replace(column, family=member.get(column.name, "")) for column in columns)
