@@ -17,8 +17,8 @@ from engine import schema
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "engine"
 
-ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "catalog", "locks", "data", "prediction", "decision",
-         "campaign", "evidence", "insight", "reports", "pipeline", "jobs", "__init__", "cards", "__main__")
+ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "catalog", "locks", "data", "prediction",
+         "decision", "campaign", "evidence", "insight", "reports", "pipeline", "jobs", "__init__", "cards", "__main__")
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}
 MODULES = sorted(path for path in ENGINE.rglob("*.py") if "migrations" not in path.parts)
