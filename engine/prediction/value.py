@@ -18,10 +18,10 @@ from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
 from engine.prediction.purchases import earlier_moments, history, stacked
 from engine.schema import Dataset, Estimate
 
-SUITS = {"snapshot": "survival", "orders": "two_part"}
+SUITS = {"snapshot": "survival", "orders": "two_part_tweedie"}
 PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
 TENURE = "tenure_months"
-YEAR_DAYS = 365.0
+MOST_MOMENTS = 16
 
 Trained = tuple[LtvModel, dict[str, Estimate], dict[str, Any]]
 
@@ -46,10 +46,10 @@ def monthly_margin(dataset: Dataset, money: LtvSettings) -> pd.Series:
 
 
 def orders_of(dataset: Dataset, only: pd.Index | None = None) -> pd.DataFrame:
-    """Order lines: customer_id, at, amount [currency]; of `only` some customers when they are given."""
+    """Order lines: customer_id, at, amount [currency], quantity [pieces]; of `only` some customers if given."""
     wanted = [("kind", "==", "order")] + ([("customer_id", "in", list(only))] if only is not None else [])
     assert dataset.events is not None, "an orders dataset has events"
-    return pd.read_parquet(dataset.events, columns=["customer_id", "at", "amount"], filters=wanted)
+    return pd.read_parquet(dataset.events, columns=["customer_id", "at", "amount", "quantity"], filters=wanted)
 
 
 def train_value(dataset: Dataset, X: pd.DataFrame, y: pd.Series, p: np.ndarray, as_of: datetime, algorithm: str,
@@ -79,6 +79,7 @@ def _from_the_past(dataset: Dataset, algorithm: str, money: LtvSettings, seed: i
     orders = orders_of(dataset)
     first = pd.Timestamp(orders["at"].min()).to_pydatetime()
     moments = earlier_moments(first, dataset.observed_until)
+    moments = moments[::-(-len(moments) // MOST_MOMENTS)]
     X, spend = stacked(orders, moments if algorithm != "bgnbd" else moments[:1])
     no_order = pd.Series(0.0, index=X.index)
     margin = spend * money.margin_rate
