@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.prediction.churn import ChurnModel
 
 BASE = "base"
-CHAINS = 8
+CHAINS = 16
 ROWS_AT_ONCE = 50_000
 WORTH_TABLES = 20_000_000
 MATTERS = 0.05
