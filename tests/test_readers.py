@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.data.dates import moments
@@ -145,6 +145,10 @@ def test_what_cannot_be_used_is_refused_with_one_sentence_of_advice(tmp_path: Pa
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.sampled_from(["f.csv", "f.parquet", "f.xlsx"]))
+@example(b"\x1a\xa0!", "f.csv")
+@example(b"\r,", "f.csv")
+@example(b'b;a,a1"\r\r 1;|1', "f.csv")
+@example(b"a\xa0b\n1\xa02\n", "f.csv")
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, name: str) -> None:
     path = written(tmp_path, content, name)
     try:

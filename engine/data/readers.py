@@ -163,7 +163,7 @@ def _read_text(path: Path) -> Parts:
 
 def _layout(path: Path) -> _Layout:
     encoding = _encoding(path)
-    with path.open(encoding=encoding, newline="") as file:
+    with path.open(encoding=encoding) as file:
         text = file.read(SAMPLE)
     if not text.strip():
         raise EngineError(f"{path.name} is empty. Export it again.")
@@ -211,7 +211,7 @@ def _split(file: str, text: str) -> tuple[str, list[list[str]]]:
     best = max(splits, key=lambda mark: _width(splits[mark]))
     if _width(splits[best]) > 1:
         return best, splits[best]
-    words = [line.split() for line in text.splitlines()[:51] if line.strip()]
+    words = [re.split(r"[ \t]+", line.strip(" \t")) for line in text.split("\n")[:51] if line.strip()]
     return (r"\s+", words) if _width(words) > 1 else (",", splits[","])
 
 
@@ -235,16 +235,27 @@ def _text_frame(path: Path, layout: _Layout) -> tuple[pd.DataFrame, pd.DataFrame
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            frame = pd.read_csv(path, sep=layout.delimiter, encoding=layout.encoding, dtype="category", na_filter=False,
-                                index_col=False, on_bad_lines="warn", low_memory=False)
+            frame = _parsed(path, layout)
+        except pd.errors.EmptyDataError as problem:
+            raise EngineError(f"{path.name} is empty. Export it again.") from problem
         except pd.errors.ParserError as problem:
             raise EngineError(f"{path.name} cannot be split into columns: {str(problem).rsplit('C error: ')[-1]}. "
                               "Look for an unclosed quotation mark there.") from problem
     words = "\n".join(str(warning.message) for warning in said)
     if "Length of header" in words:
         _refuse_long_rows(path.name, layout)
+    if len(frame.columns) != len(layout.header):
+        raise EngineError(f"{path.name} cannot be split into columns: its header reads as {len(layout.header)} names "
+                          f"but its rows as {len(frame.columns)} cells. Save it as CSV with commas.")
     frame.columns = pd.Index(layout.header)
     return _numbered(frame, words)
+
+
+def _parsed(path: Path, layout: _Layout) -> pd.DataFrame:
+    """The cells as written. Python translates line ends: pandas' own parser never returns from some with "\\r\\r "."""
+    with path.open(encoding=layout.encoding) as file:
+        return pd.read_csv(file, sep=layout.delimiter, dtype="category", na_filter=False, index_col=False,
+                           on_bad_lines="warn", low_memory=False)
 
 
 def _refuse_long_rows(file: str, layout: _Layout) -> None:
