@@ -252,18 +252,26 @@ def label_classes(dataset: Dataset, window: Window) -> list[Finding]:
     y = labels(dataset, (window,))
     left, stayed = int((y == 1).sum()), int((y == 0).sum())
     if len(y) == 0:
-        return [Finding("error", "label", "No customer's answer is known.", "Check the label's column or its window.")]
+        fix = "Check the label's column or its window."
+        return [Finding("error", _label_title(dataset), "No customer's answer is known.", fix)]
     if 0 in (left, stayed):
         what = f"All {len(y):,} labels are equal: everyone {'left' if left else 'stayed'}."
-        return [Finding("error", "label", what, "Check the label's rule, its positive value and its window.", len(y))]
-    return [*_small_class("left", left), *_small_class("stayed", stayed)]
+        fix = "Check the label's rule, its positive value and its window."
+        return [Finding("error", _label_title(dataset), what, fix, len(y))]
+    return [finding for words, count in (("left", left), ("stayed", stayed))
+            for finding in _small_class(_label_title(dataset), words, count)]
 
 
-def _small_class(words: str, count: int) -> list[Finding]:
+def _small_class(label: str, words: str, count: int) -> list[Finding]:
     if count >= ENOUGH_PER_CLASS:
         return []
     what = f"Only {plural(count, 'customer')} {words}; a model needs {ENOUGH_PER_CLASS} of each kind."
-    return [Finding("error", "label", what, "Add customers or history, or choose another label window.", count)]
+    return [Finding("error", label, what, "Add customers or history, or choose another label window.", count)]
+
+
+def _label_title(dataset: Dataset) -> str:
+    """The label under the company's own word for it."""
+    return next((c.title for c in dataset.columns if c.name == dataset.label.column), "label")
 
 
 def _answerable(dataset: Dataset, window: Window) -> bool:
