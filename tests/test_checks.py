@@ -117,13 +117,13 @@ def test_repeated_blank_and_lookalike_ids(made: Make) -> None:
 ])
 def test_labels_that_teach_nothing_are_errors(made: Make, left: int, says: str) -> None:
     frame = clean().assign(churned=[1] * left + [0] * (600 - left))
-    findings = found(made(frame), "label")
+    findings = found(made(frame), "Churned")
     assert [f.severity for f in findings] == ["error"]
     assert says in findings[0].what
 
 
 def test_fifty_of_each_kind_are_enough(made: Make) -> None:
-    assert found(made(clean().assign(churned=[1] * 50 + [0] * 550)), "label") == []
+    assert found(made(clean().assign(churned=[1] * 50 + [0] * 550)), "Churned") == []
 
 
 def test_data_without_a_label_are_not_asked_for_one(made: Make) -> None:
@@ -144,7 +144,7 @@ def test_inactivity_is_asked_only_of_an_observed_window(made: Make) -> None:
 
 def test_no_rows_is_an_error_and_nothing_else_breaks(made: Make) -> None:
     findings = check(made(clean().iloc[:0]), WINDOW)
-    assert {f.where for f in findings if f.severity == "error"} == {"customers", "label"}
+    assert {f.where for f in findings if f.severity == "error"} == {"customers", "Churned"}
 
 
 def test_too_few_customers_and_days_warn(made: Make) -> None:

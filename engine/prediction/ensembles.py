@@ -80,7 +80,7 @@ def random_forest(seed: int) -> Classifier:
     from sklearn.ensemble import RandomForestClassifier
 
     return tabular(RandomForestClassifier(
-        100, min_samples_leaf=20, max_features=0.25, n_jobs=THREADS, random_state=seed))
+        60, min_samples_leaf=20, max_features=0.25, n_jobs=THREADS, random_state=seed))
 
 
 def extra_trees(seed: int) -> Classifier:
@@ -102,11 +102,19 @@ def gradient_boosting(seed: int) -> Classifier:
 
 def hist_boosting(seed: int) -> Classifier:
     """scikit-learn's histogram gradient boosting with four leaves."""
+    from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import Pipeline
 
-    return HistGradientBoostingClassifier(
+    known = ColumnTransformer([("known", "passthrough", _known)], verbose_feature_names_out=False)
+    return Pipeline([("known", known.set_output(transform="pandas")), ("model", HistGradientBoostingClassifier(
         max_iter=250, learning_rate=0.05, max_leaf_nodes=4, min_samples_leaf=40, l2_regularization=5.0,
-        max_features=0.4, early_stopping=False, categorical_features="from_dtype", random_state=seed)
+        max_features=0.4, early_stopping=False, categorical_features="from_dtype", random_state=seed))])
+
+
+def _known(X: pd.DataFrame) -> list[str]:
+    """The columns with any known value; binning cannot take the others."""
+    return [str(name) for name in X if X[name].notna().any()]
 
 
 def xgboost(seed: int) -> Classifier:
