@@ -43,7 +43,7 @@ def run(real_data: Path) -> list[Row]:
 
 
 def _ours() -> Mapping[str, Make]:
-    return {name: CHURN_MODELS[name] for name in ("lightgbm", "vote", "ensemble")}
+    return {name: CHURN_MODELS[name] for name in ("lightgbm", "vote")}
 
 
 def _plain_lightgbm(seed: int) -> Any:

@@ -4,7 +4,8 @@ A plain bootstrap repeats the model's own bias and therefore promises too much. 
 probabilities (the pilot), customers are resampled, and the same learner is fitted again: how far the refits land from
 the probabilities that made their labels is their error there, bias and variance together. A fitted model is smoother
 than the truth, so the pilot is moved from it towards a rougher one, as far as held-out customers support. What both
-miss shows where a learner with another bias, ridge logistic regression, disagrees: half of that is added in quadrature.
+miss shows where a learner with another bias, ridge logistic regression, disagrees: a third of that is added in
+quadrature, the share at which 90 % intervals hold about 90 % on average over invented companies.
 
 Source: parametric bootstrap, Davison and Hinkley (1997), Bootstrap Methods and their Application, chapters 2 and 7.
 """
@@ -25,13 +26,14 @@ from engine.prediction.metrics import log_loss
 
 COVERAGE = 0.9
 FLOOR = 1e-3
+SHARE_OF_DISAGREEMENT = 1 / 3
 Fit = Callable[[pd.DataFrame, np.ndarray], Any]
 Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Half-width of the interval per customer [log-odds]: sqrt((scale x size)^2 + (disagreement / 2)^2).
+    """Half-width of the interval per customer [log-odds]: sqrt((scale x size)^2 + (disagreement / 3)^2).
 
     size: a model of the typical error of all replicates, so that an interval costs one prediction, not one per
     replicate. scale: holds 90 % of the replicates' errors. other: the learner with another bias. roughness: how far
@@ -47,7 +49,7 @@ class Spread:
     def half_width(self, X: pd.DataFrame, p: np.ndarray) -> np.ndarray:
         """Half of the 90 % interval around each probability, one per row [log-odds]."""
         disagreement = logit(p) - logit(probability(self.other, X))
-        return np.hypot(self.scale * np.exp(self.size.predict(X)), disagreement / 2)
+        return np.hypot(self.scale * np.exp(self.size.predict(X)), SHARE_OF_DISAGREEMENT * disagreement)
 
     def interval(self, X: pd.DataFrame, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end around each probability [0..1]."""
