@@ -164,6 +164,7 @@ def test_a_model_with_a_flipped_byte_is_refused(tmp_path: Path, home: Path, comp
     assert part.name in json.loads(result.stdout)["error"]
 
 
+@pytest.mark.slow
 def test_a_file_that_fits_no_adapter_says_what_each_needs(tmp_path: Path, home: Path) -> None:
     source = tmp_path / "odd.csv"
     source.write_text("a,b\n1,2\n", encoding="utf-8")
@@ -173,6 +174,7 @@ def test_a_file_that_fits_no_adapter_says_what_each_needs(tmp_path: Path, home: 
         assert name in json.loads(result.stdout)["error"]
 
 
+@pytest.mark.slow
 def test_an_unwritable_home_is_refused(tmp_path: Path, company: pd.DataFrame) -> None:
     home, source, mapping = tmp_path / "home", tmp_path / "acme.csv", tmp_path / "acme.toml"
     home.write_text("I am a file", encoding="utf-8")
@@ -183,6 +185,7 @@ def test_an_unwritable_home_is_refused(tmp_path: Path, company: pd.DataFrame) ->
     assert "HOLDFAST_HOME" in json.loads(result.stdout)["error"]
 
 
+@pytest.mark.slow
 def test_an_unknown_customer_dataset_or_model_is_refused(home: Path) -> None:
     for arguments in (["predict", "--dataset", "nobody", "--random"], ["models", "--dataset", "nobody"],
                       ["score", "--dataset", "nobody", "--input", "x.csv", "--output", "y.csv"]):
