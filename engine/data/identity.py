@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from engine.data.signal import Levels, folds, levels_of_numbers, single_column_auc
 
@@ -67,7 +66,7 @@ def in_order(column: Levels, position: np.ndarray) -> bool:
     known = ~column.missing
     if not column.ordered or len(column.values) < FEWEST_RUNS:
         return False
-    return abs(float(np.corrcoef(rankdata(column.codes[known]), rankdata(position[known]))[0, 1])) >= IN_ORDER
+    return abs(float(np.corrcoef(pd.Series(column.codes[known]).rank(), pd.Series(position[known]).rank())[0, 1])) >= IN_ORDER
 
 
 def counts_rows(column: Levels, position: np.ndarray) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from engine.data.signal import (
     COMBINATIONS,
@@ -133,7 +133,7 @@ def _pure(marked: int, left: int, rows: int, leavers: int, bound: float, ratio: 
     """
     if marked == 0 or left < PURE_SHARE * marked:
         return False
-    lowest = beta.ppf(0.01, left, marked - left + 1)
+    lowest = betaincinv(left, marked - left + 1, 0.01)
     odds = (left + 0.5) / (marked - left + 0.5)
     rest = (leavers - left + 0.5) / (rows - marked - (leavers - left) + 0.5)
     return bool(lowest >= bound and odds >= ratio * rest)

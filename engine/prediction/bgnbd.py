@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import digamma, gammaln, hyp2f1
 from threadpoolctl import threadpool_limits
 
@@ -168,6 +167,7 @@ def _check(x: Floats, tx: Floats, age: Floats) -> None:
 def _maximise(likelihood: Callable[[Floats], tuple[float, Floats]], parameters: int,
               highest: float) -> tuple[Floats, float]:
     """Log-parameters of the highest log-likelihood over several starts, and its value."""
+    from scipy.optimize import minimize
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         value, slope = likelihood(theta)

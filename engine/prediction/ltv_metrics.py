@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from engine.schema import Estimate
 
@@ -32,7 +31,7 @@ def gini(actual: Floats, predicted: Floats) -> float:
 
 
 def _area(actual: Floats, by: Floats) -> float:
-    rank = rankdata(by) - (len(by) + 1) / 2
+    rank = pd.Series(by).rank().to_numpy() - (len(by) + 1) / 2
     return float(actual @ rank)
 
 
@@ -40,7 +39,7 @@ def spearman(actual: Floats, predicted: Floats) -> float:
     """Rank correlation [-1..1], ties sharing a rank; 0 when either is constant."""
     if np.ptp(actual) == 0 or np.ptp(predicted) == 0:
         return 0.0
-    return float(np.corrcoef(rankdata(actual), rankdata(predicted))[0, 1])
+    return float(np.corrcoef(pd.Series(actual).rank(), pd.Series(predicted).rank())[0, 1])
 
 
 def r2(actual: Floats, predicted: Floats) -> float:
