@@ -220,7 +220,8 @@ def _run_demo(name: str, seed: int, actor: Actor, now: datetime, settings: Setti
     demo = DEMOS[name]
     with tempfile.TemporaryDirectory() as folder:
         made = demo.write(Path(folder), seed)
-        options = {"synthetic": demo.synthetic, "currency": demo.currency, "sector": demo.sector}
+        options = {"synthetic": demo.synthetic, "currency": demo.currency, "sector": demo.sector,
+                   "horizon_days": demo.horizon_days}
         return run(made.sources, name=name, adapter=made.adapter, observed_until=made.observed_until, options=options,
                    settings=settings, apart={"truth": made.truth}, actor=actor, now=now, progress=progress)
 
