@@ -13,6 +13,7 @@ from engine.schema.records import Finding
 
 Kind = Literal["id", "text", "category", "number", "count", "flag", "date"]
 NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
+SCALES = {"share 0..1": "{:.1%}", "share": "{:.1%}", "ratio": "{:.2g} times", "-1..1": "{:+.2f}"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Column:
         if self.kind not in NUMERIC:
             return str(value)
         number = float(value)  # type: ignore[arg-type]
-        if self.unit == "share 0..1":
-            return f"{number:.1%}".replace("%", " %")
+        if self.unit in SCALES:
+            return SCALES[self.unit].format(number).replace("%", " %")
         unit = self.unit.removesuffix("s") if number == 1 else self.unit
         return f"{number:,.{0 if number == round(number) or abs(number) >= 100 else 2}f} {unit}".strip()
 
