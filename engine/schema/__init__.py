@@ -2,12 +2,11 @@
 
 from engine.schema.columns import Column, Table, bounds, out_of_range, plural, select
 from engine.schema.dictionary import dictionary
+from engine.schema.findings import SEVERITIES, Finding
 from engine.schema.records import (
-    SEVERITIES,
     Actor,
     Dataset,
     Estimate,
-    Finding,
     LabelRule,
     ModelCard,
     MoneyRule,

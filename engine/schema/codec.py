@@ -32,7 +32,7 @@ def dumps(record: Any, kind: Any = None) -> str:
 def loads(kind: Any, text: str) -> Any:
     """The record of that type which `dumps` wrote; fields that the text lacks take their defaults.
 
-    >>> from engine.schema.records import Finding
+    >>> from engine.schema.findings import Finding
     >>> loads(tuple[Finding, ...], dumps((Finding("note", "x", "is odd."),), tuple[Finding, ...]))
     (Finding(severity='note', where='x', what='is odd.', fix='', rows=0),)
     """

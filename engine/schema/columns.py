@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from engine.schema.records import Finding
+from engine.schema.findings import Finding
 
 Kind = Literal["id", "text", "category", "number", "count", "flag", "date"]
 NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})

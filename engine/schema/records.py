@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from engine.schema.columns import Column
-
-Severity = Literal["note", "warning", "severe", "error"]
-SEVERITIES: tuple[Severity, ...] = ("note", "warning", "severe", "error")
+from engine.schema.columns import Column
+from engine.schema.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -26,27 +23,6 @@ class Actor:
 
     id: str
     role: str = "admin"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something a person should know about the data: where, what, how many rows, and what to do.
-
-    "note" informs, "warning" asks for a look, "severe" heads every figure until a person answers it, and only
-    "error" stops the pipeline.
-
-    >>> print(Finding("warning", "TotalCharges", "11 values are blank.", "Read as 0 because tenure is 0.", 11))
-    warning: TotalCharges: 11 values are blank. Read as 0 because tenure is 0.
-    """
-
-    severity: Severity
-    where: str
-    what: str
-    fix: str = ""
-    rows: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.where}: {self.what} {self.fix}".rstrip()
 
 
 @dataclass(frozen=True)
