@@ -16,16 +16,18 @@ import pandas as pd
 from engine.data.features import features
 from engine.data.labels import labels, snapshot, windows_for
 from engine.data.leakage import Audit, audit
+from engine.errors import choose
 from engine.files import short_hash
 from engine.prediction import churn, drivers, explain, figures, value
 from engine.prediction.backtest import SEASON_DAYS, base_rates, season_shift, shifted
+from engine.prediction.balance import BALANCES
 from engine.prediction.churn import ChurnModel, ChurnOptions, ChurnReport
 from engine.prediction.drivers import Rates
 from engine.prediction.evaluate import Split, temporal_splits
-from engine.prediction.ltv import LtvModel
+from engine.prediction.ltv import LTV_MODELS, LtvModel
 from engine.prediction.money import LtvSettings
 from engine.prediction.segments import SegmentCuts, segments
-from engine.prediction.thresholds import Line
+from engine.prediction.thresholds import THRESHOLDS, Line
 from engine.progress import Steps
 from engine.schema import (
     SCORES,
@@ -64,6 +66,12 @@ class Settings:
     seed: int = 0
     quick: bool = False
     money: LtvSettings = field(default_factory=LtvSettings)
+
+    def __post_init__(self) -> None:
+        choose("churn model", self.algorithm or "lightgbm", churn.CHURN_MODELS)
+        choose("LTV model", self.ltv_algorithm or "survival", LTV_MODELS)
+        choose("cure for class imbalance", self.balance, BALANCES)
+        choose("threshold rule", self.threshold_rule, THRESHOLDS)
 
     @property
     def churn(self) -> ChurnOptions:

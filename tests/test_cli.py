@@ -1,0 +1,165 @@
+"""The command line as a user or a program meets it: one JSON object on stdout, progress on stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ESTIMATE = {"value", "low", "high", "n", "method"}
+Verb = Callable[..., subprocess.CompletedProcess[str]]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a telecom's file in it."""
+    path = tmp_path_factory.mktemp("cli")
+    _telecom(700).to_csv(path / "telecom.csv", index=False)
+    return path
+
+
+def _telecom(n: int) -> pd.DataFrame:
+    """A little telecom in IBM Telco's columns: month-to-month customers leave more, longer ones less."""
+    rng = np.random.default_rng(3)
+    contract = rng.choice(["Month-to-month", "One year", "Two year"], n, p=[0.6, 0.2, 0.2])
+    tenure = rng.integers(0, 72, n)
+    charges = rng.uniform(20, 110, n).round(2)
+    left = rng.random(n) < 1 / (1 + np.exp(1.2 - 1.8 * (contract == "Month-to-month") + 0.04 * tenure))
+    service = ["PhoneService", "MultipleLines", "OnlineSecurity", "OnlineBackup", "DeviceProtection", "TechSupport",
+               "StreamingTV", "StreamingMovies"]
+    flags = {name: rng.choice(["Yes", "No"], n) for name in ["Partner", "Dependents", "PaperlessBilling", *service]}
+    return pd.DataFrame({
+        "customerID": [f"{k:04d}-TEST" for k in range(n)], "gender": rng.choice(["Female", "Male"], n),
+        "SeniorCitizen": rng.integers(0, 2, n), "tenure": tenure, **flags, "Contract": contract,
+        "InternetService": rng.choice(["DSL", "Fiber optic", "No"], n), "MonthlyCharges": charges,
+        "PaymentMethod": rng.choice(["Electronic check", "Mailed check"], n),
+        "TotalCharges": np.where(tenure == 0, " ", (charges * tenure).round(2).astype(str)),
+        "Churn": np.where(left, "Yes", "No"),
+    })
+
+
+@pytest.fixture(scope="module")
+def verb(folder: Path) -> Iterator[Verb]:
+    """Runs a verb of the command line in a home of its own, where "acme" has been run already."""
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "engine", *arguments], cwd=ROOT, capture_output=True, text=True,
+                              check=False, env=os.environ | {"HOLDFAST_HOME": str(folder / "home")})
+
+    done = call("run", "--source", str(folder / "telecom.csv"), "--name", "acme", "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    (folder / "run.json").write_text(done.stdout, encoding="utf-8")
+    yield call
+
+
+def test_run_prints_one_object_with_all_that_was_found(verb: Verb, folder: Path) -> None:
+    told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert told["dataset"] == "acme"
+    assert told["rows"] == 700
+    assert {"column", "reason"} >= {key for entry in told["quarantined"] for key in entry}
+    assert [step["name"] for step in told["steps"]][:2] == ["Read the files", "Check the data"]
+    assert all(step["seconds"] >= 0 for step in told["steps"])
+    for subject in ("lightgbm", "one-column rule", "random"):
+        for metric in ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "f2", "recall"):
+            estimate = told["models"][subject][metric]
+            assert set(estimate) == ESTIMATE
+            assert estimate["low"] <= estimate["value"] <= estimate["high"]
+    assert any("quarter" in finding["what"] for finding in told["findings"])
+
+
+def test_predict_says_everything_about_one_customer(verb: Verb) -> None:
+    asked = verb("predict", "--dataset", "acme", "--customer-id", "0007-TEST", "--json")
+    told = json.loads(asked.stdout)
+    assert told["customer_id"] == "0007-TEST"
+    assert 0 <= told["churn_low"] <= told["churn_probability"] <= told["churn_high"] <= 1
+    assert told["churn_risk"] in {"LOW", "MEDIUM", "HIGH"}
+    assert told["predicted_ltv"] >= 0
+    assert {"ltv_tier", "risk_score", "segment"} <= set(told)
+    assert 1 <= len(told["drivers"]) <= 3
+    assert 1 <= len(told["actions"]) <= 4
+
+
+def test_predict_prints_a_card_that_a_person_can_read(verb: Verb) -> None:
+    card = verb("predict", "--dataset", "acme", "--random", "--seed", "1").stdout
+    for words in ("Chance to leave", "90 % interval", "Risk band", "Predicted LTV", "Composite risk", "Segment", "Why",
+                  "Next steps"):
+        assert words in card
+    assert max(map(len, card.splitlines())) <= 110
+
+
+def test_score_writes_a_file_and_the_rejected_rows_beside_it(verb: Verb, folder: Path) -> None:
+    spoilt = _telecom(50).drop(columns="Churn").astype({"tenure": object})
+    spoilt.loc[3, "tenure"] = "soon"
+    spoilt.to_csv(folder / "new.csv", index=False)
+    asked = verb("score", "--dataset", "acme", "--input", str(folder / "new.csv"), "--output",
+                 str(folder / "scored.csv"), "--json")
+    told = json.loads(asked.stdout)
+    assert (told["rows"], told["rejected"]) == (49, 1)
+    scored = pd.read_csv(folder / "scored.csv", dtype={"customer_id": str})
+    assert len(scored) == 49
+    assert "driver_1" in scored
+    rejected = pd.read_csv(told["rejected_output"])
+    assert "soon" in rejected["reason"].iloc[0]
+
+
+def test_an_output_that_cannot_be_written_leaves_nothing(verb: Verb, folder: Path) -> None:
+    asked = verb("score", "--dataset", "acme", "--input", str(folder / "telecom.csv"), "--output",
+                 str(folder / "telecom.csv" / "scored.csv"))
+    assert asked.returncode == 2
+    assert verb("score", "--dataset", "acme", "--input", str(folder / "telecom.csv"), "--output", "x.docx"
+                ).returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [
+    ("datasets",), ("models", "--dataset", "acme"), ("runs", "--dataset", "acme"), ("audit",), ("jobs",),
+    ("dictionary",),
+])
+def test_every_list_speaks_to_people_and_to_programs(verb: Verb, arguments: tuple[str, ...]) -> None:
+    assert verb(*arguments).stdout.strip()
+    told = verb(*arguments, "--json")
+    assert told.returncode == 0
+    assert isinstance(json.loads(told.stdout), dict)
+
+
+def test_progress_goes_to_stderr_alone(verb: Verb, folder: Path) -> None:
+    asked = verb("score", "--dataset", "acme", "--input", str(folder / "telecom.csv"), "--output",
+                 str(folder / "again.csv"), "--json")
+    assert json.loads(asked.stdout)["rows"] == 700
+    assert "Score every customer" in asked.stderr
+
+
+def test_an_unknown_customer_is_named_with_advice(verb: Verb) -> None:
+    asked = verb("predict", "--dataset", "acme", "--customer-id", "7-TEST", "--json")
+    assert asked.returncode == 2
+    assert "7-TEST" in json.loads(asked.stdout)["error"]
+
+
+def test_a_wrong_word_lists_the_right_ones(verb: Verb, folder: Path) -> None:
+    for option, right in (("--algorithm", "lightgbm"), ("--adapter", "telco"), ("--threshold", "capacity")):
+        asked = verb("run", "--source", str(folder / "telecom.csv"), "--name", "odd", option, "crystal-ball", "--quick")
+        assert asked.returncode == 2, asked.stderr
+        assert right in asked.stderr
+
+
+def test_a_job_runs_the_same_verb_and_can_be_watched(verb: Verb, folder: Path) -> None:
+    started = json.loads(verb("start", "--dataset", "later", "--json", "--", "run", "--source",
+                              str(folder / "telecom.csv"), "--name", "later", "--quick").stdout)
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        job = json.loads(verb("jobs", "--json").stdout)["jobs"][0]
+        if job["status"] not in ("queued", "running"):
+            break
+    assert (job["job_id"], job["status"], job["exit_code"]) == (started["job_id"], "done", 0), job["error"]
+    assert job["done"] == job["of"]
+    names = [entry["name"] for entry in json.loads(verb("datasets", "--json").stdout)["datasets"]]
+    assert names == ["acme", "later"]
