@@ -114,3 +114,16 @@ def test_one_customer_is_told_the_same_as_in_the_batch(rng: np.random.Generator)
         alone = drivers(phi.iloc[[row]], X.iloc[[row]], COLUMNS, rates())
         same = batch[batch.customer_id == X.index[row]].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, same)
+
+
+def test_features_of_one_family_speak_once_and_plainly() -> None:
+    told = [Column("contract", "category", "", "", family="contract"), Column("age", "number", "years", ""),
+            Column("contract_months", "count", "months", "", family="contract")]
+    X = pd.DataFrame({"contract": pd.Categorical(["flex"] * 60 + ["bound"] * 60), "age": [30.0] * 120,
+                      "contract_months": [1.0] * 60 + [12.0] * 60}, index=[f"c{k}" for k in range(120)])
+    counted = Rates.learn(X, np.repeat([1, 0], 60), told)
+    phi = pd.DataFrame({"contract": [0.2], "age": [-0.5], "contract_months": [0.4], "base": [-1.0]}, index=["c0"])
+    table = drivers(phi, X.iloc[[0]], told, counted)
+    assert table["feature"].tolist() == ["contract", "age"]
+    assert table["contribution"].tolist() == [0.6, -0.5]
+    assert table["words"].iloc[0] == "flex contract raises the risk: 100 % of such customers left."

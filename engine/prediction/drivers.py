@@ -18,6 +18,7 @@ from engine.schema import Column, plural
 BINS = 5
 FEW = 30
 BACKGROUND = 256
+PLAIN_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def drivers(
 ) -> pd.DataFrame:
     """The strongest drivers of each customer, REASONS without its run_id: the largest absolute contributions first.
 
-    Features of one family count together, and the one that moves most that way speaks for them. What contributes
+    Features of one family count together, and the plainest that moves that way speaks for them. What contributes
     nothing is no driver, so a customer may have fewer than `top`.
 
     Args:
@@ -126,13 +127,18 @@ def drivers(
 
 
 def _together(phi: np.ndarray, families: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Per family the sum of its contributions, and the place of the feature that moves most in the sum's direction."""
+    """Per family the sum of its contributions, and the place of the feature that speaks for it.
+
+    That is the first one, the plainest, which moves the sum's way at least a quarter as far as the one that moves most.
+    """
     names = list(dict.fromkeys(families))
     members = [np.flatnonzero([family == name for family in families]) for name in names]
     total = np.column_stack([phi[:, places].sum(axis=1) for places in members]).round(9)
-    speaker = np.column_stack([places[np.argmax(phi[:, places] * np.sign(total[:, [k]]), axis=1)]
-                               for k, places in enumerate(members)])
-    return total, speaker
+    speaker = []
+    for k, places in enumerate(members):
+        along = phi[:, places] * np.sign(total[:, [k]])
+        speaker.append(places[np.argmax(along >= PLAIN_SHARE * along.max(axis=1, keepdims=True), axis=1)])
+    return total, np.column_stack(speaker)
 
 
 def _undescribed(feature: str, values: pd.Series) -> Column:
