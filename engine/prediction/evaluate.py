@@ -17,6 +17,7 @@ from engine.prediction.calibration import Calibrator, calibrate
 from engine.prediction.ensembles import probability
 from engine.prediction.metrics import FLAGS, METRICS, RANGES, RANKING
 from engine.prediction.thresholds import Line, threshold
+from engine.prediction.workers import each
 from engine.schema import Estimate, Snapshot
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -96,11 +97,18 @@ def out_of_fold(fit: FitRows, X: pd.DataFrame, y: np.ndarray, splits: Iterable[S
                 tick: Tick | None = None) -> Judged:
     """Every test row's probability and flag from what its training rows taught, and nothing else."""
     splits = tuple(splits)
-    models, parts = [], []
-    for number, ((train, test), repeat) in enumerate(zip(splits, repeat_of(splits, len(y)), strict=True)):
+    repeats = repeat_of(splits, len(y))
+
+    def predicted(number: int) -> tuple[Any, pd.DataFrame]:
+        train, test = splits[number]
         model = fit(X.iloc[train], y[train])
-        parts.append(_rows(test, repeat, number, y, probability(model, X.iloc[test])).assign(trained_on=len(train)))
-        models += [model] if repeat == 0 else []
+        rows = _rows(test, repeats[number], number, y, probability(model, X.iloc[test]))
+        return model if repeats[number] == 0 else None, rows.assign(trained_on=len(train))
+
+    models, parts = [], []
+    for number, (model, rows) in enumerate(each(predicted, range(len(splits)))):
+        parts.append(rows)
+        models += [model] if repeats[number] == 0 else []
         if tick:
             tick(number + 1, len(splits))
     raw = pd.concat(parts, ignore_index=True)
@@ -132,13 +140,21 @@ def decide(known: pd.DataFrame, rules: Rules) -> tuple[Calibrator, float]:
     return calibrator, threshold(y, calibrator(raw), rules.line)
 
 
-def inner_predictions(fit: FitRows, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray, folds: int = 5) -> pd.DataFrame:
-    """Held-out predictions within `rows` (stratified folds, a fixed cut), for a split that nothing came before."""
-    parts = []
-    for fold, (train, test) in enumerate(stratified_splits(y[rows], folds, 1, seed=0)):
-        model = fit(X.iloc[rows[train]], y[rows[train]])
-        parts.append(_rows(rows[test], 0, fold, y, probability(model, X.iloc[rows[test]])))
-    return pd.concat(parts, ignore_index=True)
+def inner_predictions(fit: FitRows, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray, folds: int = 3) -> pd.DataFrame:
+    """Held-out predictions within `rows` (stratified folds, a fixed cut), for a split that nothing came before.
+
+    A customer's rows stay in one fold.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    customers = X.index.get_level_values(-1)[rows]
+    cut = list(StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(rows, y[rows], customers))
+
+    def predicted(fold: int) -> pd.DataFrame:
+        train, test = rows[cut[fold][0]], rows[cut[fold][1]]
+        return _rows(test, 0, fold, y, probability(fit(X.iloc[train], y[train]), X.iloc[test]))
+
+    return pd.concat(each(predicted, range(folds)), ignore_index=True)
 
 
 def estimates(rows: pd.DataFrame, seed: int, groups: np.ndarray | None = None, draws: int = DRAWS,
@@ -176,13 +192,27 @@ def deviations(rows: pd.DataFrame, seed: int, groups: np.ndarray | None, draws: 
                names: Iterable[str]) -> pd.DataFrame:
     """How far each metric of resampled customers lies from that of all; draws take the repeats in turn."""
     parts, rng, wanted = _parts(rows, "repeat"), np.random.default_rng(seed), list(names)
-    full = [{name: _value(name, part) for name in wanted} for part in parts]
+    owners = [_owners(part, groups) for part in parts]
+    orders = [np.argsort(part[1], kind="stable") for part in parts]
+    full = [np.array([_value(name, part) for name in wanted]) for part in parts]
     found = np.empty((draws, len(wanted)))
     for draw in range(draws):
-        part = parts[draw % len(parts)]
-        taken = part[:, _resample(part, groups, rng)]
-        found[draw] = [_value(name, taken) - full[draw % len(parts)][name] for name in wanted]
+        which = draw % len(parts)
+        times = resampled(owners[which], rng)[orders[which]]
+        taken = np.repeat(parts[which][:, orders[which]], times, axis=1)
+        found[draw] = [_value(name, taken) for name in wanted] - full[which]
     return pd.DataFrame(found, columns=wanted)
+
+
+def resampled(owner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How often each row is taken when as many customers as there are (0, 1, ...) are drawn with replacement.
+
+    >>> times = resampled(np.array([0, 0, 1]), np.random.default_rng(0))
+    >>> bool(times[0] == times[1]), int(times[1] + times[2])
+    (True, 2)
+    """
+    customers = int(owner.max()) + 1
+    return np.bincount(rng.integers(customers, size=customers), minlength=customers)[owner]
 
 
 def _parts(rows: pd.DataFrame, by: str) -> list[np.ndarray]:
@@ -196,16 +226,11 @@ def _value(name: str, part: np.ndarray) -> float:
     return METRICS[name](part[0], part[2] > 0 if name in FLAGS else part[1])
 
 
-def _resample(part: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
-    """Columns of as many customers as there are, drawn with replacement."""
+def _owners(part: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Whose row each is, counted from 0."""
     if groups is None:
-        return np.asarray(rng.integers(part.shape[1], size=part.shape[1]))
-    owner = np.unique(groups[part[3].astype(int)], return_inverse=True)[1]
-    order, sizes = np.argsort(owner, kind="stable"), np.bincount(owner)
-    drawn = rng.integers(len(sizes), size=len(sizes))
-    starts, taken = np.cumsum(sizes) - sizes, sizes[drawn]
-    within = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
-    return np.asarray(order[np.repeat(starts[drawn], taken) + within])
+        return np.arange(part.shape[1])
+    return np.asarray(np.unique(groups[part[3].astype(int)], return_inverse=True)[1])
 
 
 def _estimate(name: str, value: float, spread: np.ndarray, rows: pd.DataFrame) -> Estimate:

@@ -21,8 +21,9 @@ import pandas as pd
 
 from engine.prediction.calibration import Calibrator, inverse_logit, logit
 from engine.prediction.ensembles import THREADS, logistic, probability, spline_logistic
-from engine.prediction.evaluate import Judged
+from engine.prediction.evaluate import Judged, resampled
 from engine.prediction.metrics import log_loss
+from engine.prediction.workers import each
 
 COVERAGE = 0.9
 FLOOR = 1e-3
@@ -67,10 +68,15 @@ def learn_spread(fit: Fit, estimator: Any, X: pd.DataFrame, y: np.ndarray, judge
     roughness = supported_roughness(X, y, judged, calibrator, seed)
     truth = pilot(calibrator(probability(estimator, X)), rough_log_odds(X, y, X, seed), roughness)
     errors = np.full((replicates, len(X)), np.nan)
-    for number in range(replicates):
-        unseen, refit = _refit(fit, X, truth, groups, rng)
-        found = calibrator(probability(refit, X.iloc[unseen]))
-        errors[number, unseen] = np.abs(logit(found) - logit(truth[unseen]))
+
+    def missed(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+        refit = fit(X.iloc[draw.rows], draw.labels)
+        found = calibrator(probability(refit, X.iloc[draw.unseen]))
+        return draw.unseen, np.abs(logit(found) - logit(truth[draw.unseen]))
+
+    draws = [_drawn(truth, groups, rng) for _ in range(replicates)]
+    for number, (unseen, error) in enumerate(each(missed, draws)):
+        errors[number, unseen] = error
         if tick:
             tick(number + 1, replicates)
     size, scale = _smoothed(X, errors, seed)
@@ -130,14 +136,21 @@ def _rough(seed: int) -> Any:
         random_state=seed)
 
 
-def _refit(fit: Fit, X: pd.DataFrame, truth: np.ndarray, groups: np.ndarray | None,
-           rng: np.random.Generator) -> tuple[np.ndarray, Any]:
-    """A refit on resampled customers with fresh labels, and the rows of customers it did not see."""
-    owner = np.arange(len(X)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    times = np.bincount(rng.integers(owner.max() + 1, size=owner.max() + 1), minlength=owner.max() + 1)[owner]
-    drawn = np.repeat(np.arange(len(X)), times)
+@dataclass(frozen=True)
+class Draw:
+    """Rows of resampled customers with fresh labels, and the rows of customers who were not drawn."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    unseen: np.ndarray
+
+
+def _drawn(truth: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> Draw:
+    owner = np.arange(len(truth)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    times = resampled(owner, rng)
+    drawn = np.repeat(np.arange(len(truth)), times)
     labels = (rng.uniform(size=len(drawn)) < truth[drawn]).astype(int)
-    return np.flatnonzero(times == 0), fit(X.iloc[drawn], labels)
+    return Draw(drawn, labels, np.flatnonzero(times == 0))
 
 
 def _smoothed(X: pd.DataFrame, errors: np.ndarray, seed: int) -> tuple[Any, float]:
