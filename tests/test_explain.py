@@ -162,3 +162,20 @@ def test_waterfall_ends_at_the_raw_log_odds() -> None:
     assert table.step.tolist() == ["base", "b", "c", "2 others", "total"]
     assert table.end.tolist() == pytest.approx([-1, -3, -2, -1.7, -1.7])
     assert (table.start[1:-1].to_numpy() == table.end[:-2].to_numpy()).all()
+
+
+@pytest.mark.slow
+def test_shap_says_the_same() -> None:
+    """The reference implementation of TreeSHAP, on a model with gaps."""
+    import shap
+    from lightgbm import LGBMClassifier
+
+    rng = np.random.default_rng(6)
+    X = pd.DataFrame(rng.normal(size=(800, 6)), columns=list("abcdef")).mask(rng.random((800, 6)) < 0.1)
+    y = (X["a"].fillna(0) * X["b"].fillna(1) + X["c"].fillna(0) > 0).astype(int)
+    booster = LGBMClassifier(n_estimators=40, verbosity=-1, random_state=1).fit(X, y).booster_
+    told = of_booster(booster, X.head(100))
+    theirs = shap.TreeExplainer(booster)
+    values = theirs.shap_values(X.head(100))
+    values = values[1] if isinstance(values, list) else values
+    np.testing.assert_allclose(told.drop(columns="base").to_numpy(), values, atol=1e-6)
