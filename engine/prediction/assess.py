@@ -41,6 +41,11 @@ class Case:
     draws: int
 
     @property
+    def few(self) -> int:
+        """Draws for what stands beside the model."""
+        return min(self.draws, 200)
+
+    @property
     def first(self) -> pd.DataFrame:
         """The out-of-fold rows of the first repeat."""
         return self.judged.first
@@ -57,11 +62,11 @@ class Case:
 
     def estimates(self, rows: pd.DataFrame, **asked: Any) -> dict[str, Estimate]:
         """Metrics of out-of-fold rows, customers resampled by this run's seed."""
-        return estimates(rows, self.seed, self.groups, self.draws, **asked)
+        return estimates(rows, self.seed, self.groups, **({"draws": self.draws} | asked))
 
     def differences(self, rows: pd.DataFrame, other: pd.DataFrame, **asked: Any) -> dict[str, Estimate]:
         """Paired differences of metrics, customers resampled by this run's seed."""
-        return differences(rows, other, self.seed, self.groups, self.draws, **asked)
+        return differences(rows, other, self.seed, self.groups, **({"draws": self.few} | asked))
 
 
 def metrics(case: Case) -> dict[str, dict[str, Estimate]]:
@@ -113,7 +118,7 @@ def benchmark(case: Case) -> dict[str, dict[str, Any]]:
     report = {}
     for name, make in ALGORITHMS.items():
         rows = case.first if name == case.algorithm else _judged_alone(case, make)
-        report[name] = {"metrics": case.estimates(rows, names=BENCHMARKED),
+        report[name] = {"metrics": case.estimates(rows, draws=case.few, names=BENCHMARKED),
                         "minus_model": case.differences(rows, case.first)}
     return report
 
@@ -126,7 +131,7 @@ def balance(case: Case) -> dict[str, dict[str, Any]]:
     """Class weights and SMOTE, uncalibrated, on the first repeat's folds: metrics, and the change they bring."""
     raw = Rules("none", case.rules.line)
     rows = {name: case.same_folds(_with_balance(case, name), case.first_splits, raw) for name in BALANCES}
-    return {name: {"metrics": case.estimates(found, names=BALANCED),
+    return {name: {"metrics": case.estimates(found, draws=case.few, names=BALANCED),
                    "change": case.differences(found, rows["none"], names=BALANCED)} for name, found in rows.items()}
 
 
@@ -135,7 +140,7 @@ def _with_balance(case: Case, name: str) -> Callable[[pd.DataFrame, np.ndarray],
 
 
 def _stress(case: Case) -> list[dict[str, Any]]:
-    return stress(case.judged, case.X, case.seed, case.groups, min(case.draws, 200))
+    return stress(case.judged, case.X, case.seed, case.groups, case.few)
 
 
 def _shared(case: Case) -> list[Finding]:

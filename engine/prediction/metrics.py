@@ -53,7 +53,7 @@ def pr_auc(y: np.ndarray, p: np.ndarray) -> float:
     >>> round(pr_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])), 4)
     0.8333
     """
-    order = np.argsort(-p, kind="stable")
+    order = np.argsort(p, kind="stable")[::-1]
     ends = _last_of_ties(p[order])
     caught = np.cumsum(y[order])[ends]
     if caught[-1] == 0:
