@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import engine
 from engine import cards
@@ -42,10 +42,32 @@ def _refuse(problem: engine.EngineError, as_json: bool) -> int:
     return 2
 
 
+class Misused(Exception):
+    """A usage error, on its way from a verb's own parser to the root, which knows all arguments."""
+
+
+class Grammar(argparse.ArgumentParser):
+    """Prints a usage error as one JSON object too where --json stands anywhere among the arguments."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The namespace, or exit code 2."""
+        given = sys.argv[1:] if args is None else list(args)
+        try:
+            return super().parse_args(given, namespace)
+        except Misused as problem:
+            speaker, says = problem.args
+            speaker.print_usage(sys.stderr)
+            sys.exit(_refuse(engine.EngineError(says), "--json" in given))
+
+    def error(self, message: str) -> NoReturn:
+        """Leave the words to the root."""
+        raise Misused(self, message)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar: one sub-command per verb of the engine."""
-    root = argparse.ArgumentParser(prog="python -m engine", description="Holdfast: who will leave, what they are "
-                                   "worth, why, and what is worth doing about it.")
+    root = Grammar(prog="python -m engine", description="Holdfast: who will leave, what they are worth, why, and what "
+                   "is worth doing about it.")
     verbs = root.add_subparsers(required=True, metavar="VERB")
     _run_verb(verbs)
     _predict_verb(verbs)
@@ -79,13 +101,23 @@ def _run_verb(verbs: Any) -> None:
     balance = run.add_mutually_exclusive_group()
     balance.add_argument("--class-weight", action="store_true", help="weigh the rarer class up")
     balance.add_argument("--smote", action="store_true", help="synthesise leavers inside the folds")
-    run.add_argument("--threshold", dest="threshold_rule", default=engine.Settings.threshold_rule,
-                     help="f2, cost or capacity")
+    _decision_options(run)
     run.add_argument("--overrule", action="append", default=[], metavar="COLUMN",
                      help="use a column that the leakage audit quarantined")
     run.add_argument("--currency", help="ISO code of the money in the file")
     run.add_argument("--seed", type=int, default=engine.Settings.seed)
     run.add_argument("--quick", action="store_true", help="fewer folds and replicates, for a first look")
+
+
+def _decision_options(run: argparse.ArgumentParser) -> None:
+    line, money = engine.Line(), engine.LtvSettings()
+    run.add_argument("--threshold", default=line.rule, help="f2, cost or capacity")
+    run.add_argument("--cost-ratio", type=float, default=line.cost_ratio, help="false alarms a missed leaver costs")
+    run.add_argument("--capacity", type=float, default=line.capacity, help="share of customers that can be contacted")
+    run.add_argument("--margin-rate", type=float, default=money.margin_rate, help="share of revenue that is margin")
+    run.add_argument("--ltv-horizon-days", type=int, default=money.horizon_days, help="how far value is counted")
+    run.add_argument("--annual-discount", type=float, default=money.annual_discount, help="what a year's wait costs")
+    run.add_argument("--segments", default="holdfast", help='"holdfast", or "peer" for the older definitions')
 
 
 def _predict_verb(verbs: Any) -> None:
@@ -134,8 +166,10 @@ def _now() -> datetime:
 
 def _settings(asked: argparse.Namespace) -> engine.Settings:
     balance = "class_weight" if asked.class_weight else "smote" if asked.smote else "none"
-    given = {name: getattr(asked, name) for name in ("algorithm", "ltv_algorithm", "threshold_rule", "seed", "quick")}
-    return engine.Settings(**given, balance=balance, overrule=tuple(asked.overrule))
+    given = {name: getattr(asked, name) for name in ("algorithm", "ltv_algorithm", "seed", "quick", "segments")}
+    return engine.Settings(**given, balance=balance, overrule=tuple(asked.overrule),
+                           line=engine.Line(asked.threshold, asked.cost_ratio, asked.capacity),
+                           money=engine.LtvSettings(asked.margin_rate, asked.ltv_horizon_days, asked.annual_discount))
 
 
 def _options(asked: argparse.Namespace) -> dict[str, Any]:

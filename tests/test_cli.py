@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[1]
 ESTIMATE = {"value", "low", "high", "n", "method"}
 Verb = Callable[..., subprocess.CompletedProcess[str]]
@@ -142,6 +144,24 @@ def test_an_unknown_customer_is_named_with_advice(verb: Verb) -> None:
     asked = verb("predict", "--dataset", "acme", "--customer-id", "7-TEST", "--json")
     assert asked.returncode == 2
     assert "7-TEST" in json.loads(asked.stdout)["error"]
+
+
+@pytest.mark.parametrize(("arguments", "names"), [
+    (["predict", "--json"], "--dataset"), (["--json", "predict"], "--dataset"), (["--json"], "VERB"),
+    (["datasets", "--json", "--bogus"], "--bogus"),
+    (["run", "--json", "--source", "x.csv", "--name", "x", "--as-of", "soon"], "'soon' is no date"),
+])
+def test_a_usage_error_is_one_object_too(
+    arguments: list[str], names: str, capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    told = capsys.readouterr()
+    assert ended.value.code == 2
+    assert names in json.loads(told.out)["error"]
+    with pytest.raises(SystemExit):
+        main([word for word in arguments if word != "--json"])
+    assert capsys.readouterr().out == "", "people read it on stderr"
 
 
 def test_a_wrong_word_lists_the_right_ones(verb: Verb, folder: Path) -> None:
