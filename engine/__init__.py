@@ -14,14 +14,17 @@ from engine.errors import DataError, EngineError, Infeasible, Refused
 from engine.permissions import allow
 from engine.pipeline import learn, onboard, predict, report_of, run, run_demos, score, score_file
 from engine.prediction import store
-from engine.prediction.model import Settings
+from engine.prediction.money import LtvSettings
+from engine.prediction.settings import Settings
+from engine.prediction.thresholds import Line
 from engine.schema import Actor, Dataset, Estimate, Finding, ModelCard, Table, dictionary, jsonable
 
 __all__ = [
     "ADAPTERS", "DEMOS", "Actor", "DataError", "Dataset", "EngineError", "Estimate", "Finding", "Infeasible",
-    "ModelCard", "Refused", "Settings", "Table", "audit_log", "cancel_job", "describe_datasets", "describe_jobs",
-    "describe_models", "describe_runs", "dictionary", "jsonable", "learn", "onboard", "playbook", "predict", "promote",
-    "report_of", "rollback", "run", "run_demos", "score", "score_file", "start_job",
+    "Line", "LtvSettings", "ModelCard", "Refused", "Settings", "Table", "audit_log", "cancel_job",
+    "describe_datasets", "describe_jobs", "describe_models", "describe_runs", "dictionary", "jsonable", "learn",
+    "onboard", "playbook", "predict", "promote", "report_of", "rollback", "run", "run_demos", "score", "score_file",
+    "start_job",
 ]
 
 

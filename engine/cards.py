@@ -69,10 +69,11 @@ def run(report: Mapping[str, Any]) -> str:
     """A run's summary, from the record that `run --json` prints."""
     page = _Page()
     page.headline(report["findings"], report["synthetic"])
-    page.title(f"{report['dataset']}: {report['rows']:,} customers", f"version {report['version']}")
+    page.title(f"{report['dataset']}: {plural(report['rows'], 'customer')} scored", f"version {report['version']}")
     page.pairs([
         ("Who counts as leaving", report["label"]),
         ("As of", report["as_of"][:10]),
+        *_left_out(report),
         ("Model", f"{report['algorithm']} ({report['model_id']}), learned from {report['learned_from']:,} rows"),
     ])
     page.metrics(report["models"])
@@ -82,6 +83,14 @@ def run(report: Mapping[str, Any]) -> str:
     page.section("Mind", report["notes"])
     page.section("Where things are", [f"{name}: {path}" for name, path in report["where"].items()])
     return page.text
+
+
+def _left_out(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Customers and rows that are not among the scores, where there are any."""
+    unscored = report["known"] - report["rows"]
+    told = [("Not scored", f"{plural(unscored, 'customer')} without an order in the year before", unscored),
+            ("Rejected", f"{plural(report['rejected'], 'row')}, kept beside the data", report["rejected"])]
+    return [(name, words) for name, words, count in told if count]
 
 
 def scored(report: Mapping[str, Any]) -> str:
@@ -158,12 +167,15 @@ class _Page:
         self.table(rows, {"metric": "", **{name: name for name in subjects}})
 
     def segments(self, segments: Sequence[Mapping[str, Any]], currency: str) -> None:
-        rows = [{"segment": row["segment"], "customers": f"{row['customers']:,}",
+        rows = [{"segment": row["segment"], "customers": f"{row['customers']:,}", "left": f"{row['already_left']:,}",
                  "chance": share(row["churn_probability"]), "ltv": money(row["expected_ltv"], currency),
                  "at_risk": money(row["margin_at_risk"], currency), "step": row["first_step"]} for row in segments]
+        heads = {"segment": "segment", "customers": "customers", "chance": "chance to leave", "ltv": "mean LTV",
+                 "at_risk": "margin at risk", "step": "first step"}
+        if any(row["already_left"] for row in segments):
+            heads["left"] = "left already"
         self.line("\nSegments")
-        self.table(rows, {"segment": "segment", "customers": "customers", "chance": "chance to leave",
-                          "ltv": "mean LTV", "at_risk": "margin at risk", "step": "first step"})
+        self.table(rows, heads)
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
         table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)

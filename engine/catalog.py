@@ -54,9 +54,9 @@ class Run:
     synthetic: bool
 
     @staticmethod
-    def of(dataset: Dataset, model_id: str, as_of: datetime, customers: int) -> Run:
-        """The run with the id that its dataset version, model and moment give it."""
-        run_id = short_hash(dataset.name, dataset.version, model_id, as_of.isoformat(), SCORING)
+    def of(dataset: Dataset, model_id: str, as_of: datetime, customers: int, rules: str = "") -> Run:
+        """The run with the id that its dataset version, model, moment and rules for action give it."""
+        run_id = short_hash(dataset.name, dataset.version, model_id, as_of.isoformat(), rules, SCORING)
         return Run(run_id, dataset.name, dataset.version, model_id, as_of, customers, dataset.synthetic)
 
     @property
@@ -107,13 +107,14 @@ def staging(dataset_name: str) -> AbstractContextManager[Path]:
 
 
 def register(reading: Reading, staged: Path, sources: Sequence[Path], *, actor: Actor, now: datetime,
-             apart: Mapping[str, Path] | None = None) -> Dataset:
+             apart: Mapping[str, Path] | None = None, in_use: bool = True) -> Dataset:
     """Make the staged tables a version of their dataset, and the current one. A version there already stays as it is.
 
     Args:
         reading: what the adapter returned; its tables lie in `staged`.
         sources: the raw files, copied to raw/ and held against the hashes of what was read.
         apart: files that the pipeline must not read, such as a demo's truth, by name.
+        in_use: whether it becomes the current version now, or only once `use` is called.
     """
     dataset = reading.dataset
     folder = _version_folder(dataset.name, dataset.version)
@@ -125,8 +126,14 @@ def register(reading: Reading, staged: Path, sources: Sequence[Path], *, actor: 
             _describe(reading, staged)
             write_record(staged / "receipt.json", Receipt(now, actor))
         publish(staged, folder)
-    write_text(folder.parent / "current", dataset.version + "\n")
+    if in_use:
+        use(dataset)
     return _load(folder)
+
+
+def use(dataset: Dataset) -> None:
+    """Make a registered version the dataset's current one."""
+    write_text(dataset_folder(dataset.name) / "current", dataset.version + "\n")
 
 
 def _keep_sources(dataset: Dataset, sources: Sequence[Path], raw: Path) -> None:

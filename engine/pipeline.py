@@ -31,7 +31,8 @@ from engine.locks import dataset_lock
 from engine.permissions import allow
 from engine.prediction import model as prediction
 from engine.prediction import store
-from engine.prediction.model import Model, Scored, Settings
+from engine.prediction.model import Model, Scored
+from engine.prediction.settings import Settings
 from engine.progress import Steps, Told
 from engine.schema import Actor, Dataset, Finding, ModelCard, plural
 
@@ -48,16 +49,19 @@ def run(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, adap
     with dataset_lock(name, "run", actor, now):
         steps = Steps(of=STEPS, told=progress)
         dataset, found = onboard(sources, name=name, actor=actor, now=now, adapter=adapter, options=options,
-                                 observed_until=observed_until, apart=apart, steps=steps)
-        card = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps)
-        kept = score(dataset, actor=actor, now=now, steps=steps)
+                                 observed_until=observed_until, apart=apart, steps=steps, in_use=False)
+        model, card = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
+        kept = score(dataset, actor=actor, now=now, steps=steps, by=(model, card))
+        catalog.use(dataset)
+        store.promote(name, card.model_id)
     return reports.of_run(dataset, card, kept, _steps_of(dataset), steps.seconds)
 
 
 def onboard(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
             observed_until: datetime | None = None, options: Mapping[str, Any] = NOTHING,
-            apart: Mapping[str, Path] | None = None, steps: Steps | None = None) -> tuple[Dataset, tuple[Finding, ...]]:
-    """Read and check the files and make them the dataset's current version; returns it with every finding.
+            apart: Mapping[str, Path] | None = None, steps: Steps | None = None,
+            in_use: bool = True) -> tuple[Dataset, tuple[Finding, ...]]:
+    """Read and check the files and make them the dataset's current version (`in_use`); returns it with every finding.
 
     Raises:
         DataError: when the data cannot be learned from; nothing is registered then.
@@ -71,7 +75,7 @@ def onboard(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, 
         with steps("Check the data"):
             found = (*reading.findings, *_checked(reading.dataset))
             gate(found)
-            dataset = catalog.register(reading, staged, sources, actor=actor, now=now, apart=apart)
+            dataset = catalog.register(reading, staged, sources, actor=actor, now=now, apart=apart, in_use=in_use)
     state.record(actor, "onboard", name, now, {"version": dataset.version})
     return dataset, found
 
@@ -82,26 +86,29 @@ def _checked(dataset: Dataset) -> list[Finding]:
 
 
 def learn(dataset: Dataset, settings: Settings, *, actor: Actor, now: datetime, found: Sequence[Finding] = (),
-          steps: Steps | None = None) -> ModelCard:
-    """Train and judge a model on the dataset, store it and make it the production model; returns its card."""
+          steps: Steps | None = None, in_use: bool = True) -> tuple[Model, ModelCard]:
+    """Train and judge a model on the dataset, store it and put it to use (`in_use`); returns it and its card."""
     allow(actor, "train")
     model, card = prediction.learn(dataset, settings, found=found, steps=steps or Steps(of=5))
     store.save(model.parts(), card, dataset.name)
-    store.promote(dataset.name, card.model_id)
+    if in_use:
+        store.promote(dataset.name, card.model_id)
     state.record(actor, "train", dataset.name, now, {"version": dataset.version, "model_id": card.model_id})
-    return card
+    return model, card
 
 
-def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None = None) -> catalog.Run:
-    """Score every customer as of the moment up to which the data are known, and keep the run."""
+def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None = None,
+          by: tuple[Model, ModelCard] | None = None) -> catalog.Run:
+    """Score every customer as of the moment up to which the data are known, `by` a model or the production one."""
     allow(actor, "score")
     steps = steps or Steps(of=2)
     with steps("Score every customer"):
-        model, card = production(dataset.name)
+        model, card = by or production(dataset.name)
         scored = judge(model, card, dataset, dataset.observed_until)
     with steps("Keep the run"):
-        kept = catalog.Run.of(dataset, card.model_id, dataset.observed_until, len(scored.scores))
-        scores, reasons = (_stamped(frame, kept.run_id) for frame in (scored.scores, scored.reasons))
+        rules = _steps_of(dataset)
+        kept = catalog.Run.of(dataset, card.model_id, dataset.observed_until, len(scored.scores), repr(rules))
+        scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
         catalog.save_run(kept, scores, reasons, actor=actor, now=now)
     state.record(actor, "score", dataset.name, now, {"run_id": kept.run_id})
     return kept
@@ -138,10 +145,6 @@ def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:
 def _steps_of(dataset: Dataset) -> Playbook:
     """The playbook of the dataset's sector; the shop's where the sector has none yet."""
     return playbook(dataset.sector if dataset.sector in playbook_files() else "retail")
-
-
-def _stamped(frame: pd.DataFrame, run_id: str) -> pd.DataFrame:
-    return frame.assign(run_id=run_id)
 
 
 def predict(name: str, customer_id: str | None, *, actor: Actor, now: datetime,
@@ -192,6 +195,7 @@ def score_file(name: str, sources: Sequence[Path], output: Path, *, actor: Actor
             frame = reports.with_reasons(scored)
             files.write_bytes(output, write(frame))
             beside = output.with_name(output.name + ".rejected.csv")
+            beside.unlink(missing_ok=True)
             if len(reading.rejected):
                 files.write_bytes(beside, _csv(reading.rejected))
     state.record(actor, "score", name, now, {"model_id": card.model_id, "rows": len(frame), "output": output.name})
@@ -216,7 +220,7 @@ def run_demos(*, seed: int, actor: Actor, now: datetime, settings: Settings = DE
 def _run_demo(name: str, seed: int, actor: Actor, now: datetime, settings: Settings,
               progress: Told | None) -> dict[str, Any]:
     if any(dataset.name == name for dataset in catalog.datasets()) and catalog.runs(name):
-        return report_of(name)
+        return report_of(name, actor)
     demo = DEMOS[name]
     with tempfile.TemporaryDirectory() as folder:
         made = demo.write(Path(folder), seed)
@@ -226,7 +230,8 @@ def _run_demo(name: str, seed: int, actor: Actor, now: datetime, settings: Setti
                    settings=settings, apart={"truth": made.truth}, actor=actor, now=now, progress=progress)
 
 
-def report_of(name: str) -> dict[str, Any]:
+def report_of(name: str, actor: Actor) -> dict[str, Any]:
     """What `run --json` prints, of the dataset's current run; without steps, for nothing was done."""
+    allow(actor, "overview")
     dataset, kept = catalog.dataset(name), catalog.run(name)
     return reports.of_run(dataset, store.load(name, kept.model_id)[1], kept, _steps_of(dataset), [])

@@ -15,7 +15,6 @@ from engine.prediction.model import Scored
 from engine.schema import SEGMENTS, Dataset, Finding, ModelCard, Reading, jsonable
 
 DRIVERS = 3
-REASON_COLUMNS = [f"driver_{rank}" for rank in range(1, DRIVERS + 1)]
 
 
 def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
@@ -27,7 +26,8 @@ def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
         "label": dataset.label.words, "horizon_days": dataset.label.horizon_days, "currency": dataset.currency,
         "as_of": kept.as_of.isoformat(), "run_id": kept.run_id, "model_id": card.model_id,
         "algorithm": card.algorithm, "ltv_algorithm": card.ltv_algorithm, "learned_from": card.rows,
-        "leavers": card.leavers, "usable": card.usable,
+        "leavers": card.leavers, "usable": card.usable, "known": rows(dataset),
+        "rejected": len(catalog.rejected(dataset)),
         "quarantined": [{"column": column, "reason": reason} for column, reason in card.quarantined],
         "findings": jsonable(card.findings), "notes": list(card.notes), "threshold": card.threshold,
         "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in steps],
@@ -42,16 +42,20 @@ def _subject(name: str, card: ModelCard) -> str:
 
 
 def of_segments(scores: pd.DataFrame, book: Playbook) -> list[dict[str, Any]]:
-    """Per segment: customers, those who have left, mean chance to leave, mean LTV, margin at risk, first step."""
-    grouped = scores.groupby("segment", observed=True)
-    means = grouped[["churn_probability", "expected_ltv"]].mean()
-    sums = grouped[["margin_at_risk", "has_left"]].sum()
-    return [{"segment": name, "customers": int((scores["segment"] == name).sum()),
-             "already_left": int(sums["has_left"].get(name, 0)),
-             "churn_probability": float(means["churn_probability"].get(name, 0.0)),
-             "expected_ltv": float(means["expected_ltv"].get(name, 0.0)),
-             "margin_at_risk": float(sums["margin_at_risk"].get(name, 0.0)),
-             "first_step": book.steps(name, {})[0].name.replace("_", " ")} for name in SEGMENTS]
+    """Per segment, of the customers who are still there: how many, mean chance to leave, mean LTV, margin at risk,
+    first step; and beside them those who have left already."""
+    rows = []
+    for name in SEGMENTS:
+        mine = scores[scores["segment"] == name]
+        here = mine[mine["has_left"] != 1]
+        means = here[["churn_probability", "expected_ltv"]].mean().fillna(0.0)
+        rows.append({
+            "segment": name, "customers": len(here), "already_left": len(mine) - len(here),
+            "churn_probability": float(means["churn_probability"]), "expected_ltv": float(means["expected_ltv"]),
+            "margin_at_risk": float(here["margin_at_risk"].sum()),
+            "first_step": book.steps(name, {})[0].name.replace("_", " "),
+        })
+    return rows
 
 
 def of_held_back(scores: pd.DataFrame) -> dict[str, Any]:
@@ -89,11 +93,11 @@ def _action(step: Treatment) -> dict[str, Any]:
 
 
 def with_reasons(scored: Scored) -> pd.DataFrame:
-    """The scores with the drivers in words beside them, one row per customer; what does not apply is left out."""
+    """The scores with the drivers in words beside them, one row per customer."""
     words = scored.reasons[scored.reasons["rank"] <= DRIVERS].pivot(index="customer_id", columns="rank", values="words")
-    words.columns = pd.Index([f"driver_{rank}" for rank in words.columns])
-    frame = scored.scores.drop(columns="run_id", errors="ignore").merge(words, on="customer_id", how="left")
-    return frame.dropna(axis="columns", how="all")
+    words = words.reindex(columns=range(1, DRIVERS + 1))
+    words.columns = pd.Index([f"driver_{rank}" for rank in range(1, DRIVERS + 1)])
+    return scored.scores.drop(columns="run_id", errors="ignore").merge(words, on="customer_id", how="left")
 
 
 def of_scored_file(reading: Reading, card: ModelCard, frame: pd.DataFrame, output: Path,

@@ -118,6 +118,7 @@ def test_the_driver_quotes_a_rate_that_can_be_counted(told: dict) -> None:
 
 
 def test_segments_are_quarters_of_thirds(scores: pd.DataFrame) -> None:
+    scores = scores[scores["has_left"] == 0]
     tiers = scores["ltv_tier"].value_counts(normalize=True)
     assert tiers.to_numpy() == pytest.approx(np.full(3, 1 / 3), abs=0.03)
     risky = scores["segment"].isin(["At-Risk VIP", "Vulnerable", "Losing Customer"])
@@ -146,6 +147,34 @@ def test_batch_single_customer_and_file_agree(told: dict, scores: pd.DataFrame) 
             assert card[name] == pytest.approx(scores.loc[who, name], rel=1e-9)
             assert card[name] == pytest.approx(filed.loc[who, name], rel=1e-9)
         assert card["segment"] == scores.loc[who, "segment"] == filed.loc[who, "segment"]
+
+
+def test_value_of_a_steady_customer_is_the_closed_form() -> None:
+    """Constant hazard h, margin m a month, no discount: m (1 - e^-hH) / h, worked out for one customer."""
+    from engine.prediction.ltv import LtvInputs, train_ltv
+    from engine.prediction.money import LtvSettings
+
+    index = pd.Index(["a"], name="customer_id")
+    inputs = LtvInputs(pd.DataFrame({"x": [0.0]}, index=index), pd.Series([0.10], index), MONTH_DAYS,
+                       pd.Series([15.0], index))
+    settings = LtvSettings(horizon_days=365, annual_discount=0.0)
+    model, _, _ = train_ltv(inputs, None, "survival", seed=0, settings=settings)
+    hazard, horizon = -np.log(0.9), 365 / MONTH_DAYS
+    by_hand = 15.0 * (1 - np.exp(-hazard * horizon)) / hazard
+    assert by_hand == pytest.approx(102.15, abs=0.05)
+    assert model.ltv(inputs)["expected_ltv"].iloc[0] == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_a_run_that_fails_leaves_the_last_good_state(told: dict) -> None:
+    before = catalog.dataset("acme").version
+    changed = told["folder"] / "changed.csv"
+    company().assign(fee=60.0).to_csv(changed, index=False)
+    with pytest.raises(engine.EngineError, match="nonsense"):
+        engine.run([changed], name="acme", adapter="table", now=NOW, actor=ANN,
+                   options={"mapping": told["folder"] / "acme.toml"},
+                   settings=engine.Settings(quick=True, overrule=("nonsense",)))
+    assert catalog.dataset("acme").version == before
+    assert engine.predict("acme", "0010", actor=ANN, now=NOW)["model_id"] == told["model_id"]
 
 
 def test_the_same_input_gives_the_same_bytes(told: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ class Audit:
     """What the audit found.
 
     quarantined: (column, reason), never to be used, in the order of the columns. findings: the severe ones first.
-    single_column_auc: each column's ROC-AUC alone, out of fold [0..1].
+    single_column_auc: each column's ROC-AUC alone, out of fold [0..1]; none for a column that is blank throughout.
     """
 
     quarantined: tuple[tuple[str, str], ...]
@@ -66,7 +66,8 @@ def audit(snapshot: Snapshot, dataset: Dataset, overrule: Sequence[str] = (), se
 
 
 def _columns(X: pd.DataFrame) -> dict[str, Levels]:
-    return {str(name): levels(column) for name, column in X.items()}
+    """The columns' levels; one without any known value says nothing and is left out."""
+    return {str(name): levels(column) for name, column in X.items() if column.notna().any()}
 
 
 def _both_classes(y: np.ndarray) -> None:

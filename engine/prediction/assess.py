@@ -105,7 +105,10 @@ def _calibration(case: Case) -> dict[str, Any]:
 
 
 def _intervals(case: Case) -> dict[str, Any]:
-    """The check of the intervals by bins of held-out customers."""
+    """The check of the intervals by bins of customers.
+
+    Only the probability is out of fold; the spread, which sets the intervals' width, was fitted on these rows too.
+    """
     first = case.first
     p = first["probability"].to_numpy()
     low, high = case.spread.interval(case.X.iloc[first["position"]], p)

@@ -19,6 +19,7 @@ BINS = 5
 FEW = 30
 BACKGROUND = 256
 PLAIN_SHARE = 0.25
+DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def drivers(
     """The strongest drivers of each customer, REASONS without its run_id: the largest absolute contributions first.
 
     Features of one family count together, and the plainest that moves that way speaks for them. What contributes
-    nothing is no driver, so a customer may have fewer than `top`.
+    nothing to six decimals, as far as two exact algorithms agree, is no driver: a customer may have fewer than `top`.
 
     Args:
         contributions: what explain.contributions returned for X.
@@ -107,7 +108,7 @@ def drivers(
     """
     features = [str(name) for name in contributions.columns if name != BASE]
     meaning = {column.name: column for column in columns}
-    phi, speaker = _together(contributions[features].to_numpy().round(9), [
+    phi, speaker = _together(contributions[features].to_numpy().round(DECIMALS), [
         meaning[name].family or name if name in meaning else name for name in features])
     order = np.argsort(-np.abs(phi), axis=1, kind="stable")[:, :top]
     row, rank = np.nonzero(np.take_along_axis(phi, order, axis=1))
@@ -133,7 +134,7 @@ def _together(phi: np.ndarray, families: Sequence[str]) -> tuple[np.ndarray, np.
     """
     names = list(dict.fromkeys(families))
     members = [np.flatnonzero([family == name for family in families]) for name in names]
-    total = np.column_stack([phi[:, places].sum(axis=1) for places in members]).round(9)
+    total = np.column_stack([phi[:, places].sum(axis=1) for places in members]).round(DECIMALS)
     speaker = []
     for k, places in enumerate(members):
         along = phi[:, places] * np.sign(total[:, [k]])

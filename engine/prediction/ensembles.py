@@ -198,6 +198,10 @@ class Blend:
     fitted: tuple[Any, ...] = field(default=(), repr=False)
     learned: tuple[float, ...] = ()
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
+        """What a fresh copy needs, in scikit-learn's way."""
+        return {"members": self.members, "weights": self.weights, "seed": self.seed, "folds": self.folds}
+
     def fit(self, X: pd.DataFrame, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Blend:
         """Learn the weights if none were given, then fit every member on all rows."""
         from sklearn.base import clone

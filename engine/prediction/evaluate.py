@@ -1,7 +1,9 @@
-"""Evaluation that cannot flatter: every row is judged by a model, a calibrator and a threshold that had not seen it.
+"""Held-out evaluation: every row is judged by a model, a calibrator and a threshold that were not fitted on it.
 
 `splits` are (train, test) positions: repeated stratified folds for a snapshot, a temporal backtest for events. Each
-split's calibrator and threshold are chosen on the out-of-fold predictions of its own training rows.
+split's calibrator and threshold are chosen on the out-of-fold predictions of its own training rows. In a backtest the
+models behind those predictions are earlier ones. In folds they are the other folds' models, which saw this fold's test
+rows: its calibrator and threshold met no test row themselves, but are not wholly independent of them.
 """
 
 from __future__ import annotations
@@ -95,7 +97,7 @@ def repeat_of(splits: Sequence[Split], rows: int) -> list[int]:
 
 def out_of_fold(fit: FitRows, X: pd.DataFrame, y: np.ndarray, splits: Iterable[Split], rules: Rules,
                 tick: Tick | None = None) -> Judged:
-    """Every test row's probability and flag from what its training rows taught, and nothing else."""
+    """Every test row's probability and flag, by its split's model and what held-out training rows taught about it."""
     splits = tuple(splits)
     repeats = repeat_of(splits, len(y))
 

@@ -183,18 +183,18 @@ def train_ltv(inputs: LtvInputs, target: pd.Series | None, algorithm: str, *, se
     settings = settings or LtvSettings()
     named = tuple(inputs.X.columns) if columns is None else columns
     empty = LtvModel(algorithm, settings, period_days if algorithm in REGRESSORS else 0.0, columns=named)
-    rng = np.random.default_rng(seed)
+    rng, owners = np.random.default_rng(seed), _owners(inputs.X)
     model = replace(empty, orders=_orders(inputs, algorithm, settings), hazard=_hazard(inputs, algorithm))
     metrics, detail = _judge_hazard(inputs, model, seed, rng)
     if algorithm in REGRESSORS:
         y = (inputs.monthly_margin if target is None else target).to_numpy(float)
         out_of_fold = _out_of_fold(inputs.X[list(named)], y, algorithm, seed)
         model = replace(model, regressor=fit_periods(REGRESSORS[algorithm], seed, inputs.X[list(named)], y))
-        metrics |= estimates(y, out_of_fold, "cross-validation by customer", rng)
+        metrics |= estimates(y, out_of_fold, "cross-validation by customer", rng, owners)
         detail |= {"deciles": deciles(y, out_of_fold).to_dict("list"), "out_of_fold": out_of_fold}
     elif target is not None and period_days > 0:
         y, predicted = target.to_numpy(float), _per_month(model, inputs, period_days)
-        metrics |= estimates(y, predicted, f"the {period_days:.0f} days after as_of, not seen in training", rng)
+        metrics |= estimates(y, predicted, f"the {period_days:.0f} days after as_of, not seen in training", rng, owners)
         detail |= {"deciles": deciles(y, predicted).to_dict("list")}
     return model, metrics, detail | _parameters(model)
 
@@ -248,11 +248,13 @@ def judge_survival(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, s
         fitted = sv.fit_hazard(X.iloc[train], tenure_months.iloc[train], left.iloc[train])
         survival[test] = fitted.from_start(X.iloc[test], months)
     tenure, gone = np.asarray(tenure_months, float).round(), np.asarray(left, float)
-    method, year = "cross-validation", survival[:, min(12, months)]
-    times = SURVIVAL_REPLICATES
-    found = {"concordance": estimate(concordance, (tenure, gone, year), method, rng, times),
-             "integrated_brier": estimate(integrated_brier, (tenure, gone, survival), method, rng, times),
-             "s12_decile_error": estimate(survival_decile_error, (tenure, gone, year), method, rng, times)}
+    year = survival[:, min(12, months)]
+    asked: Mapping[str, tuple[Callable[..., float], Floats]] = {
+        "concordance": (concordance, year), "integrated_brier": (integrated_brier, survival),
+        "s12_decile_error": (survival_decile_error, year),
+    }
+    found = {name: estimate(metric, (tenure, gone, by), "cross-validation", rng, SURVIVAL_REPLICATES, _owners(X))
+             for name, (metric, by) in asked.items()}
     return found, {"survival_deciles": survival_deciles(tenure, gone, year).to_dict("list")}
 
 
@@ -264,15 +266,19 @@ def _out_of_fold(X: pd.DataFrame, y: Floats, algorithm: str, seed: int) -> Float
     return np.maximum(predicted, 0.0)
 
 
+def _owners(X: pd.DataFrame) -> np.ndarray | None:
+    """Whose row each is; None where every customer has one row."""
+    return None if X.index.nlevels == 1 else X.index.get_level_values(-1).to_numpy()
+
+
 def _folds(X: pd.DataFrame, strata: Any, seed: int) -> list[tuple[Any, Any]]:
     """Stratified folds, two where rows are many; a customer's rows stay together."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    folds = FOLDS if len(X) <= MANY_ROWS else 2
-    if X.index.nlevels == 1:
+    folds, owners = FOLDS if len(X) <= MANY_ROWS else 2, _owners(X)
+    if owners is None:
         return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(X, strata))
-    customers = X.index.get_level_values(-1)
-    return list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(X, strata, customers))
+    return list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(X, strata, owners))
 
 
 def _parameters(model: LtvModel) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.prediction.evaluate import resampled
 from engine.schema import Estimate
 
 Floats = NDArray[np.float64]
@@ -103,24 +104,29 @@ VALUE_METRICS: Mapping[str, ValueMetric] = {
 }
 
 
-def estimates(actual: Floats, predicted: Floats, method: str, rng: np.random.Generator) -> dict[str, Estimate]:
-    """Every value metric with its 95 % interval by resampling customers."""
-    return {name: estimate(metric, (actual, predicted), method, rng) for name, metric in VALUE_METRICS.items()}
+def estimates(actual: Floats, predicted: Floats, method: str, rng: np.random.Generator,
+              groups: np.ndarray | None = None) -> dict[str, Estimate]:
+    """Every value metric with its 95 % interval by resampling customers; `groups` says whose row each is."""
+    return {name: estimate(metric, (actual, predicted), method, rng, groups=groups)
+            for name, metric in VALUE_METRICS.items()}
 
 
 def estimate(metric: Callable[..., float], arrays: tuple[Floats, ...], method: str, rng: np.random.Generator,
-             replicates: int = 0) -> Estimate:
-    """A metric of row-aligned arrays with its 95 % interval: value +- 1.96 standard deviations over resampled rows.
+             replicates: int = 0, groups: np.ndarray | None = None) -> Estimate:
+    """A metric of row-aligned arrays with its 95 % interval: value +- 1.96 standard deviations over resamples.
+
+    Whole customers are resampled: `groups` says whose row each is; without it every row is a customer. n: customers.
 
     >>> rows = np.arange(100.0)
     >>> estimate(lambda a: float(a.mean()), (rows,), "mean", np.random.default_rng(0)).value
     49.5
     """
-    n = len(arrays[0])
+    rows = np.arange(len(arrays[0]))
+    owner = rows if groups is None else np.unique(groups, return_inverse=True)[1]
     value = metric(*arrays)
-    picks = (rng.integers(0, n, n) for _ in range(replicates or REPLICATES))
+    picks = (np.repeat(rows, resampled(owner, rng)) for _ in range(replicates or REPLICATES))
     spread = 1.96 * float(np.std([metric(*(array[pick] for array in arrays)) for pick in picks]))
-    return Estimate(value, value - spread, value + spread, n, method)
+    return Estimate(value, value - spread, value + spread, int(owner.max()) + 1, method)
 
 
 def concordance(tenure: Floats, left: Floats, score: Floats) -> float:

@@ -188,7 +188,6 @@ PROBABILITY: Mapping[str, Metric] = {
 }
 FLAGS: Mapping[str, Metric] = {"precision": precision, "recall": recall, "f1": f1, "f2": f2}
 METRICS: Mapping[str, Metric] = {**RANKING, **PROBABILITY, **FLAGS}
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece"})
 RANGES: Mapping[str, tuple[float, float]] = {
     "log_loss": (0.0, np.inf), "lift_at_10": (0.0, 10.0), "calibration_in_the_large": (-1.0, 1.0),
 }

@@ -6,7 +6,7 @@ Learned together, stored together, and applied by one function, so that batch, s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,84 +15,36 @@ import pandas as pd
 
 from engine.data.features import features
 from engine.data.labels import labels, snapshot, windows_for
-from engine.data.leakage import Audit, audit
-from engine.errors import choose
-from engine.files import short_hash
+from engine.data.leakage import audit
 from engine.prediction import churn, drivers, explain, figures, value
-from engine.prediction.backtest import SEASON_DAYS, base_rates, season_shift, shifted
-from engine.prediction.balance import BALANCES
-from engine.prediction.churn import ChurnModel, ChurnOptions, ChurnReport
+from engine.prediction.card import write_card
+from engine.prediction.churn import ChurnModel
 from engine.prediction.drivers import Rates
-from engine.prediction.evaluate import Split, temporal_splits
-from engine.prediction.ltv import LTV_MODELS, LtvModel
-from engine.prediction.money import LtvSettings
+from engine.prediction.level import Level, learn_level, learning_windows, level_findings, tested_splits
+from engine.prediction.ltv import LtvModel, spend_index
 from engine.prediction.segments import SegmentCuts, segments
-from engine.prediction.thresholds import THRESHOLDS, Line
+from engine.prediction.settings import Settings
 from engine.progress import Steps
-from engine.schema import (
-    SCORES,
-    SEVERITIES,
-    Column,
-    Dataset,
-    Estimate,
-    Finding,
-    ModelCard,
-    Snapshot,
-    Window,
-    jsonable,
-    to_json,
-)
+from engine.schema import SCORES, Column, Dataset, Finding, ModelCard, Snapshot
 
-LEARNING = 1  # one more whenever the same data and settings would give another model
 RECENCY = ("recency_days",)
 CART = ("cart_abandon_rate", "cart_abandon_share_90d")
-SHORTEST_STEP_DAYS = 45
+SPENT = (("monetary", "frequency"), ("spend", "orders"))
 TOP = 3
 NO_CUTS = SegmentCuts({}, (0.0, 0.0), {})
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to learn. `quick` judges with fewer folds and replicates; the model itself is the same.
-
-    algorithm and ltv_algorithm "" take what suits the kind of data. overrule: quarantined columns to use nevertheless.
-    """
-
-    algorithm: str = ""
-    ltv_algorithm: str = ""
-    balance: str = "none"
-    threshold_rule: str = "f2"
-    overrule: tuple[str, ...] = ()
-    seed: int = 0
-    quick: bool = False
-    money: LtvSettings = field(default_factory=LtvSettings)
-
-    def __post_init__(self) -> None:
-        choose("churn model", self.algorithm or "lightgbm", churn.CHURN_MODELS)
-        choose("LTV model", self.ltv_algorithm or "survival", LTV_MODELS)
-        choose("cure for class imbalance", self.balance, BALANCES)
-        choose("threshold rule", self.threshold_rule, THRESHOLDS)
-
-    @property
-    def churn(self) -> ChurnOptions:
-        """The churn model's options."""
-        return replace(churn.QUICK if self.quick else ChurnOptions(), balance=self.balance,
-                       line=Line(self.threshold_rule))
-
-
-@dataclass(frozen=True)
 class Model:
-    """What scoring needs: churn and value models, rates behind the words, cuts of the segments, the features' words.
-
-    base_rates: customers and share who left per window learned from, from which the season's level is read.
-    """
+    """What scoring needs: churn model and its level, value model, rates behind the words, cuts of the segments, and
+    the features' meaning."""
 
     churn: ChurnModel
     ltv: LtvModel
     rates: Rates
     cuts: SegmentCuts
     columns: tuple[Column, ...]
-    base_rates: pd.DataFrame
+    level: Level
 
     def parts(self) -> dict[str, Any]:
         """The parts by name, as the store keeps them."""
@@ -125,123 +77,64 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
     Raises:
         EngineError: when the data hold no label, or too little of it.
     """
-    steps = steps or Steps(of=5)
-    settings = replace(settings, algorithm=settings.algorithm or churn.SUITS[dataset.kind])
+    steps, settings = steps or Steps(of=5), settings.suited(dataset)
     with steps("Compute features as of each moment"):
-        known = snapshot(dataset, learning_windows(dataset))
+        known, short = _judgeable(snapshot(dataset, learning_windows(dataset)))
     with steps("Audit for leakage"):
         audited = audit(known, dataset, settings.overrule, settings.seed)
         known = without(known, [name for name, _ in audited.quarantined])
     with steps("Train and judge the churn model") as part:
-        who, report = churn.train_churn(known, settings.algorithm, seed=settings.seed, options=settings.churn,
-                                        splits=_splits(known), progress=part)
+        options = settings.churn_options(len(known.windows))
+        who, report = churn.train_churn(known, settings.algorithm, seed=settings.seed, options=options,
+                                        splits=tested_splits(known) or None, progress=part)
+        level, told = learn_level(report.out_of_fold, known)
     with steps("Train and judge the value model"):
         last = latest(known)
-        X, p = last.X.droplevel("as_of"), who.probability(last.X)
-        worth, metrics, detail = value.train_value(dataset, X, last.y.droplevel("as_of"), p, last.windows[-1].as_of,
-                                                   settings.ltv_algorithm, settings.money, settings.seed)
+        worth, metrics, detail = value.train_value(dataset, last, report.out_of_fold, who, settings.ltv_algorithm,
+                                                   settings.money, settings.seed)
     with steps("Learn reasons and segments"):
-        model = _with_reasons_and_cuts(dataset, known, who, worth, settings.seed)
-        money = _judged(model, dataset, X, last.windows[-1].as_of)[1]
-        drawn = figures.of(who, model.rates.background, X, money, settings.seed)
-    findings = (*found, *audited.findings, *report.findings)
-    card = _card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, model)
-    told = {"single_column_auc": audited.single_column_auc, "season": season(report, known)}
-    return model, replace(card, detail={**report.detail, "ltv": detail, **drawn, **told})
+        rates = Rates.learn(known.X, known.y, known.columns, settings.seed)
+        model = _with_cuts(dataset, Model(who, worth, rates, NO_CUTS, known.columns, level), settings)
+        X, as_of = last.X.droplevel("as_of"), last.windows[-1].as_of
+        drawn = figures.of(who, model.rates.background, X, _judged(model, dataset, X, as_of)[1], settings.seed)
+    findings = (*found, *short, *audited.findings, *report.findings, *level_findings(level, told))
+    card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
+    more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told}
+    return model, replace(card, detail={**report.detail, **drawn, **more})
 
 
-def learning_windows(dataset: Dataset) -> tuple[Window, ...]:
-    """The moments to learn from: a snapshot's one; of orders, half a label window or 45 days apart, back to last year.
-
-    One of them lies a year before the moment up to which the data are known, so that its season has been seen.
-    """
-    horizon = dataset.label.horizon_days
-    back = SEASON_DAYS - horizon
-    steps = max(1, round(back / max(horizon / 2, SHORTEST_STEP_DAYS)))
-    return windows_for(dataset, steps + 2, step_days=max(1, back // steps))
+def _judgeable(known: Snapshot) -> tuple[Snapshot, tuple[Finding, ...]]:
+    """The snapshot; or its last moment alone, with a warning, when no earlier label was known by then."""
+    if len(known.windows) == 1 or tested_splits(known):
+        return known, ()
+    what = "The history is too short to learn at one moment and test at a later one."
+    fix = "The figures come from cross-validation at one moment and may flatter; bring more history."
+    return latest(known), (Finding("warning", "history", what, fix, len(known.y)),)
 
 
-def _splits(known: Snapshot) -> tuple[Split, ...] | None:
-    """Of several moments, those to be predicted whose label windows do not overlap, the latest among them."""
-    if len(known.windows) == 1:
-        return None
-    tested: list[Split] = []
-    for train, test in reversed(temporal_splits(known)):
-        ends = known.as_of[test[0]] + pd.Timedelta(days=known.horizon_days)
-        if not tested or ends <= known.as_of[tested[-1][1][0]]:
-            tested.append((train, test))
-    return tuple(reversed(tested)) or None
-
-
-def season(report: ChurnReport, known: Snapshot) -> list[dict[str, Any]]:
-    """Mean predicted less observed churn per moment predicted, without and with the season's level known then."""
-    told = []
-    for moment in report.out_of_fold.index.unique("as_of"):
-        part = report.out_of_fold.xs(moment, level="as_of")
-        ended = known.as_of + pd.Timedelta(days=known.horizon_days) <= moment
-        shift = season_shift(base_rates(known.y[ended]), moment) if ended.any() else 0.0
-        with_season = shifted(part["probability"].to_numpy(), shift).mean()
-        told.append({"as_of": moment, "observed": part["y"].mean(), "shift": shift,
-                     "without": part["probability"].mean() - part["y"].mean(), "with": with_season - part["y"].mean()})
-    return told
-
-
-def _with_reasons_and_cuts(dataset: Dataset, known: Snapshot, who: ChurnModel, worth: LtvModel, seed: int) -> Model:
-    """The model with the rates behind its words, and with cuts learned on the customers as of now."""
-    rates = Rates.learn(known.X, known.y, known.columns, seed)
-    unplaced = Model(who, worth, rates, NO_CUTS, known.columns, base_rates(known.y))
+def _with_cuts(dataset: Dataset, unplaced: Model, settings: Settings) -> Model:
+    """The model with cuts learned on the customers as of now, those who have left already aside."""
     X = features(dataset, dataset.observed_until)
-    p, money = _judged(unplaced, dataset, X, dataset.observed_until)
-    return replace(unplaced, cuts=SegmentCuts.learn(p, money["expected_ltv"], *_terms(who, X)))
+    here = X[_has_left(dataset, X.index) == 0]
+    p, money = _judged(unplaced, dataset, here, dataset.observed_until)
+    recency, cart = _terms(unplaced.churn, here)
+    return replace(unplaced, cuts=SegmentCuts.learn(p, money["expected_ltv"], recency, cart,
+                                                    definitions=settings.segments))
 
 
 def _judged(model: Model, dataset: Dataset, X: pd.DataFrame, as_of: datetime) -> tuple[np.ndarray, pd.DataFrame]:
-    """Calibrated probabilities of the customers in X at the season's level, and what the value model says of them."""
-    p = shifted(model.churn.probability(X), season_shift(model.base_rates, as_of))
-    return p, model.ltv.ltv(value.value_inputs(dataset, X, p, as_of, model.ltv.settings))
+    """Calibrated probabilities of the customers in X at the moment's level, and what the value model says of them."""
+    p = model.level.moved(model.churn.probability(X), as_of)
+    inputs = value.value_inputs(dataset, X, p, as_of, model.ltv.settings)
+    knows_when = model.ltv.hazard is not None and inputs.tenure() is not None
+    when = model.ltv.time_to_churn(inputs)["best_contact_month"] if knows_when else np.nan
+    return p, model.ltv.ltv(inputs).assign(best_contact_month=when)
 
 
 def _terms(who: ChurnModel, X: pd.DataFrame) -> tuple[pd.Series | None, pd.Series | None]:
     """Recency and cart abandonment, where the company has them and the audit has not quarantined them."""
     found = [next((X[name] for name in names if name in who.columns), None) for names in (RECENCY, CART)]
     return found[0], found[1]
-
-
-def _card(dataset: Dataset, settings: Settings, known: Snapshot, audited: Audit, findings: Sequence[Finding],
-          metrics: Mapping[str, Mapping[str, Estimate]], model: Model) -> ModelCard:
-    """The card without its detail. Its id depends on the data and the settings alone."""
-    last = known.windows[-1]
-    return ModelCard(
-        model_id=short_hash(dataset.name, dataset.version, to_json(settings), LEARNING), dataset=dataset.name,
-        version=dataset.version, algorithm=settings.algorithm, ltv_algorithm=model.ltv.algorithm, seed=settings.seed,
-        as_of=last.as_of, horizon_days=last.horizon_days, label=dataset.label.words, synthetic=dataset.synthetic,
-        rows=len(known.y), leavers=int(known.y.sum()), features=model.churn.columns, quarantined=audited.quarantined,
-        findings=_worst_first(findings), metrics=metrics, threshold=model.churn.threshold,
-        usable=not model.churn.knows_nothing, notes=_notes(dataset, model), settings=jsonable(settings),
-    )
-
-
-def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Each finding once, severe ones at the head."""
-    return tuple(sorted(dict.fromkeys(findings), key=lambda finding: -SEVERITIES.index(finding.severity)))
-
-
-def _notes(dataset: Dataset, model: Model) -> tuple[str, ...]:
-    """What a reader of any figure must know: the window, the explanations' scale, the money's assumptions."""
-    money = model.ltv.settings
-    notes = [
-        f"A probability is the chance to leave within {dataset.label.horizon_days} days: {dataset.label.words}"
-        + ("; the window is assumed." if dataset.label.assumed else "."),
-        f"LTV is margin over {money.horizon_days} days, discounted at {money.annual_discount:.0%} a year; "
-        f"{money.margin_rate:.0%} of revenue counts as margin (a setting).".replace("%", " %"),
-        "Drivers add up to the model's raw log-odds before calibration.",
-    ]
-    if dataset.money.assumed:
-        notes.append(f"The data do not say over which time the money was spent; {dataset.money.period_days:g} days "
-                     "are assumed.")
-    if model.churn.knows_nothing:
-        notes.insert(0, "The model knows nothing about who leaves: do not act on its scores.")
-    return tuple(notes)
 
 
 def without(known: Snapshot, names: Sequence[str]) -> Snapshot:
@@ -260,17 +153,15 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     """SCORES and REASONS of every customer known as of the moment, or of `only` some: the same values either way."""
     X = features(dataset, as_of, only)
     p, worth = _judged(model, dataset, X, as_of)
-    low, high = (shifted(end, season_shift(model.base_rates, as_of)) for end in model.churn.interval(X))
+    low, high = model.level.interval(model.churn.probability(X), *model.churn.interval(X), as_of)
     placed = segments(p, worth["expected_ltv"], *_terms(model.churn, X), cuts=model.cuts)
     scores = pd.DataFrame({
         "customer_id": X.index, "churn_probability": p, "churn_low": low, "churn_high": high,
-        "churn_risk": model.churn.risk_band(p), "ltv_if_stays": worth["ltv_if_stays"].to_numpy(),
-        "expected_ltv": worth["expected_ltv"].to_numpy(), "margin_at_risk": p * worth["ltv_if_stays"].to_numpy(),
+        "churn_risk": model.churn.risk_band(p), "margin_at_risk": p * worth["ltv_if_stays"].to_numpy(),
         **{name: placed[name].astype(str).to_numpy() for name in ("ltv_tier", "segment")},
-        "risk_score": placed["risk_score"].to_numpy(), "expected_months": worth["expected_months"].to_numpy(),
-        "p_alive": worth["p_alive"].to_numpy(), "expected_orders": worth["expected_orders"].to_numpy(),
+        "risk_score": placed["risk_score"].to_numpy(), **{str(name): worth[name].to_numpy() for name in worth},
         "next_order_at": pd.Timestamp(as_of) + pd.to_timedelta(worth["next_order_in_days"].to_numpy(), unit="D"),
-        "has_left": _has_left(dataset, X.index), "hold_back": "",
+        "spend_index": _spend_index(X), "has_left": _has_left(dataset, X.index), "hold_back": "",
     })
     reasons = drivers.drivers(explain.contributions(model.churn, X, model.rates.background), X, model.columns,
                               model.rates, TOP, dataset.currency)
@@ -284,3 +175,11 @@ def _has_left(dataset: Dataset, customers: pd.Index) -> np.ndarray:
         return np.zeros(len(customers), dtype=np.int64)
     left = labels(dataset, windows_for(dataset, 1)).droplevel("as_of")
     return left.reindex(customers, fill_value=0).to_numpy()
+
+
+def _spend_index(X: pd.DataFrame) -> np.ndarray:
+    """The historical index of past spend, where money and orders are among the features; missing otherwise."""
+    for money, orders in SPENT:
+        if money in X and orders in X:
+            return spend_index(X[money], X[orders]).to_numpy(dtype=float)
+    return np.full(len(X), np.nan)

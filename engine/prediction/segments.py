@@ -3,7 +3,8 @@
 Value: thirds of the customer base by lifetime value. Risk: 0.40 churn probability + 0.30 recency percentile + 0.30
 cart-abandonment percentile; a term that the company has not, or that a customer lacks, is left out and the other
 weights are scaled up. Within each value tier the riskiest quarter is high risk. All cuts are learned once, on the
-training population, and stored; a single customer is placed by the same cuts as the batch.
+training population, and stored; a single customer is placed by the same cuts as the batch. Values and risks are
+settled to nine digits before they meet a cut, because the same customer computed alone may differ in the sixteenth.
 
 The definitions "peer" are those of Customer_Churn_LTV_Engine, for comparison: terms scaled between their least and
 greatest value instead of percentiles, rounded to four digits, money to two.
@@ -25,6 +26,8 @@ WEIGHTS = {"churn": 0.40, "recency": 0.30, "cart_abandon": 0.30}
 TIER_SHARES = (0.33, 0.67)
 RISKY_SHARE = 0.25
 GRID = 1001
+DIGITS = 9
+EXACT_POWER = 22
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class SegmentCuts:
         p, ltv = _rounded(p, ltv, definitions)
         terms = _terms(p, recency, cart_abandon)
         scales = {name: _scale(name, values, definitions) for name, values in terms.items()}
-        tiers = tuple(np.quantile(ltv, TIER_SHARES).tolist())
+        thirds = np.quantile(ltv, TIER_SHARES)
+        tiers = tuple((thirds if definitions == "peer" else _settled(thirds)).tolist())
         risk, tier = _risk(terms, scales, definitions), _tier(ltv, tiers)
         cut = _peer_cut if definitions == "peer" else _cut
         return cls(scales, tiers, {name: cut(risk[tier == k]) for k, name in enumerate(LTV_TIERS)}, definitions)
@@ -98,7 +102,19 @@ def _named(places: np.ndarray, names: tuple[str, ...]) -> pd.Categorical:
 def _rounded(p: Any, ltv: Any, definitions: Definitions) -> tuple[np.ndarray, np.ndarray]:
     p, ltv = np.asarray(p, dtype=np.float64), np.asarray(ltv, dtype=np.float64)
     assert not (np.isnan(p).any() or np.isnan(ltv).any()), "Every customer has a probability and a lifetime value."
-    return (p.round(4), ltv.round(2)) if definitions == "peer" else (p, ltv)
+    return (p.round(4), ltv.round(2)) if definitions == "peer" else (p, _settled(ltv))
+
+
+def _settled(values: np.ndarray) -> np.ndarray:
+    """Rounded to nine significant digits (finite values; below 1e-14 to 22 decimals).
+
+    >>> _settled(np.array([0.1 + 0.2, 1234567.894999, 0.0])).tolist()
+    [0.3, 1234567.89, 0.0]
+    """
+    size = np.floor(np.log10(np.abs(values), out=np.zeros(values.shape), where=values != 0))
+    decimals = np.minimum(DIGITS - 1 - size, EXACT_POWER)
+    up, down = 10.0 ** np.maximum(decimals, 0), 10.0 ** np.maximum(-decimals, 0)
+    return np.asarray(np.rint(values * up / down) / up * down)
 
 
 def _terms(p: np.ndarray, recency: Any, cart_abandon: Any) -> dict[str, np.ndarray]:
@@ -138,7 +154,7 @@ def _risk(
         total = total + np.where(known, WEIGHTS[name] * term, 0.0)
         weight = weight + np.where(known, WEIGHTS[name], 0.0)
     risk = total / weight
-    return risk.round(4) if definitions == "peer" else risk
+    return risk.round(4) if definitions == "peer" else _settled(risk)
 
 
 def _tier(ltv: np.ndarray, tiers: tuple[float, float]) -> np.ndarray:

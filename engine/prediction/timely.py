@@ -7,7 +7,9 @@ Retail II that end before its test begins (benchmarks/bench_online_retail.py tel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -37,12 +39,18 @@ class Views(Blend):
 
     def fit(self, X: pd.DataFrame, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Views:
         """Fit the members that the features allow; their weights are scaled up to 1."""
-        if not set(RHYTHM) <= set(X):
-            self.members = [member for member in self.members if not isinstance(member, Rhythm)]
-        weights = np.array((self.weights or ())[: len(self.members)])
-        self.weights = tuple((weights / weights.sum()).tolist())
-        super().fit(X, y, sample_weight)
+        allowed = [set(RHYTHM) <= set(X) or not isinstance(member, Rhythm) for member in self.members]
+        blend = self._of(allowed).fit(X, y, sample_weight)
+        self.fitted, self.learned = blend.fitted, blend.learned
         return self
+
+    def _of(self, allowed: Sequence[bool]) -> Blend:
+        """A plain blend of the allowed members."""
+        members = tuple(compress(self.members, allowed))
+        if self.weights is None:
+            return Blend(members, None, self.seed, self.folds)
+        weights = np.array(tuple(compress(self.weights, allowed)))
+        return Blend(members, tuple((weights / weights.sum()).tolist()), self.seed, self.folds)
 
 
 def boosted(seed: int) -> Classifier:

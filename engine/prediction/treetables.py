@@ -38,12 +38,6 @@ class Edge(NamedTuple):
     share: float
 
 
-class Question(NamedTuple):
-    """One bit of a group's table: met when every edge is taken."""
-
-    edges: tuple[tuple[int, bool], ...]
-
-
 Path = tuple[Edge, ...]
 
 

@@ -6,6 +6,7 @@ orders learns from moments in the past whose following period has been observed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 import pandas as pd
 
 from engine.data.features import feature_columns
+from engine.prediction.churn import ChurnModel
 from engine.prediction.ltv import LtvInputs, LtvModel, train_ltv
+from engine.prediction.ltv_metrics import deciles, estimates
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
 from engine.prediction.purchases import earlier_moments, history, stacked
-from engine.schema import Dataset, Estimate
+from engine.schema import Dataset, Estimate, Snapshot
 
 SUITS = {"snapshot": "survival", "orders": "two_part_tweedie"}
 PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
@@ -52,20 +55,36 @@ def orders_of(dataset: Dataset, only: pd.Index | None = None) -> pd.DataFrame:
     return pd.read_parquet(dataset.events, columns=["customer_id", "at", "amount", "quantity"], filters=wanted)
 
 
-def train_value(dataset: Dataset, X: pd.DataFrame, y: pd.Series, p: np.ndarray, as_of: datetime, algorithm: str,
+def train_value(dataset: Dataset, last: Snapshot, out_of_fold: pd.DataFrame, who: ChurnModel, algorithm: str,
                 money: LtvSettings, seed: int) -> Trained:
     """The value model, its metrics on customers or periods it has not seen, and what a screen can draw.
 
-    X, y, p: features, labels and calibrated probabilities of the customers as of the last labelled moment.
+    last: the customers as of the last labelled moment. out_of_fold: their held-out probabilities, one row per repeat.
     """
-    algorithm = algorithm or SUITS[dataset.kind]
     if dataset.kind == "orders":
         return _from_the_past(dataset, algorithm, money, seed)
-    inputs = value_inputs(dataset, X, p, as_of, money)
+    as_of, X, y = last.windows[-1].as_of, last.X.droplevel("as_of"), last.y.droplevel("as_of")
+    inputs = value_inputs(dataset, X, who.probability(X), as_of, money)
     if dataset.label.kind == "column" and TENURE in X:
-        inputs = LtvInputs(X, inputs.churn_probability, inputs.label_window_days, inputs.monthly_margin,
-                           tenure_months=X[TENURE], left=y)
-    return train_ltv(inputs, None, algorithm, seed=seed, settings=money, columns=_not_money(dataset, X))
+        inputs = replace(inputs, tenure_months=X[TENURE], left=y)
+    model, metrics, detail = train_ltv(inputs, None, algorithm, seed=seed, settings=money,
+                                       columns=_not_money(dataset, X))
+    held_out = out_of_fold["probability"].groupby(level="customer_id").mean().reindex(X.index)
+    judged, deciles_told = _over_the_window(model, replace(inputs, churn_probability=held_out), y, seed)
+    return model, {**judged, **metrics}, {"window_deciles": deciles_told, **detail}
+
+
+def _over_the_window(model: LtvModel, inputs: LtvInputs, left: pd.Series, seed: int) -> tuple[dict[str, Estimate], Any]:
+    """What is delivered, judged where it can be: margin within the label window, by held-out churn probabilities.
+
+    What really came is the present margin for the whole window from those who stayed, and for half of it from those
+    who left, for a file does not say on which day they did.
+    """
+    months = inputs.label_window_days / DAYS_PER_MONTH
+    came = inputs.monthly_margin.to_numpy(float) * months * (1 - left.to_numpy(float) / 2)
+    expected = model.split(inputs, inputs.label_window_days, 0.0).expected(inputs.p)
+    method = "margin within the label window, churn held out, leavers count half of it"
+    return estimates(came, expected, method, np.random.default_rng(seed)), deciles(came, expected).to_dict("list")
 
 
 def _not_money(dataset: Dataset, X: pd.DataFrame) -> tuple[str, ...]:

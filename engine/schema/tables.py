@@ -73,6 +73,10 @@ SCORES = Table("SCORES", ("run_id", "customer_id"), (
     Column("p_alive", "number", "share 0..1", "Chance that the customer still buys at all (orders only)", 0, 1),
     Column("expected_orders", "number", "orders", "Expected orders within the label window (orders only)", 0),
     Column("next_order_at", "date", "UTC", "Expected date of the next order if the customer still buys (orders only)"),
+    Column("best_contact_month", "count", "months",
+           "Month from now with the highest hazard: the time to be in touch before it (contracts with tenure only)", 1),
+    Column("spend_index", "number", "currency",
+           "monetary x ln(1 + frequency), a historical index of past spend; never a lifetime value", 0),
     Column("has_left", "flag", "", "The data say that the customer has left already: win back, not retain", 0, 1),
     Column("hold_back", "text", "", "Why no action is advised for this customer; empty = action allowed"),
 ), "one row per customer and scoring run")

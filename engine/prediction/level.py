@@ -1,0 +1,122 @@
+"""The level of churn over time: which moments to learn from, what last year says of the season, how sure the level is.
+
+A backtest's moments say how far the level was missed. Last year's season is used only where it brought those moments
+nearer, and what is still missed widens every customer's interval, for it is an error that all customers share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.data.labels import windows_for
+from engine.prediction.backtest import SEASON_DAYS, base_rates, season_shift, shifted
+from engine.prediction.calibration import inverse_logit, logit
+from engine.prediction.evaluate import Split, temporal_splits
+from engine.schema import Dataset, Finding, Snapshot, Window
+
+SHORTEST_STEP_DAYS = 45
+Z90 = 1.645
+FAR = 0.03
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is known of the level beside the model.
+
+    rates: customers and share who left per window learned from. seasonal: whether last year's season is used.
+    spread: root mean square of the levels missed in the backtest [log-odds], 0 for a single moment.
+    """
+
+    rates: pd.DataFrame
+    seasonal: bool
+    spread: float
+
+    def shift(self, as_of: datetime) -> float:
+        """How far probabilities are moved at that moment [log-odds]."""
+        return season_shift(self.rates, as_of) if self.seasonal else 0.0
+
+    def moved(self, p: np.ndarray, as_of: datetime) -> np.ndarray:
+        """Probabilities at the moment's level."""
+        return shifted(p, self.shift(as_of))
+
+    def interval(self, p: np.ndarray, low: np.ndarray, high: np.ndarray, as_of: datetime) -> tuple[np.ndarray, ...]:
+        """The 90 % interval at the moment's level, widened by what the level itself may miss.
+
+        Half-widths are added as squares on the scale of log-odds: the customer's own and 1.645 times the spread.
+
+        >>> sure = Level(pd.DataFrame(), False, 0.0)
+        >>> [end.round(2).tolist() for end in sure.interval(np.array([0.5]), np.array([0.4]), np.array([0.7]), None)]
+        [[0.4], [0.7]]
+        """
+        at, shared = logit(p), Z90 * self.spread
+        below, above = np.hypot(at - logit(low), shared), np.hypot(logit(high) - at, shared)
+        return inverse_logit(at + self.shift(as_of) - below), inverse_logit(at + self.shift(as_of) + above)
+
+
+def learning_windows(dataset: Dataset) -> tuple[Window, ...]:
+    """The moments to learn from: a snapshot's one; of orders, half a label window or 45 days apart.
+
+    They reach back so far that the last moment predicted in the backtest, and the present, have one a year before them.
+    """
+    horizon = dataset.label.horizon_days
+    step = max(horizon // 2, SHORTEST_STEP_DAYS)
+    return windows_for(dataset, round(SEASON_DAYS / step) + 2, step_days=step)
+
+
+def tested_splits(known: Snapshot) -> tuple[Split, ...]:
+    """Of several moments, those to be predicted whose label windows do not overlap, the latest among them."""
+    tested: list[Split] = []
+    for train, test in reversed(temporal_splits(known)):
+        ends = known.as_of[test[0]] + pd.Timedelta(days=known.horizon_days)
+        if not tested or ends <= known.as_of[tested[-1][1][0]]:
+            tested.append((train, test))
+    return tuple(reversed(tested))
+
+
+def learn_level(out_of_fold: pd.DataFrame, known: Snapshot) -> tuple[Level, list[dict[str, Any]]]:
+    """The level beside a model, from its backtest; and per moment predicted what was missed without and with season.
+
+    out_of_fold: index (as_of, customer_id); y, probability.
+    """
+    rates = base_rates(known.y)
+    if len(known.windows) == 1:
+        return Level(rates, False, 0.0), []
+    table = pd.DataFrame([_at(moment, out_of_fold, known) for moment in out_of_fold.index.unique("as_of")])
+    seen = table[table["shift"] != 0]
+    seasonal = len(seen) > 0 and seen["with"].abs().sum() < seen["without"].abs().sum()
+    missed = table["missed_with" if seasonal else "missed_without"]
+    told = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    return Level(rates, bool(seasonal), float(np.sqrt(np.mean(missed**2)))), told
+
+
+def _at(moment: pd.Timestamp, out_of_fold: pd.DataFrame, known: Snapshot) -> dict[str, Any]:
+    """Mean predicted less observed churn at one moment, in probability and in log-odds, without and with the season."""
+    part = out_of_fold.xs(moment, level="as_of")
+    ended = known.as_of + pd.Timedelta(days=known.horizon_days) <= moment
+    shift = season_shift(base_rates(known.y[ended]), moment) if ended.any() else 0.0
+    observed = part["y"].mean()
+    told: dict[str, Any] = {"as_of": moment, "observed": float(observed), "shift": shift}
+    for name, by in (("without", 0.0), ("with", shift)):
+        mean = shifted(part["probability"].to_numpy(), by).mean()
+        missed = logit(np.array([mean])) - logit(np.array([observed]))
+        told |= {name: float(mean - observed), f"missed_{name}": float(missed[0])}
+    return told
+
+
+def level_findings(level: Level, table: list[dict[str, Any]]) -> tuple[Finding, ...]:
+    """A warning when the backtest missed the level by more than three points at its last moment."""
+    if not table:
+        return ()
+    last = table[-1]
+    miss = last["with" if level.seasonal else "without"]
+    if abs(miss) <= FAR:
+        return ()
+    what = (f"In the backtest the level of churn was missed by {100 * miss:+.1f} points at {last['as_of']:%Y-%m-%d}: "
+            f"it moves with time more than the data explain.")
+    return (Finding("warning", "level of churn", what, "Trust the order of customers more than the level; the "
+                    "intervals are widened by it.", 0),)
