@@ -53,6 +53,17 @@ def test_honest_worlds_are_left_alone(customers: int, tmp_path: Path) -> None:
     assert sum(0.90 <= value <= 0.95 for value in strongest) >= 8, "worlds with a strong honest column are among them"
 
 
+@pytest.mark.parametrize("blank", [
+    pd.Series(np.nan, range(1500)), pd.Series(pd.Categorical([None] * 1500)), pd.Series(pd.NaT, range(1500)),
+], ids=["number", "category", "moment"])
+def test_a_column_that_is_blank_throughout_is_passed_over(blank: pd.Series, tmp_path: Path) -> None:
+    world = honest(seed=3)
+    world.X["season"], world.X["products"] = blank, blank
+    found = audit(*world.snapshot(tmp_path), overrule=["season"])
+    assert (found.quarantined, set(found.single_column_auc)) == ((), set(world.X) - {"season", "products"})
+    assert [(finding.severity, finding.where) for finding in found.findings] == [("note", "season")]
+
+
 def test_an_honest_world_says_nothing(tmp_path: Path) -> None:
     found = audit(*honest(seed=3).snapshot(tmp_path))
     assert (found.quarantined, found.findings) == ((), ())
