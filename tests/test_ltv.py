@@ -309,6 +309,33 @@ def test_intervals_hold_what_they_promise() -> None:
     assert 178 <= held <= 200
 
 
+def test_repeated_rows_of_a_customer_do_not_narrow_the_interval(rng: np.random.Generator) -> None:
+    actual, predicted, who = rng.gamma(0.5, 2.0, 300), rng.gamma(2.0, 0.5, 300), np.arange(300)
+    once = ltv_metrics.estimates(actual, predicted, "", np.random.default_rng(1))
+    rows = np.tile(actual, 4), np.tile(predicted, 4)
+    grouped = ltv_metrics.estimates(*rows, "", np.random.default_rng(1), np.tile(who, 4))
+    naive = ltv_metrics.estimates(*rows, "", np.random.default_rng(1))
+    for name in ("gini", "spearman", "r2", "rmse", "mae", "total_error"):
+        wide, same, narrow = (found[name].high - found[name].low for found in (once, grouped, naive))
+        assert same == pytest.approx(wide, rel=0.01)
+        assert narrow < 0.65 * wide
+    assert (grouped["mae"].n, naive["mae"].n) == (300, 1200)
+
+
+def test_moments_of_one_customer_are_judged_as_one_customer(
+    inputs: ltv.LtvInputs, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(regressors, "FOREST", {**regressors.FOREST, "n_estimators": 5})
+    monkeypatch.setattr(ltv, "FOLDS", 2)
+    moments = [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-04-01")]
+    told = {name: pd.concat(dict.fromkeys(moments, getattr(inputs, name)), names=["as_of"])
+            for name in ("X", "churn_probability", "monthly_margin", "purchases", "tenure_months", "left")}
+    twice = replace(inputs, **told)
+    _, metrics, _ = ltv.train_ltv(twice, None, "random_forest", seed=0)
+    assert {name: found.n for name, found in metrics.items()} == dict.fromkeys(metrics, len(inputs.X))
+    assert {"concordance", "gini"} <= set(metrics)
+
+
 def test_periods_of_different_length_are_learned_apart_and_averaged() -> None:
     rng = np.random.default_rng(2)
     X = pd.DataFrame({"x": rng.normal(size=400)})
