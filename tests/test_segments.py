@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.prediction.segments import SegmentCuts, segments
+from engine.prediction.segments import SegmentCuts, _settled, segments
 from engine.schema import LTV_TIERS, SEGMENTS, to_json
 
 PUBLISHED = {"Champion": 2472, "At-Risk VIP": 828, "Promising": 2550, "Vulnerable": 850, "Hibernating": 2474,
@@ -100,6 +100,24 @@ def test_without_other_terms_risk_is_the_probability() -> None:
     p = np.array([0.1, 0.9, 0.5])
     table = segments(p, np.ones(3), cuts=SegmentCuts.learn(p, np.ones(3)))
     assert table.risk_score.tolist() == pytest.approx(p.tolist())
+
+
+@pytest.mark.parametrize("noise", [1e-15, -1e-15])
+def test_a_tie_at_a_cut_does_not_hang_on_the_last_bit(noise: float, rng: np.random.Generator) -> None:
+    """A customer computed alone may differ from the batch in the sixteenth digit, in what she is worth and risks."""
+    p, ltv = rng.choice([0.1, 0.3, 0.7], 400) / 3, rng.choice([10.0, 70.0, 700.0], 400) / 7
+    recency = rng.integers(0, 9, 400)
+    cuts = SegmentCuts.learn(p, ltv, recency)
+    nearly = segments(p * (1 + noise), ltv * (1 + noise), recency, cuts=cuts)
+    assert nearly.equals(segments(p, ltv, recency, cuts=cuts))
+    assert SegmentCuts.learn(p * (1 + noise), ltv * (1 + noise), recency) == cuts
+
+
+@given(st.floats(-1e300, 1e300))
+def test_settled_values_keep_nine_digits_and_stay_settled(value: float) -> None:
+    once = _settled(np.array([value]))
+    assert once[0] == pytest.approx(value, rel=5.1e-9, abs=1e-22)
+    assert _settled(once)[0] == pytest.approx(once[0], rel=1e-15)
 
 
 def test_equal_risks_are_all_low() -> None:
