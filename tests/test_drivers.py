@@ -127,3 +127,14 @@ def test_features_of_one_family_speak_once_and_plainly() -> None:
     assert table["feature"].tolist() == ["contract", "age"]
     assert table["contribution"].tolist() == [0.6, -0.5]
     assert table["words"].iloc[0] == "flex contract raises the risk: 100 % of such customers left."
+
+
+def test_what_two_exact_algorithms_dispute_decides_nothing() -> None:
+    """Contributions that differ by less than half a millionth are equal, and the first column goes first."""
+    X, _ = customers()
+    index = X.index[[20]]
+    phi = pd.DataFrame({"contract": 0.3, "tech_support": 0.3 + 1e-8, "tenure_months": 1e-7, "senior_citizen": 0.0,
+                        "monthly_charges": -0.1, "base": -1.0}, index=index)
+    table = drivers(phi, X.loc[index], COLUMNS, rates(), top=5)
+    assert table["feature"].tolist() == ["contract", "tech_support", "monthly_charges"]
+    assert table["contribution"].tolist() == [0.3, 0.3, -0.1]
