@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from engine.errors import EngineError
 from engine.prediction.backtest import backtest, base_rates, season_shift, shifted
-from engine.prediction.timely import Rhythm, lightgbm_temporal
+from engine.prediction.timely import Rhythm, Views, lightgbm_temporal
 from engine.schema import Column, Snapshot, Window
 
 START = datetime(2022, 1, 3)
@@ -181,6 +182,16 @@ def test_without_order_features_the_rhythm_is_left_out(rng: np.random.Generator)
     assert not any(isinstance(member, Rhythm) for member in model.fitted)
     assert model.learned == pytest.approx([0.6, 0.4])
     assert len(lightgbm_temporal(seed=3).fit(X, y).fitted) == 3
+
+
+def test_fitting_leaves_the_temporal_model_as_it_was_built(rng: np.random.Generator) -> None:
+    X, y, _ = rhythmic_customers(rng, rows=1500)
+    model = lightgbm_temporal(seed=3).fit(X.drop(columns="tenure_days"), y)
+    fresh = clone(model)
+    assert (type(fresh), fresh.weights, len(fresh.members), fresh.fitted) == (Views, (0.45, 0.30, 0.25), 3, ())
+    expected = lightgbm_temporal(seed=3).fit(X, y).predict_proba(X).tobytes()
+    assert fresh.fit(X, y).predict_proba(X).tobytes() == expected
+    assert model.fit(X, y).predict_proba(X).tobytes() == expected
 
 
 @pytest.mark.real
