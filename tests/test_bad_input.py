@@ -98,7 +98,7 @@ def binary(path: Path, _: pd.DataFrame) -> None:
 @pytest.mark.parametrize(("spoil", "says"), [
     (empty, "empty"), (header_only, "row"), (giant_cell, "character"), (duplicate_columns, "use"),
     (infinite, "fee"), (enormous, "fee"), (all_labels_equal, "left"), (few_leavers, "50"),
-    (conflicting_ids, "00001"), (binary, ""),
+    (conflicting_ids, "00001"), (binary, "does not hold text"),
 ])
 @pytest.mark.slow
 def test_a_spoilt_file_is_refused_and_nothing_is_left_behind(
