@@ -205,7 +205,11 @@ def _datasets(_: argparse.Namespace) -> Printed:
              "label": "who counts as leaving", "synthetic": "synthetic"}
     empty = "No datasets yet. Bring one: python -m engine run --source FILE --name acme"
     record = {"datasets": engine.describe_datasets(acting())}
-    return record, lambda record: cards.listing(record["datasets"], heads, empty)
+    return record, lambda record: cards.listing([_readable(row) for row in record["datasets"]], heads, empty)
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"customers": f"{row['customers']:,}", "synthetic": "yes" if row["synthetic"] else "no"}
 
 
 def _models(asked: argparse.Namespace) -> Printed:

@@ -14,7 +14,10 @@ from rich.table import Table
 from engine.schema import plural
 
 WIDTH = 110
-SHOWN_METRICS = ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10")
+SHOWN_METRICS = {
+    "roc_auc": "ranking (ROC-AUC)", "pr_auc": "ranking of leavers (PR-AUC)", "log_loss": "log loss",
+    "brier": "squared error (Brier)", "ece": "calibration error (ECE)", "lift_at_10": "lift in the top 10 %",
+}
 HEADLINE = {"severe", "error"}
 
 
@@ -51,6 +54,7 @@ def customer(card: Mapping[str, Any]) -> str:
     page.title(f"Customer {card['customer_id']}", f"{card['dataset']}, as of {card['as_of'][:10]}")
     interval = f"90 % interval {share(card['churn_low'])} to {share(card['churn_high'])}"
     page.pairs([
+        *([("Status", "has left already; the figures are of the time before")] if card["has_left"] else []),
         ("Chance to leave", f"{share(card['churn_probability'])} within {card['horizon_days']} days ({interval})"),
         ("Risk band", card["churn_risk"]),
         ("Predicted LTV", f"{money(card['predicted_ltv'], card['currency'])} ({card['ltv_tier']}; "
@@ -160,9 +164,8 @@ class _Page:
 
     def metrics(self, models: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         subjects = {name: values for name, values in models.items() if "roc_auc" in values}
-        rows = [{"metric": metric.replace("_", " "), **{name: _estimate(values.get(metric))
-                                                       for name, values in subjects.items()}}
-                for metric in SHOWN_METRICS]
+        rows = [{"metric": title, **{name: _estimate(values.get(metric)) for name, values in subjects.items()}}
+                for metric, title in SHOWN_METRICS.items()]
         self.line("\nHow well it predicts (held out, with 95 % interval)")
         self.table(rows, {"metric": "", **{name: name for name in subjects}})
 

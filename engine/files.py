@@ -31,7 +31,7 @@ ROW_GROUP = 122_880
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST}
+NOT_A_FOLDER = {errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
 
 
 def home() -> Path:
@@ -88,7 +88,7 @@ def _advice(number: int, place: object) -> str:
     if number in FORBIDDEN:
         return f"{place} may not be written by this user. Make it writable or set HOLDFAST_HOME to a folder that is."
     if number in NOT_A_FOLDER:
-        return f"{place} is not a folder. Move that file away or set HOLDFAST_HOME to another folder."
+        return f"{place} is not a folder and cannot become one. Set HOLDFAST_HOME to a folder that can be written."
     return ""
 
 

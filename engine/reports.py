@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from engine import catalog
-from engine.decision.playbooks import Playbook, Treatment
+from engine.decision.playbooks import LEAVE_ALONE, Playbook, Treatment
 from engine.prediction import store
 from engine.prediction.model import Scored
 from engine.schema import SEGMENTS, Dataset, Finding, ModelCard, Reading, jsonable
@@ -29,10 +29,11 @@ def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
         "leavers": card.leavers, "usable": card.usable, "known": rows(dataset),
         "rejected": len(catalog.rejected(dataset)),
         "quarantined": [{"column": column, "reason": reason} for column, reason in card.quarantined],
-        "findings": jsonable(card.findings), "notes": list(card.notes), "threshold": card.threshold,
+        "findings": jsonable(card.findings), "notes": notes(dataset, card, book), "threshold": card.threshold,
         "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in steps],
         "models": {_subject(name, card): jsonable(metrics) for name, metrics in card.metrics.items()},
-        "segments": of_segments(scores, book), "held_back": of_held_back(scores), "where": where(dataset, card, kept),
+        "segments": of_segments(scores, book, card.usable), "held_back": of_held_back(scores),
+        "where": where(dataset, card, kept),
     }
 
 
@@ -41,7 +42,17 @@ def _subject(name: str, card: ModelCard) -> str:
     return {"model": card.algorithm, "rule": "one-column rule", "ltv": f"ltv {card.ltv_algorithm}"}.get(name, name)
 
 
-def of_segments(scores: pd.DataFrame, book: Playbook) -> list[dict[str, Any]]:
+def notes(dataset: Dataset, card: ModelCard, book: Playbook) -> list[str]:
+    """What a reader must know: the card's notes, and what was assumed about sector and currency."""
+    told = list(card.notes)
+    if book.sector != dataset.sector:
+        told.append(f"The sector {dataset.sector!r} has no playbook; the next steps are those of {book.sector}.")
+    if not dataset.currency:
+        told.append("The data do not name their currency; money is in the file's own unit (--currency names it).")
+    return told
+
+
+def of_segments(scores: pd.DataFrame, book: Playbook, usable: bool = True) -> list[dict[str, Any]]:
     """Per segment, of the customers who are still there: how many, mean chance to leave, mean LTV, margin at risk,
     first step; and beside them those who have left already."""
     rows = []
@@ -53,7 +64,7 @@ def of_segments(scores: pd.DataFrame, book: Playbook) -> list[dict[str, Any]]:
             "segment": name, "customers": len(here), "already_left": len(mine) - len(here),
             "churn_probability": float(means["churn_probability"]), "expected_ltv": float(means["expected_ltv"]),
             "margin_at_risk": float(here["margin_at_risk"].sum()),
-            "first_step": book.steps(name, {})[0].name.replace("_", " "),
+            "first_step": (book.steps(name, {})[0].name if usable else LEAVE_ALONE).replace("_", " "),
         })
     return rows
 
@@ -83,7 +94,8 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
         "actions": [_action(step) for step in actions],
         "dataset": dataset.name, "version": dataset.version, "synthetic": dataset.synthetic,
         "currency": dataset.currency, "horizon_days": dataset.label.horizon_days, "label": dataset.label.words,
-        "as_of": scored.as_of.isoformat(), "model_id": card.model_id, "usable": card.usable, "notes": card.notes,
+        "as_of": scored.as_of.isoformat(), "model_id": card.model_id, "usable": card.usable,
+        "notes": notes(dataset, card, book),
         "findings": [finding for finding in card.findings if finding.severity == "severe"],
     })
 

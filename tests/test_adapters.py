@@ -319,7 +319,7 @@ def test_a_mapping_says_what_a_table_means(tmp_path: Path) -> None:
     assert roles == [[10, 3, 50], [1020.5, 8, 2], [30, 9, 1]]
     assert frame["plan"].tolist() == ["1", "2", "1"] and "note" not in frame
     assert pd.isna(frame.loc["b", "seats"]) and "not a number, for example 'x'" in said(result)
-    assert frame["region"].tolist() == ["north", "south", "south"] and "1 further columns: Region" in said(result)
+    assert frame["region"].tolist() == ["north", "south", "south"] and "1 further column: Region" in said(result)
 
 
 def test_what_a_mapping_names_must_exist(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def scored(dataset: Dataset, as_of: datetime, model_id: str = "m1") -> tuple[cat
     run = catalog.Run.of(dataset, model_id, as_of, 3)
     figures = {column.name: 0.5 for column in SCORES if column.kind == "number"}
     words = {"churn_risk": "LOW", "ltv_tier": "Low LTV", "segment": "Champion", "hold_back": "", "has_left": 0,
-             "next_order_at": pd.NaT}
+             "next_order_at": pd.NaT, "best_contact_month": 1.0, "spend_index": 0.0}
     scores = pd.DataFrame({"run_id": run.run_id, "customer_id": ["007", "b", "c"], **figures, **words})
     reasons = pd.DataFrame({"run_id": run.run_id, "customer_id": ["007", "b", "c"], "rank": 1, "feature": "spend",
                             "value": "2", "contribution": 0.1, "words": "Spends."})

@@ -60,7 +60,7 @@ class ChurnOptions:
         return Rules(self.calibration, self.line)
 
 
-QUICK = ChurnOptions(folds=3, repeats=1, replicates=4, draws=100, comparison=False, stress=False, balance_effect=False)
+QUICK = ChurnOptions(folds=3, repeats=1, replicates=8, draws=100, comparison=False, stress=False, balance_effect=False)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from engine.data.adapters.events import (
 )
 from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
-from engine.schema import Column, Dataset, Finding, LabelRule, MoneyRule, Reading, jsonable
+from engine.schema import Column, Dataset, Finding, LabelRule, MoneyRule, Reading, jsonable, plural
 
 DATA_FORMAT = 1
 Role = Literal["customers", "orders", "events", "offers"]
@@ -130,8 +130,10 @@ def take_all(raw: Raw, fields: Sequence[Field], options: Options, told: Mapping[
     taken = take(raw, (*fields, *more, *CONTACT_FIELDS), found | others, options)
     if not others:
         return taken
-    what = f"{len(others)} further columns: {', '.join(others.values())}."
-    note = Finding("note", raw.name, what, "Kept, each by the type its values show.", 0)
+    what = f"{plural(len(others), 'further column')}: {', '.join(others.values())}."
+    fix = ("Kept, each by the type its values show." if told else
+           "Kept with the customers, but not learned from; describe the file in a mapping to learn from them.")
+    note = Finding("note", raw.name, what, fix, 0)
     return replace(taken, findings=(*taken.findings, note))
 
 

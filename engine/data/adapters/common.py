@@ -237,6 +237,11 @@ def _add_reasons(reasons: pd.Series, wanted: Field, parsed: Parsed, raw: Raw, na
         meant = WANTED[wanted.column.kind]
         cells = raw.frame.loc[parsed.bad, name].astype(object).map(lambda cell: f"{name}: {cell!r} is not {meant}")
         reasons[parsed.bad] = _joined(reasons[parsed.bad], cells.astype(object))
+    if wanted.required and wanted.column.kind in {"number", "count"}:
+        below = (parsed.values < wanted.column.low).fillna(False) & ~parsed.bad
+        words = raw.frame.loc[below, name].astype(object).map(
+            lambda cell: f"{name}: {cell!r} is not at least {wanted.column.low:g}")
+        reasons[below] = _joined(reasons[below], words.astype(object))
     if wanted.required:
         gap = parsed.values.isna() & ~parsed.bad
         reasons[gap] = _joined(reasons[gap], pd.Series(f"{name} is blank", index=reasons.index[gap], dtype=object))
