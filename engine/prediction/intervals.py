@@ -3,9 +3,9 @@
 A plain bootstrap repeats the model's own bias and therefore promises too much. Here labels are simulated from known
 probabilities (the pilot), customers are resampled, and the same learner is fitted again: how far the refits land from
 the probabilities that made their labels is their error there, bias and variance together. A fitted model is smoother
-than the truth, so the pilot is moved from it towards a rougher one, as far as held-out customers support. What both
-miss shows where a learner with another bias, ridge logistic regression, disagrees: a third of that is added in
-quadrature, the share at which 90 % intervals hold about 90 % on average over invented companies.
+than the truth, so the pilot is moved from it towards a rougher one, as far as held-out customers allow. What both
+miss shows where a learner with another bias, ridge logistic regression, disagrees: that is added in
+quadrature. One draw of labels moves all customers' errors together: the promise is kept on average over companies.
 
 Source: parametric bootstrap, Davison and Hinkley (1997), Bootstrap Methods and their Application, chapters 2 and 7.
 """
@@ -27,20 +27,22 @@ from engine.prediction.workers import each
 
 COVERAGE = 0.9
 FLOOR = 1e-3
-SHARE_OF_DISAGREEMENT = 1 / 3
+LEAST_ROUGHNESS = 0.5
 Fit = Callable[[pd.DataFrame, np.ndarray], Any]
 Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Half-width of the interval per customer [log-odds]: sqrt((scale x size)^2 + (disagreement / 3)^2).
+    """The interval per customer [log-odds]: p - bias +- sqrt((scale x size)^2 + disagreement^2).
 
-    size: a model of the typical error of all replicates, so that an interval costs one prediction, not one per
-    replicate. scale: holds 90 % of the replicates' errors. other: the learner with another bias. roughness: how far
-    the pilot was moved, 0 (the model itself) to 1.
+    bias, size: models of the replicates' mean error (boosting stops short of the extremes) and of its typical size
+    around that, so that an interval costs two small predictions, not one per replicate. scale: holds 90 % of the
+    replicates' errors. other: the learner with another bias. roughness: how far the pilot was moved, 0 (the model
+    itself) to 1 (the rough one).
     """
 
+    bias: Any
     size: Any
     scale: float
     other: Any
@@ -50,12 +52,12 @@ class Spread:
     def half_width(self, X: pd.DataFrame, p: np.ndarray) -> np.ndarray:
         """Half of the 90 % interval around each probability, one per row [log-odds]."""
         disagreement = logit(p) - logit(probability(self.other, X))
-        return np.hypot(self.scale * np.exp(self.size.predict(X)), SHARE_OF_DISAGREEMENT * disagreement)
+        return np.hypot(self.scale * np.exp(self.size.predict(X)), disagreement)
 
     def interval(self, X: pd.DataFrame, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end around each probability [0..1]."""
-        half = self.half_width(X, p)
-        return inverse_logit(logit(p) - half), inverse_logit(logit(p) + half)
+        """Lower and upper end [0..1]; the probability itself always lies between them."""
+        middle, half = logit(p) - self.bias.predict(X), self.half_width(X, p)
+        return np.minimum(p, inverse_logit(middle - half)), np.maximum(p, inverse_logit(middle + half))
 
 
 def learn_spread(fit: Fit, estimator: Any, X: pd.DataFrame, y: np.ndarray, judged: Judged, calibrator: Calibrator, *,
@@ -72,15 +74,15 @@ def learn_spread(fit: Fit, estimator: Any, X: pd.DataFrame, y: np.ndarray, judge
     def missed(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
         refit = fit(X.iloc[draw.rows], draw.labels)
         found = calibrator(probability(refit, X.iloc[draw.unseen]))
-        return draw.unseen, np.abs(logit(found) - logit(truth[draw.unseen]))
+        return draw.unseen, logit(found) - logit(truth[draw.unseen])
 
     draws = [_drawn(truth, groups, rng) for _ in range(replicates)]
     for number, (unseen, error) in enumerate(each(missed, draws)):
         errors[number, unseen] = error
         if tick:
             tick(number + 1, replicates)
-    size, scale = _smoothed(X, errors, seed)
-    return Spread(size, scale, logistic(seed).fit(X, y), replicates, roughness)
+    bias, size, scale = _smoothed(X, errors, seed)
+    return Spread(bias, size, scale, logistic(seed).fit(X, y), replicates, roughness)
 
 
 def pilot(fitted: np.ndarray, rough: np.ndarray, roughness: float) -> np.ndarray:
@@ -93,16 +95,21 @@ def pilot(fitted: np.ndarray, rough: np.ndarray, roughness: float) -> np.ndarray
 
 
 def supported_roughness(X: pd.DataFrame, y: np.ndarray, judged: Judged, calibrator: Calibrator, seed: int) -> float:
-    """How far the pilot may be moved towards the rough model, by held-out customers [0..1].
+    """How far the pilot may be moved towards the rough model before held-out customers exclude it [.5..1].
 
     b is the weight that the difference d (rough minus model, log-odds) earns on rows that neither had seen. Were d the
     missed signal plus noise, b would be the signal's share of its variance, so sqrt(b) d varies as much as the signal.
+    b is taken at its upper 95 % limit, b + 1.645 / sqrt(sum p (1 - p) d^2): what cannot be excluded must be covered.
+    Never less than half way, because on one company's labels b itself is uncertain.
     """
     rows = judged.first
     splits = judged.splits[: len(judged.models)]
     rough = np.concatenate([rough_log_odds(X.iloc[train], y[train], X.iloc[test], seed) for train, test in splits])
     fitted = logit(calibrator(rows["raw"].to_numpy()))
-    return float(np.sqrt(np.clip(earned_weight(rows["y"].to_numpy(), fitted, rough - fitted), 0, 1)))
+    difference, p = rough - fitted, inverse_logit(fitted)
+    margin = 1.645 / np.sqrt(np.sum(p * (1 - p) * difference**2))
+    weight = earned_weight(rows["y"].to_numpy(), fitted, difference) + margin
+    return float(np.clip(np.sqrt(max(weight, 0.0)), LEAST_ROUGHNESS, 1))
 
 
 def earned_weight(y: np.ndarray, log_odds: np.ndarray, difference: np.ndarray) -> float:
@@ -153,18 +160,22 @@ def _drawn(truth: np.ndarray, groups: np.ndarray | None, rng: np.random.Generato
     return Draw(drawn, labels, np.flatnonzero(times == 0))
 
 
-def _smoothed(X: pd.DataFrame, errors: np.ndarray, seed: int) -> tuple[Any, float]:
-    """The typical error as a function of the features, and the scale at which it holds 90 % of the errors."""
+def _smoothed(X: pd.DataFrame, errors: np.ndarray, seed: int) -> tuple[Any, Any, float]:
+    """The errors' mean and typical size as functions of the features, and the scale that holds 90 % of them."""
+    known = ~np.isnan(errors).all(axis=0)
+    rows, errors = X.iloc[known], errors[:, known]
+    bias = _regressor(seed).fit(rows, np.nanmean(errors, axis=0))
+    around = np.abs(errors - bias.predict(rows))
+    size = _regressor(seed).fit(rows, np.log(np.sqrt(np.nanmean(around**2, axis=0)) + FLOOR))
+    return bias, size, float(np.nanquantile(around / np.exp(size.predict(rows)), COVERAGE))
+
+
+def _regressor(seed: int) -> Any:
     from lightgbm import LGBMRegressor
 
-    known = ~np.isnan(errors).all(axis=0)
-    typical = np.sqrt(np.nanmean(errors[:, known] ** 2, axis=0))
-    size = LGBMRegressor(
+    return LGBMRegressor(
         n_estimators=150, num_leaves=6, min_child_samples=50, learning_rate=0.05, deterministic=True,
         force_row_wise=True, n_jobs=THREADS, verbosity=-1, random_state=seed)
-    size.fit(X.iloc[known], np.log(typical + FLOOR))
-    ratio = errors / np.exp(size.predict(X))
-    return size, float(np.nanquantile(ratio, COVERAGE))
 
 
 def held_by_bins(y: np.ndarray, p: np.ndarray, low: np.ndarray, high: np.ndarray, bins: int = 20) -> dict[str, Any]:
