@@ -21,7 +21,7 @@ from engine.prediction.ensembles import Make, tabular
 from engine.prediction.evaluate import Rules, differences, estimates, out_of_fold, stratified_splits
 from engine.schema import Dataset, Estimate, Snapshot, Window
 
-FOLDS_SEED, MODEL_SEED, DEMO_SEEDS = 20240601, 1, (0, 1, 2)
+FOLDS_SEED, MODEL_SEED, DEMO_SEEDS = 20240601, 1, range(8)
 RAW_COLUMNS = 19
 AS_OF = datetime(2024, 6, 1)
 NAMES = ("roc_auc", "pr_auc", "log_loss", "brier", "ece")
