@@ -27,7 +27,8 @@ from engine.prediction.thresholds import Line, risk_bands, risk_cuts, threshold
 from engine.schema import Estimate, Finding, Snapshot
 
 CHURN_MODELS: Mapping[str, Make] = {
-    "lightgbm": ensembles.lightgbm, "lightgbm_orders": timely.lightgbm_orders, "lightgbm_temporal": timely.lightgbm_temporal,
+    "lightgbm": ensembles.lightgbm, "lightgbm_orders": timely.lightgbm_orders,
+    "lightgbm_temporal": timely.lightgbm_temporal,
     "vote": ensembles.vote, "ensemble": ensembles.ensemble,
 }
 SUITS: Mapping[str, str] = {"snapshot": "lightgbm", "orders": "lightgbm_orders"}
