@@ -11,9 +11,10 @@ from engine.data.adapters import ADAPTERS
 from engine.data.demo import DEMOS
 from engine.decision.playbooks import playbook
 from engine.errors import DataError, EngineError, Infeasible, Refused
-from engine.permissions import allow
+from engine.permissions import allow, may
 from engine.pipeline import learn, onboard, predict, report_of, run, run_demos, score, score_file
 from engine.prediction import store
+from engine.prediction.model import Model
 from engine.prediction.money import LtvSettings
 from engine.prediction.settings import Settings
 from engine.prediction.thresholds import Line
@@ -23,7 +24,7 @@ __all__ = [
     "ADAPTERS", "DEMOS", "Actor", "DataError", "Dataset", "EngineError", "Estimate", "Finding", "Infeasible",
     "Line", "LtvSettings", "ModelCard", "Refused", "Settings", "Table", "audit_log", "cancel_job",
     "describe_datasets", "describe_jobs", "describe_models", "describe_runs", "dictionary", "jsonable", "learn",
-    "onboard", "playbook", "predict", "promote", "report_of", "rollback", "run", "run_demos", "score", "score_file",
+    "may", "model_card", "onboard", "open_model", "playbook", "predict", "promote", "report_of", "rollback", "run", "run_demos", "score", "score_file",
     "start_job",
 ]
 
@@ -46,6 +47,17 @@ def describe_runs(name: str, actor: Actor) -> list[dict[str, Any]]:
     allow(actor, "models")
     catalog.dataset(name)
     return reports.of_runs(catalog.runs(name))
+
+
+def model_card(name: str, model_id: str) -> ModelCard:
+    """The card of one of the dataset's models: figures about all customers together."""
+    return store.card(name, model_id)
+
+
+def open_model(name: str, model_id: str) -> tuple[Model, ModelCard]:
+    """One of the dataset's models, its files checked, and its card; hand it to `predict` to score without reloading."""
+    parts, card = store.load(name, model_id)
+    return Model.of(parts), card
 
 
 def promote(name: str, model_id: str, *, actor: Actor, now: datetime) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine.schema import plural
+from engine.schema import money, plural, share
 
 WIDTH = 110
 SHOWN_METRICS = {
@@ -19,32 +19,6 @@ SHOWN_METRICS = {
     "brier": "squared error (Brier)", "ece": "calibration error (ECE)", "lift_at_10": "lift in the top 10 %",
 }
 HEADLINE = {"severe", "error"}
-
-
-def money(value: float, currency: str) -> str:
-    """Money short enough for a card.
-
-    >>> money(1_234_567.0, "USD"), money(940.4, "USD"), money(-12_300, "EUR"), money(7.5, "")
-    ('$1.2M', '$940', '-€12.3k', '7.50')
-    """
-    sign = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} " if currency else "")
-    size = abs(value)
-    if size >= 1e6:
-        text = f"{size / 1e6:,.1f}M"
-    elif size >= 1e4:
-        text = f"{size / 1e3:,.1f}k"
-    else:
-        text = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
-    return f"{'-' if value < 0 else ''}{sign}{text}"
-
-
-def share(value: float) -> str:
-    """A share in per cent.
-
-    >>> share(0.2654)
-    '26.5 %'
-    """
-    return f"{100 * value:.1f} %"
 
 
 def customer(card: Mapping[str, Any]) -> str:

@@ -5,7 +5,8 @@
                                                  findings.json, rejected.parquet, raw/ (the sources as they came),
                                                  apart/ (a demo's truth; no part of the pipeline reads it)
     data/<dataset>/runs/current                  the run in use
-    data/<dataset>/runs/<run_id>/                run.json, scores.parquet, reasons.parquet
+    data/<dataset>/runs/<run_id>/                run.json, scores.parquet, reasons.parquet,
+                                                 features.parquet (what the scores rest on, for comparison)
 
 Only receipt.json, in either folder, knows the clock and the actor; all else is the same bytes for the same input.
 """
@@ -26,7 +27,7 @@ from engine.errors import DataError, EngineError
 from engine.files import home, publish, read_record, short_hash, write_frame, write_record, write_text, writing
 from engine.schema import REASONS, SCORES, Actor, Dataset, Finding, Reading, Table
 
-SCORING = 1  # one more whenever the same model and data would be given other scores
+SCORING = 2  # one more whenever the same model and data would be given other scores
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED = frozenset({"playbooks"})
@@ -227,18 +228,26 @@ def apart(dataset: Dataset, name: str) -> Path:
     return found[0]
 
 
-def save_run(run: Run, scores: pd.DataFrame, reasons: pd.DataFrame, *, actor: Actor, now: datetime) -> Run:
-    """Keep a scoring run, whole or not at all, and make it the current one. A run there already stays as it is."""
+def save_run(run: Run, scores: pd.DataFrame, reasons: pd.DataFrame, features: pd.DataFrame, *, actor: Actor,
+             now: datetime, in_use: bool = True) -> Run:
+    """Keep a scoring run, whole or not at all. A run there already stays as it is.
+
+    Args:
+        features: what the scores rest on, indexed by customer_id.
+        in_use: whether it becomes the current run; one that looks back does not.
+    """
     _check_rows(run, scores, SCORES)
     _check_rows(run, reasons, REASONS)
     if not (run.folder / "run.json").exists():
         with files.staging(run.folder.parent) as staged:
             write_frame(staged / "scores.parquet", scores[SCORES.names])
             write_frame(staged / "reasons.parquet", reasons[REASONS.names])
+            write_frame(staged / "features.parquet", features.rename_axis("customer_id").reset_index())
             write_record(staged / "run.json", run)
             write_record(staged / "receipt.json", Receipt(now, actor))
             publish(staged, run.folder)
-    write_text(run.folder.parent / "current", run.run_id + "\n")
+    if in_use:
+        write_text(run.folder.parent / "current", run.run_id + "\n")
     return run
 
 

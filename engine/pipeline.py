@@ -109,7 +109,7 @@ def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None 
         rules = _steps_of(dataset)
         kept = catalog.Run.of(dataset, card.model_id, dataset.observed_until, len(scored.scores), repr(rules))
         scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
-        catalog.save_run(kept, scores, reasons, actor=actor, now=now)
+        catalog.save_run(kept, scores, reasons, scored.features, actor=actor, now=now)
     state.record(actor, "score", dataset.name, now, {"run_id": kept.run_id})
     return kept
 

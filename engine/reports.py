@@ -133,7 +133,7 @@ def of_datasets(datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
     return [{"name": d.name, "version": d.version, "adapter": d.adapter, "kind": d.kind, "sector": d.sector,
              "currency": d.currency, "customers": rows(d), "as_of": d.observed_until.date().isoformat(),
              "label": d.label.words, "horizon_days": d.label.horizon_days, "synthetic": d.synthetic,
-             "sources": jsonable(d.sources)} for d in datasets]
+             "sources": jsonable(d.sources), "runs": len(catalog.runs(d.name))} for d in datasets]
 
 
 def rows(dataset: Dataset) -> int:

@@ -62,6 +62,47 @@ JOBS = sa.Table(
     sqlite_autoincrement=True,
 )
 
+USERS = sa.Table(
+    "users", METADATA,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(40), nullable=False),
+    sa.Column("password_hash", sa.Text(), nullable=False),
+    sa.Column("epoch", sa.Integer(), nullable=False),
+    sa.Column("disabled", sa.Boolean(), nullable=False),
+    sa.Column("at", sa.DateTime(), nullable=False),
+)
+SESSIONS = sa.Table(
+    "sessions", METADATA,
+    sa.Column("token_sha256", sa.String(64), primary_key=True),
+    sa.Column("user_name", sa.String(64), nullable=False, index=True),
+    sa.Column("epoch", sa.Integer(), nullable=False),
+    sa.Column("at", sa.DateTime(), nullable=False),
+    sa.Column("expires_at", sa.DateTime(), nullable=False),
+)
+SIGN_INS = sa.Table(
+    "sign_ins", METADATA,
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.DateTime(), nullable=False, index=True),
+    sa.Column("user_name", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("succeeded", sa.Boolean(), nullable=False),
+    sqlite_autoincrement=True,
+)
+SETUP_LINKS = sa.Table(
+    "setup_links", METADATA,
+    sa.Column("token_sha256", sa.String(64), primary_key=True),
+    sa.Column("expires_at", sa.DateTime(), nullable=False),
+)
+SAVED = sa.Table(
+    "saved", METADATA,
+    sa.Column("kind", sa.String(40), primary_key=True),
+    sa.Column("dataset", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("content", sa.JSON(), nullable=False),
+    sa.Column("actor", sa.Text(), nullable=False),
+    sa.Column("at", sa.DateTime(), nullable=False),
+)
+
 _ONE_WRITER = threading.RLock()
 
 

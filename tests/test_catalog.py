@@ -78,6 +78,9 @@ def onboard(home: Path, source: Path, now: datetime) -> Callable[..., Dataset]:
     return register
 
 
+FEATURES = pd.DataFrame({"spend": [1.0, 2.0, 3.0]}, index=pd.Index(["007", "b", "c"], name="customer_id"))
+
+
 def scored(dataset: Dataset, as_of: datetime, model_id: str = "m1") -> tuple[catalog.Run, pd.DataFrame, pd.DataFrame]:
     """A run with its tables: every customer with the same figures."""
     run = catalog.Run.of(dataset, model_id, as_of, 3)
@@ -259,7 +262,7 @@ def test_an_older_record_takes_defaults() -> None:
 
 def test_a_run_comes_back(onboard: Callable[..., Dataset], now: datetime) -> None:
     run, scores, reasons = scored(onboard(), now)
-    catalog.save_run(run, scores, reasons, actor=ANA, now=now)
+    catalog.save_run(run, scores, reasons, FEATURES, actor=ANA, now=now)
     assert catalog.run("acme") == run == catalog.run("acme", run.run_id)
     assert run.synthetic
     pd.testing.assert_frame_equal(catalog.run("acme").scores(), scores)
@@ -279,7 +282,7 @@ def test_runs_in_order_of_time(onboard: Callable[..., Dataset], now: datetime) -
     made = {}
     for number, (as_of, model) in enumerate([(2, "m1"), (1, "m1"), (3, "m1"), (3, "m0")]):
         run, scores, reasons = scored(dataset, now + as_of * LATER, model)
-        made[as_of, model] = catalog.save_run(run, scores, reasons, actor=ANA, now=now + number * LATER)
+        made[as_of, model] = catalog.save_run(run, scores, reasons, FEATURES, actor=ANA, now=now + number * LATER)
     assert catalog.runs("acme") == [made[1, "m1"], made[2, "m1"], made[3, "m1"], made[3, "m0"]]
     assert catalog.run("acme") == made[3, "m0"]
     assert catalog.previous(made[3, "m0"]) == made[2, "m1"]
@@ -288,9 +291,9 @@ def test_runs_in_order_of_time(onboard: Callable[..., Dataset], now: datetime) -
 
 def test_a_run_twice_changes_nothing(onboard: Callable[..., Dataset], home: Path, now: datetime) -> None:
     run, scores, reasons = scored(onboard(), now)
-    catalog.save_run(run, scores, reasons, actor=ANA, now=now)
+    catalog.save_run(run, scores, reasons, FEATURES, actor=ANA, now=now)
     before = tree(home)
-    catalog.save_run(run, scores, reasons, actor=ANA, now=now + LATER)
+    catalog.save_run(run, scores, reasons, FEATURES, actor=ANA, now=now + LATER)
     assert tree(home) == before
 
 
@@ -298,11 +301,11 @@ def test_wrong_scores_never_reach_the_disk(onboard: Callable[..., Dataset], home
     run, scores, reasons = scored(onboard(), now)
     for wrong in [scores.assign(churn_probability=1.5), scores.drop(columns="segment"), pd.concat([scores, scores])]:
         with pytest.raises(DataError):
-            catalog.save_run(run, wrong, reasons, actor=ANA, now=now)
+            catalog.save_run(run, wrong, reasons, FEATURES, actor=ANA, now=now)
     with pytest.raises(AssertionError, match="another run"):
-        catalog.save_run(run, scores.assign(run_id="other"), reasons, actor=ANA, now=now)
+        catalog.save_run(run, scores.assign(run_id="other"), reasons, FEATURES, actor=ANA, now=now)
     with pytest.raises(AssertionError, match="speaks of 3 customers"):
-        catalog.save_run(run, scores[:2], reasons, actor=ANA, now=now)
+        catalog.save_run(run, scores[:2], reasons, FEATURES, actor=ANA, now=now)
     assert not (home / "data/acme/runs").exists()
 
 
@@ -389,7 +392,7 @@ def _work(source: Path, first: int, told: Any) -> None:
         with catalog.staging("acme") as staged:
             told_of = reading(staged, source, f"v{number}")
             dataset = catalog.register(told_of, staged, [source], actor=ANA, now=now)
-        catalog.save_run(*scored(dataset, now + timedelta(hours=number)), actor=ANA, now=now)
+        catalog.save_run(*scored(dataset, now + timedelta(hours=number)), FEATURES, actor=ANA, now=now)
         told.value = number
 
 

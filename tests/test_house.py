@@ -17,7 +17,7 @@ from engine import schema
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "engine"
 
-ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "catalog", "locks", "data", "prediction",
+ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "saved", "catalog", "locks", "data", "prediction",
          "decision", "campaign", "evidence", "insight", "reports", "pipeline", "jobs", "__init__", "cards", "__main__")
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}

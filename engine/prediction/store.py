@@ -25,6 +25,7 @@ from engine.catalog import check_id, dataset_folder
 from engine.errors import EngineError
 from engine.files import publish, read_record, write_bytes, write_record, write_text
 from engine.schema import ModelCard
+from engine.schema.codec import loads
 
 FORMAT = 1
 PICKLE_PROTOCOL = 5
@@ -99,7 +100,17 @@ def load(dataset: str, model_id: str | None = None, home: Path | None = None) ->
         log.warning("Model %s was written with %s.", folder.name, changed)
     parts = {Path(name).stem: _unpickled(folder / name, content, changed)
              for name, content in contents.items() if name.endswith(".joblib")}
-    return parts, read_record(folder / "card.json", ModelCard)
+    return parts, _card(contents["card.json"])
+
+
+def card(dataset: str, model_id: str | None = None, home: Path | None = None) -> ModelCard:
+    """A model's card alone, by id or pointer, if none of its files has changed."""
+    return _card(_verified(_model_folder(dataset, _resolve(dataset, model_id, home), home))[1]["card.json"])
+
+
+def _card(content: bytes) -> ModelCard:
+    found: ModelCard = loads(ModelCard, content.decode())
+    return found
 
 
 def models(dataset: str, home: Path | None = None) -> list[ModelRecord]:

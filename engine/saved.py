@@ -1,0 +1,70 @@
+"""What people keep by name: scenarios, audiences, answers to findings, hints they have read.
+
+Rows of one table, (kind, dataset, name) -> plain values. Saving under a name that is taken replaces what was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine import state
+from engine.errors import EngineError
+from engine.permissions import allow
+from engine.schema import Actor, jsonable
+from engine.state import SAVED
+
+KINDS: Mapping[str, str] = {  # kind -> the verb that an actor must be allowed
+    "scenario": "overview", "audience": "customers", "answer": "answer", "hint": "overview",
+}
+LONGEST_NAME = 120
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Something kept: its name, its content, who kept it and when (naive UTC)."""
+
+    name: str
+    content: Mapping[str, Any]
+    actor: str
+    at: datetime
+
+
+def keep(kind: str, dataset: str, name: str, content: Mapping[str, Any], *, actor: Actor, now: datetime) -> Saved:
+    """Keep the content under the name.
+
+    Raises:
+        EngineError: when the name is empty or longer than 120 characters.
+    """
+    allow(actor, KINDS[kind])
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise EngineError(f"Give the {kind} a name of 1 to {LONGEST_NAME} characters.")
+    row = {"kind": kind, "dataset": dataset, "name": name, "content": jsonable(content), "actor": actor.id, "at": now}
+    with state.writer() as connection:
+        connection.execute(sa.delete(SAVED).where(_is(kind, dataset) & (SAVED.c.name == name)))
+        connection.execute(sa.insert(SAVED).values(row))
+    return Saved(name, row["content"], actor.id, now)
+
+
+def kept(kind: str, dataset: str, *, actor: Actor) -> list[Saved]:
+    """All that is kept of that kind, by name."""
+    allow(actor, KINDS[kind])
+    query = sa.select(SAVED).where(_is(kind, dataset)).order_by(SAVED.c.name)
+    with state.reader() as connection:
+        return [Saved(row.name, row.content, row.actor, row.at) for row in connection.execute(query)]
+
+
+def forget(kind: str, dataset: str, name: str, *, actor: Actor) -> None:
+    """Remove what is kept under the name; nothing happens when nothing is."""
+    allow(actor, KINDS[kind])
+    with state.writer() as connection:
+        connection.execute(sa.delete(SAVED).where(_is(kind, dataset) & (SAVED.c.name == name)))
+
+
+def _is(kind: str, dataset: str) -> sa.ColumnElement[bool]:
+    return (SAVED.c.kind == kind) & (SAVED.c.dataset == dataset)

@@ -1,0 +1,48 @@
+"""What every chart is: a title that says what to see, one line that explains it, a figure, and its data as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from ui.look import Look
+
+TALL, MEDIUM, SMALL = 400, 320, 240
+FONT = '"Source Sans", "Source Sans 3", sans-serif'
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart as screens and reports show it.
+
+    title: what to see, no full stop. says: what is drawn, in one sentence, units named. data: the same as a table,
+    its columns headed for people; what a screen reader reads. alt: what the picture shows, in words.
+    """
+
+    title: str
+    says: str
+    figure: go.Figure
+    data: pd.DataFrame
+    alt: str = ""
+
+
+def drawn(figure: go.Figure, look: Look, *, height: int = MEDIUM, x: str = "", y: str = "", x_format: str = "",
+          y_format: str = "", legend: bool = False) -> go.Figure:
+    """The figure in the house's look: quiet grid, axis titles with units, no legend unless more than six series ask.
+
+    >>> drawn(go.Figure(), __import__("ui.look").look.LIGHT, x="tenure [months]").layout.xaxis.title.text
+    'tenure [months]'
+    """
+    axis = {"gridcolor": look.border, "zeroline": False, "linecolor": look.border, "automargin": True,
+            "title": {"standoff": 8, "font": {"size": 12, "color": look.muted}},
+            "tickfont": {"size": 12, "color": look.muted}}
+    return figure.update_layout(
+        height=height, margin={"l": 8, "r": 12, "t": 12, "b": 8}, title=None, showlegend=legend,
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", hovermode="closest", bargap=0.28,
+        font={"family": FONT, "size": 13, "color": look.text}, dragmode=False,
+        legend={"orientation": "h", "y": 1.08, "x": 0, "font": {"size": 12, "color": look.text}},
+        hoverlabel={"bgcolor": look.surface, "bordercolor": look.border, "font": {"color": look.text, "size": 13}},
+    ).update_xaxes(**axis, title_text=x, tickformat=x_format or None).update_yaxes(
+        **axis, title_text=y, tickformat=y_format or None)

@@ -1,0 +1,146 @@
+"""What screens are made of: header, figures, cards, charts with their data, findings, tables, empty states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+import engine
+from engine import saved
+from engine.schema import Finding
+from ui import state
+from ui.charts.base import Chart
+from ui.state import Here
+
+KPI_HEIGHT = 168
+ICONS = {"error": ":material/error:", "severe": ":material/warning:", "warning": ":material/info:",
+         "note": ":material/notes:"}
+RISK_ICONS = {"LOW": ":material/check_circle:", "MEDIUM": ":material/error:", "HIGH": ":material/warning:"}
+RISK_COLOURS = {"LOW": "green", "MEDIUM": "orange", "HIGH": "red"}
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """One figure of the top row. `delta` is the movement in words ("+1.2 points"), 0 when there is none; `good`: whether
+    up is good; `since`: what it is compared with; `trend`: earlier values, oldest first."""
+
+    label: str
+    value: str
+    says: str
+    delta: str | int | None = None
+    good: bool = True
+    since: str = ""
+    trend: Sequence[float] = ()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show what a person can put right as advice; a bug stays a bug."""
+    try:
+        yield
+    except engine.EngineError as problem:
+        st.error(escaped(str(problem)), icon=":material/error:")
+
+
+def escaped(text: str) -> str:
+    """Text from data, so that Markdown leaves it as it is."""
+    for sign in r"\`*_{}[]<>#|~$:":
+        text = text.replace(sign, "\\" + sign)
+    return text
+
+
+def header(question: str, here: Here, sentence: str = "") -> None:
+    """The question that the screen answers, what stands out today, and about which data it speaks."""
+    st.title(question, anchor=False)
+    if sentence:
+        st.markdown(escaped(sentence))
+    about(here)
+    severe(here)
+
+
+def about(here: Here) -> None:
+    """Which data, as of when, by which model, and whether they are invented."""
+    dataset, run = here.dataset, here.scope.run
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if dataset.synthetic:
+            st.badge("Synthetic: an invented company", icon=":material/science:", color="orange")
+        st.caption(escaped(f"{dataset.name} · {run.customers:,} customers as of {run.as_of:%d %b %Y} · leaving means: "
+                           f"{dataset.label.words} · model {run.model_id}"))
+
+
+def severe(here: Here) -> None:
+    """Findings that head every figure until a person answers them."""
+    answered = {kept.name for kept in saved.kept("answer", here.dataset.name, actor=here.actor)} if here.may("answer") \
+        else set()
+    for finding in here.card.findings:
+        if finding.severity == "severe" and f"{finding.where}: {finding.what}"[:120] not in answered:
+            st.warning(escaped(f"{finding.where}: {finding.what} {finding.fix}"), icon=ICONS["severe"])
+    if not here.card.usable:
+        st.error("The model knows nothing about who leaves: do not act on these figures.", icon=ICONS["error"])
+
+
+def kpis(figures: Sequence[Kpi]) -> None:
+    """The top row: at most four cards of equal height, two by two on a phone."""
+    with st.grid(len(figures), min_column_width=210, row_height="content"):
+        for figure in figures:
+            st.metric(figure.label, figure.value, figure.delta, border=True, height="stretch", help=figure.says,
+                      delta_color="normal" if figure.good else "inverse",
+                      delta_description=figure.since or None,
+                      chart_data=list(figure.trend) if len(figure.trend) > 1 else None, chart_type="area")
+
+
+@contextmanager
+def card(title: str, says: str = "") -> Iterator[None]:
+    """A surface with a title and one line of explanation."""
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{escaped(title)}**")
+        if says:
+            st.caption(escaped(says))
+        yield
+
+
+def show(chart: Chart, key: str, *, on_select: Callable[[], None] | None = None, modes: Sequence[str] = ("points",)) -> Any:
+    """A chart on a card, with its data a click away; returns what is selected in it."""
+    with card(chart.title, chart.says):
+        picked = st.plotly_chart(chart.figure, key=key, on_select=on_select or "ignore", selection_mode=tuple(modes),
+                                 alt=chart.alt or f"{chart.title}. {chart.says}",
+                                 config={"displaylogo": False, "displayModeBar": on_select is not None,
+                                         "scrollZoom": False})
+        as_table(chart, key)
+    return picked
+
+
+def as_table(chart: Chart, key: str) -> None:
+    """The chart's data as a table, sent only when asked for."""
+    with st.expander("Show as a table", key=f"{key}_table", type="compact", on_change="rerun") as opened:
+        if opened.open:
+            st.dataframe(chart.data, hide_index=True, key=f"{key}_data", alt=f"Data of the chart: {chart.title}")
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """Findings, the worst first, each with what to do."""
+    for finding in found:
+        st.markdown(f"{ICONS[finding.severity]} **{escaped(finding.where)}**: {escaped(finding.what)} "
+                    f":gray[{escaped(finding.fix)}]")
+
+
+def empty(what: str, do: str) -> None:
+    """Nothing to show, and what to do about it."""
+    with st.container(border=True):
+        st.markdown(f"**{escaped(what)}**")
+        st.caption(do)
+
+
+def hint(screen: str, text: str) -> None:
+    """What a newcomer to the screen should know; gone for good once dismissed."""
+    actor = state.here().actor
+    name = f"{actor.id}: {screen}"
+    if name in state.dismissed(actor):
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"hint_{screen}"):
+        st.markdown(f":material/lightbulb: {text}", width="stretch")
+        st.button("Got it", key=f"hint_{screen}_off", type="tertiary", on_click=state.dismiss, args=(actor, name))

@@ -1,0 +1,79 @@
+"""The app's entry: who is signed in, which dataset is looked at, which screen. Started by streamlit_app.py alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+import engine
+from engine import insight
+from engine.schema import Actor
+from ui import session, state
+from ui.components import told
+from ui.navigation import SCREENS, Screen, offered
+from ui.state import Here
+
+STATIC = Path(__file__).resolve().parent / "static"
+MAIN_PAGE = "overview"
+
+
+def main() -> None:
+    """One run of the script."""
+    st.set_page_config("Holdfast", page_icon=str(STATIC / "mark.svg"), layout="wide")
+    actor = session.signed_in()
+    if actor is None:
+        _nobody()
+    st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
+    here = _choose(actor)
+    state.stand(here)
+    page = _navigation(offered(actor, here is not None))
+    _person(actor)
+    page.run()
+
+
+def _nobody() -> None:
+    """No session (any more): the addresses stay known, so that a deep link survives the way through sign-in."""
+    st.navigation([st.Page(session.to_sign_in, url_path=screen.url, title="Sign in") for screen in SCREENS],
+                  position="hidden")
+    session.to_sign_in()
+    st.stop()
+
+
+def _choose(actor: Actor) -> Here | None:
+    """The dataset and the run looked at, from the address or the two lists at the side; None while nothing is scored."""
+    names = [found["name"] for found in engine.describe_datasets(actor) if found["runs"]]
+    if not names:
+        return None
+    with st.sidebar:
+        name = st.selectbox("Dataset", names, key="dataset", bind="query-params", persist_state=None)
+        runs = [run["run_id"] for run in reversed(engine.describe_runs(name, actor))]
+        words = {run["run_id"]: _run_words(run) for run in engine.describe_runs(name, actor)}
+        chosen = st.selectbox("Scored as of", runs, key=f"run_{name}", format_func=lambda run: words[run])
+    with told():
+        scope = insight.scope(name, chosen)
+        return Here(actor, scope, state.card_of(name, scope.run.model_id))
+    return None
+
+
+def _run_words(run: dict[str, str]) -> str:
+    return f"{run['as_of']} · model {run['model_id'][:6]}"
+
+
+def _navigation(screens: list[Screen]) -> st.Page:
+    """The menu by section; without any scored dataset the Data screen comes first."""
+    first = next(screen for screen in screens if screen.url == (MAIN_PAGE if screens[0].scored else "data"))
+    sections: dict[str, list[st.Page]] = {}
+    for screen in screens:
+        page = st.Page(screen.path, title=screen.title, icon=screen.icon, url_path=screen.url, default=screen is first)
+        sections.setdefault(screen.section, []).append(page)
+    return st.navigation(sections)
+
+
+def _person(actor: Actor) -> None:
+    with st.sidebar.container(horizontal=True, vertical_alignment="center", key="person"):
+        st.caption(f":material/account_circle: {actor.id} · {actor.role}", width="stretch")
+        st.link_button("Sign out", session.SIGN_OUT, type="tertiary", icon=":material/logout:")
+
+
+main()
