@@ -210,20 +210,23 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return frame.to_parquet(index=False)
 
 
-def run_demos(*, seed: int, actor: Actor, now: datetime, settings: Settings = DEFAULTS,
+def run_demos(*, seed: int, actor: Actor, now: datetime, settings: Settings = DEFAULTS, customers: int | None = None,
               progress: Told | None = None) -> list[dict[str, Any]]:
-    """Create the demo companies where absent and run them; a demo that is there is only reported."""
+    """Create the demo companies where absent and run them; a demo that is there is only reported.
+
+    customers: how many each has, instead of its own number.
+    """
     allow(actor, "demo")
-    return [_run_demo(name, seed, actor, now, settings, progress) for name in DEMOS]
+    return [_run_demo(name, seed, actor, now, settings, customers, progress) for name in DEMOS]
 
 
-def _run_demo(name: str, seed: int, actor: Actor, now: datetime, settings: Settings,
+def _run_demo(name: str, seed: int, actor: Actor, now: datetime, settings: Settings, customers: int | None,
               progress: Told | None) -> dict[str, Any]:
     if any(dataset.name == name for dataset in catalog.datasets()) and catalog.runs(name):
         return report_of(name, actor)
     demo = DEMOS[name]
     with tempfile.TemporaryDirectory() as folder:
-        made = demo.write(Path(folder), seed)
+        made = demo.write(Path(folder), seed, customers)
         options = {"synthetic": demo.synthetic, "currency": demo.currency, "sector": demo.sector,
                    "horizon_days": demo.horizon_days}
         return run(made.sources, name=name, adapter=made.adapter, observed_until=made.observed_until, options=options,

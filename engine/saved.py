@@ -18,8 +18,9 @@ from engine.permissions import allow
 from engine.schema import Actor, jsonable
 from engine.state import SAVED
 
-KINDS: Mapping[str, str] = {  # kind -> the verb that an actor must be allowed
-    "scenario": "overview", "audience": "customers", "answer": "answer", "hint": "overview",
+KINDS: Mapping[str, tuple[str, str]] = {  # kind -> the verbs that reading and keeping it need
+    "scenario": ("overview", "overview"), "audience": ("customers", "customers"), "answer": ("overview", "answer"),
+    "hint": ("overview", "overview"),
 }
 LONGEST_NAME = 120
 
@@ -40,7 +41,7 @@ def keep(kind: str, dataset: str, name: str, content: Mapping[str, Any], *, acto
     Raises:
         EngineError: when the name is empty or longer than 120 characters.
     """
-    allow(actor, KINDS[kind])
+    allow(actor, KINDS[kind][1])
     name = name.strip()
     if not 0 < len(name) <= LONGEST_NAME:
         raise EngineError(f"Give the {kind} a name of 1 to {LONGEST_NAME} characters.")
@@ -53,7 +54,7 @@ def keep(kind: str, dataset: str, name: str, content: Mapping[str, Any], *, acto
 
 def kept(kind: str, dataset: str, *, actor: Actor) -> list[Saved]:
     """All that is kept of that kind, by name."""
-    allow(actor, KINDS[kind])
+    allow(actor, KINDS[kind][0])
     query = sa.select(SAVED).where(_is(kind, dataset)).order_by(SAVED.c.name)
     with state.reader() as connection:
         return [Saved(row.name, row.content, row.actor, row.at) for row in connection.execute(query)]
@@ -61,7 +62,7 @@ def kept(kind: str, dataset: str, *, actor: Actor) -> list[Saved]:
 
 def forget(kind: str, dataset: str, name: str, *, actor: Actor) -> None:
     """Remove what is kept under the name; nothing happens when nothing is."""
-    allow(actor, KINDS[kind])
+    allow(actor, KINDS[kind][1])
     with state.writer() as connection:
         connection.execute(sa.delete(SAVED).where(_is(kind, dataset) & (SAVED.c.name == name)))
 

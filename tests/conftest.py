@@ -47,3 +47,40 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
     (tmp_path / "home").mkdir()
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def companies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with both demo companies, small and judged quickly: made once, for tests that only read it.
+
+    Tests that change anything work on a copy: see `own_companies`.
+    """
+    import engine
+    from engine.schema import Actor
+
+    place = tmp_path_factory.mktemp("companies")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_HOME", str(place))
+        patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+        engine.run_demos(seed=0, actor=Actor("ana", "admin"), now=datetime(2025, 7, 2), customers=1_200,
+                         settings=engine.Settings(quick=True))
+    return place
+
+
+@pytest.fixture
+def read_companies(companies: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HOLDFAST_HOME is the home with both demo companies."""
+    monkeypatch.setenv("HOLDFAST_HOME", str(companies))
+    monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+    return companies
+
+
+@pytest.fixture
+def own_companies(companies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """HOLDFAST_HOME is a copy of the home with both demo companies, for this test alone."""
+    import shutil
+
+    place = shutil.copytree(companies, tmp_path / "companies")
+    monkeypatch.setenv("HOLDFAST_HOME", str(place))
+    monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+    return place

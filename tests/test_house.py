@@ -17,10 +17,12 @@ from engine import schema
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "engine"
 
-ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "saved", "catalog", "locks", "data", "prediction",
-         "decision", "campaign", "evidence", "insight", "reports", "pipeline", "jobs", "__init__", "cards", "__main__")
+ORDER = ("errors", "schema", "files", "progress", "state", "permissions", "saved", "catalog", "locks", "data",
+         "prediction", "decision", "campaign", "evidence", "insight", "reports", "pipeline", "jobs", "__init__",
+         "cards", "__main__")
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}
+SCREENS = sorted([*(ROOT / "ui").rglob("*.py"), *(ROOT / "pages").glob("*.py")])
 MODULES = sorted(path for path in ENGINE.rglob("*.py") if "migrations" not in path.parts)
 
 
@@ -103,6 +105,28 @@ class TestEveryModule:
             assert not found, f"{path} reads the clock: {found}"
         assert not re.findall(r"np\.random\.(?!default_rng|Generator|SeedSequence|RandomState\b)\w+\(", text)
         assert not re.findall(r"default_rng\(\)", text)
+
+
+@pytest.mark.parametrize("path", SCREENS, ids=lambda path: str(path.relative_to(ROOT)))
+class TestEveryScreen:
+    def test_keeps_to_its_side(self, path: Path) -> None:
+        """Pages choose and show; what computes is in the engine, what draws in ui/charts, which knows no Streamlit."""
+        roots = {module.split(".")[0] for module in imports(path)}
+        if path.parent.name == "pages":
+            assert roots <= {"__future__", "streamlit", "engine", "ui"}, f"{path} imports {roots}"
+        if path.parent.name == "charts":
+            assert "streamlit" not in roots
+        assert "pages" not in roots
+
+    def test_says_what_it_is_and_keeps_its_size(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring."
+        assert len(text.splitlines()) <= (120 if path.parent.name == "pages" else 450), f"{path} is too long."
+        for name, length in bodies(path):
+            assert length <= 45, f"{path}: {name} has {length} lines: it wants to be two functions."
+
+    def test_writes_no_html_of_its_own(self, path: Path) -> None:
+        assert "unsafe_allow_html" not in path.read_text(encoding="utf-8")
 
 
 def test_functions_are_small_on_the_whole() -> None:

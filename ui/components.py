@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ from ui import state
 from ui.charts.base import Chart
 from ui.state import Here
 
-KPI_HEIGHT = 168
+Mode = Literal["points", "box", "lasso"]
 ICONS = {"error": ":material/error:", "severe": ":material/warning:", "warning": ":material/info:",
          "note": ":material/notes:"}
 RISK_ICONS = {"LOW": ":material/check_circle:", "MEDIUM": ":material/error:", "HIGH": ":material/warning:"}
@@ -25,8 +25,11 @@ RISK_COLOURS = {"LOW": "green", "MEDIUM": "orange", "HIGH": "red"}
 
 @dataclass(frozen=True)
 class Kpi:
-    """One figure of the top row. `delta` is the movement in words ("+1.2 points"), 0 when there is none; `good`: whether
-    up is good; `since`: what it is compared with; `trend`: earlier values, oldest first."""
+    """One figure of the top row.
+
+    delta: the movement in words ("+1.2 points"), 0 when there is none. good: whether up is good. since: what it is
+    compared with. trend: earlier values, oldest first.
+    """
 
     label: str
     value: str
@@ -74,8 +77,7 @@ def about(here: Here) -> None:
 
 def severe(here: Here) -> None:
     """Findings that head every figure until a person answers them."""
-    answered = {kept.name for kept in saved.kept("answer", here.dataset.name, actor=here.actor)} if here.may("answer") \
-        else set()
+    answered = {answer.name for answer in saved.kept("answer", here.dataset.name, actor=here.actor)}
     for finding in here.card.findings:
         if finding.severity == "severe" and f"{finding.where}: {finding.what}"[:120] not in answered:
             st.warning(escaped(f"{finding.where}: {finding.what} {finding.fix}"), icon=ICONS["severe"])
@@ -103,10 +105,11 @@ def card(title: str, says: str = "") -> Iterator[None]:
         yield
 
 
-def show(chart: Chart, key: str, *, on_select: Callable[[], None] | None = None, modes: Sequence[str] = ("points",)) -> Any:
+def show(chart: Chart, key: str, *, on_select: Callable[[], None] | None = None,
+         modes: Sequence[Mode] = ("points",)) -> Any:
     """A chart on a card, with its data a click away; returns what is selected in it."""
     with card(chart.title, chart.says):
-        picked = st.plotly_chart(chart.figure, key=key, on_select=on_select or "ignore", selection_mode=tuple(modes),
+        picked = st.plotly_chart(chart.figure, key=key, on_select=on_select or "ignore", selection_mode=modes,
                                  alt=chart.alt or f"{chart.title}. {chart.says}",
                                  config={"displaylogo": False, "displayModeBar": on_select is not None,
                                          "scrollZoom": False})

@@ -1,4 +1,4 @@
-"""The colours, once: what each means, in light and in dark. Risk and segments are told apart by colour-blind readers too."""
+"""The colours, once: what each means, in light and in dark. Colour-blind readers tell risk and segments apart too."""
 
 from __future__ import annotations
 

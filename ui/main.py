@@ -24,6 +24,7 @@ def main() -> None:
     actor = session.signed_in()
     if actor is None:
         _nobody()
+        return
     st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
     here = _choose(actor)
     state.stand(here)
@@ -37,19 +38,17 @@ def _nobody() -> None:
     st.navigation([st.Page(session.to_sign_in, url_path=screen.url, title="Sign in") for screen in SCREENS],
                   position="hidden")
     session.to_sign_in()
-    st.stop()
 
 
 def _choose(actor: Actor) -> Here | None:
-    """The dataset and the run looked at, from the address or the two lists at the side; None while nothing is scored."""
+    """The dataset and run looked at, from the address or the lists at the side; None while nothing is scored."""
     names = [found["name"] for found in engine.describe_datasets(actor) if found["runs"]]
     if not names:
         return None
     with st.sidebar:
         name = st.selectbox("Dataset", names, key="dataset", bind="query-params", persist_state=None)
-        runs = [run["run_id"] for run in reversed(engine.describe_runs(name, actor))]
-        words = {run["run_id"]: _run_words(run) for run in engine.describe_runs(name, actor)}
-        chosen = st.selectbox("Scored as of", runs, key=f"run_{name}", format_func=lambda run: words[run])
+        words = {run["run_id"]: _run_words(run) for run in reversed(engine.describe_runs(name, actor))}
+        chosen = st.selectbox("Scored as of", list(words), key=f"run_{name}", format_func=lambda run: words[run])
     with told():
         scope = insight.scope(name, chosen)
         return Here(actor, scope, state.card_of(name, scope.run.model_id))

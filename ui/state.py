@@ -74,16 +74,15 @@ def answer(function: Callable[P, R], *args: P.args, **more: P.kwargs) -> R:
     Give the actor as an argument where the function takes one: what one role may see is never shown to another.
     """
     scope = next(part for part in args if isinstance(part, insight.Scope))
-    rest = tuple(part for part in args if part is not scope)
-    found: R = _answer(f"{function.__module__}.{function.__qualname__}", scope.dataset.name, scope.key, rest,
-                       dict(more), function, args)
+    told = (function.__module__, function.__qualname__, scope.dataset.name, scope.key,
+            *(part for part in args if part is not scope), more)
+    found: R = _answer(told, lambda: function(*args, **more))
     return found
 
 
 @st.cache_data(max_entries=MOST_ANSWERS, ttl="12h", max_size="1GB", show_spinner=False)
-def _answer(name: str, dataset: str, key: str, rest: Any, more: dict[str, Any], _function: Callable[..., Any],
-            _args: Any) -> Any:
-    return _function(*_args, **more)
+def _answer(key: tuple[Any, ...], _asked: Callable[[], Any]) -> Any:  # noqa: ARG001
+    return _asked()
 
 
 @st.cache_resource(max_entries=8, ttl="12h", show_spinner=False)

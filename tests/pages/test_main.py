@@ -1,0 +1,32 @@
+"""Navigation: who sees which screens, and what the app says before there are data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.schema import Actor
+from tests.pages.app import healthy, open_app, words
+from ui.navigation import SCREENS, offered
+
+
+def test_an_executive_sees_no_customer_and_no_admin() -> None:
+    urls = {screen.url for screen in offered(Actor("eve", "executive"), scored=True)}
+    assert urls == {"overview", "segments", "recovery", "model", "data", "account"}
+
+
+def test_only_an_admin_sees_admin() -> None:
+    seen = {role: "admin" in {s.url for s in offered(Actor("x", role), True)} for role in ("marketer", "manager", "admin")}
+    assert seen == {"marketer": False, "manager": False, "admin": True}
+
+
+def test_every_screen_has_its_file_and_its_own_address() -> None:
+    assert all(screen.path.is_file() and screen.path.is_absolute() for screen in SCREENS)
+    assert len({screen.url for screen in SCREENS}) == len(SCREENS)
+
+
+def test_without_data_the_app_says_how_to_begin(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = healthy(open_app(monkeypatch, "manager"))
+    assert not app.sidebar.selectbox, "There is nothing to choose from."
+    assert "upload" in words(app).lower() or "bring" in words(app).lower()

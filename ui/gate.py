@@ -1,0 +1,3 @@
+"""Sign-in at the ASGI door."""
+MIDDLEWARE: list = []
+ROUTES: list = []
