@@ -400,7 +400,7 @@ def _work(source: Path, first: int, told: Any) -> None:
 def test_a_kill_at_any_moment_leaves_the_last_good_state(home: Path, source: Path) -> None:
     """Writers are killed at random moments; each time what was told to be done is there, whole, and current."""
     forked, chance = multiprocessing.get_context("fork"), random.Random(7)
-    told = forked.Value("i", -1)
+    told = forked.Value("i", -1, lock=False)  # a killed writer would keep the lock
     for kills in range(16):
         worker = forked.Process(target=_work, args=(source, told.value + 1, told))
         worker.start()

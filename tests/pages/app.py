@@ -31,7 +31,8 @@ def open_app(monkeypatch: pytest.MonkeyPatch, role: str = "manager", page: str =
 
 def words(app: AppTest) -> str:
     """Everything the screen says, as one text."""
-    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error, app.success)
+    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error,
+             app.success)
     metrics = [f"{metric.label} {metric.value} {metric.delta}" for metric in app.metric]
     return "\n".join([*(element.value for kind in kinds for element in kind), *metrics])
 

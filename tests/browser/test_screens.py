@@ -1,0 +1,51 @@
+"""Every screen as its reader sees it: both themes, desk and phone; nothing broken, nothing foreign, readable by all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.browser.sight import Sight
+from ui.navigation import SCREENS
+
+PICTURES = Path(__file__).resolve().parents[2] / ".screenshots"
+DATASETS = ("demo-telecom", "demo-shop")
+ADDRESSES = {screen.url: "/" if screen.url == "overview" else f"/{screen.url}" for screen in SCREENS}
+STREAMLITS_OWN = {"list", "listitem", "svg-img-alt"}  # its navigation and the sparklines of its metrics
+WIDTHS = {"desk": 1440, "phone": 390}
+
+
+@pytest.fixture(scope="module", params=[(theme, size) for theme in ("light", "dark") for size in WIDTHS], ids="-".join)
+def window(request: pytest.FixtureRequest, looking: Callable[..., Sight]) -> Sight:
+    """A window in one theme and width, signed in as the admin."""
+    theme, size = request.param
+    sight = looking("admin", theme=theme, width=WIDTHS[size])
+    sight.name = f"{theme}-{size}"  # type: ignore[attr-defined]
+    return sight
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_a_screen_is_sound(window: Sight, url: str, dataset: str) -> None:
+    window.errors.clear()
+    window.go(f"{ADDRESSES[url]}?dataset={dataset}")
+    window.picture(PICTURES / dataset / f"{url}-{window.name}.png")  # type: ignore[attr-defined]
+    assert window.page.locator('[data-testid="stException"]').count() == 0, window.text()[:500]
+    assert window.overflow() <= 0, "Something reaches beyond the right edge."
+    assert window.errors == []
+    assert window.foreign == []
+    assert len(window.text()) > 200, "The screen is empty."
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_a_screen_can_be_read_by_everyone(looking: Callable[..., Sight], url: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    sight = looking("admin").go(ADDRESSES[url])
+    found = Axe().run(sight.page).response["violations"]
+    ours = {problem["id"]: [node["html"][:160] for node in problem["nodes"]][:3] for problem in found
+            if problem["id"] not in STREAMLITS_OWN}
+    sight.page.context.close()
+    assert ours == {}
