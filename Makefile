@@ -1,4 +1,4 @@
-# Holdfast. `make run` sets everything up and shows the demo companies; `make test` sets everything up and tests it.
+# Holdfast. `make run` sets everything up and opens the app on two demo companies; `make test` sets up and tests it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: run test quick check bench lock clean
 
 run: $(VENV)/.ready
-	@$(BIN)/python -m engine demo
+	@$(BIN)/python -m ui serve --demo
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest

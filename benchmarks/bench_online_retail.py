@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.backtest import Backtest, backtest
 from benchmarks.common import Row, clock
 from engine.data.adapters import read
 from engine.data.labels import snapshot
-from engine.prediction.backtest import Backtest, backtest
 from engine.prediction.metrics import roc_auc
 from engine.prediction.timely import boosted, lightgbm_temporal
 from engine.schema import Dataset, Snapshot, Window

@@ -7,25 +7,30 @@ from datetime import datetime
 from typing import Any
 
 from engine import catalog, jobs, reports, state
+from engine.backup import back_up, finish_restore, restore
+from engine.briefing import digest
 from engine.data.adapters import ADAPTERS
 from engine.data.demo import DEMOS
 from engine.decision.playbooks import playbook
+from engine.erasure import erase_customer, erase_dataset
 from engine.errors import DataError, EngineError, Infeasible, Refused
 from engine.permissions import allow, may
-from engine.pipeline import learn, onboard, predict, report_of, run, run_demos, score, score_file
+from engine.pipeline import learn, onboard, predict, report_of, run, run_demos, score, score_file, train
 from engine.prediction import store
 from engine.prediction.model import Model
 from engine.prediction.money import LtvSettings
 from engine.prediction.settings import Settings
 from engine.prediction.thresholds import Line
+from engine.progress import Progress
 from engine.schema import Actor, Dataset, Estimate, Finding, ModelCard, Table, dictionary, jsonable
 
 __all__ = [
     "ADAPTERS", "DEMOS", "Actor", "DataError", "Dataset", "EngineError", "Estimate", "Finding", "Infeasible",
-    "Line", "LtvSettings", "ModelCard", "Refused", "Settings", "Table", "audit_log", "cancel_job",
-    "describe_datasets", "describe_jobs", "describe_models", "describe_runs", "dictionary", "jsonable", "learn",
-    "may", "model_card", "onboard", "open_model", "playbook", "predict", "promote", "report_of", "rollback", "run", "run_demos", "score", "score_file",
-    "start_job",
+    "Line", "LtvSettings", "ModelCard", "Refused", "Settings", "Table", "audit_log", "back_up", "cancel_job",
+    "describe_datasets", "describe_jobs", "describe_models", "describe_runs", "describe_versions", "dictionary",
+    "digest", "erase_customer", "erase_dataset", "finish_restore", "jsonable", "learn", "may", "model_card",
+    "onboard", "open_model", "playbook", "predict", "promote", "rejected_file", "report_of", "restore", "rollback",
+    "run", "run_demos", "score", "score_file", "start_job", "train",
 ]
 
 
@@ -47,6 +52,21 @@ def describe_runs(name: str, actor: Actor) -> list[dict[str, Any]]:
     allow(actor, "models")
     catalog.dataset(name)
     return reports.of_runs(catalog.runs(name))
+
+
+def describe_versions(name: str, actor: Actor) -> list[dict[str, Any]]:
+    """Each of the dataset's versions, the newest first: what was read, found, rejected, and erased since."""
+    allow(actor, "datasets")
+    return reports.of_versions(name)
+
+
+def rejected_file(name: str, version: str, *, actor: Actor, now: datetime) -> bytes:
+    """The rows that could not be taken, each with its reason, as a CSV file that no spreadsheet executes."""
+    allow(actor, "contact")
+    allow(actor, "export")
+    written, rows = reports.rejected_csv(catalog.dataset(name, version))
+    state.record(actor, "export", name, now, {"rejected": rows, "version": version})
+    return written
 
 
 def model_card(name: str, model_id: str) -> ModelCard:
@@ -76,11 +96,13 @@ def rollback(name: str, *, actor: Actor, now: datetime) -> str:
     return restored
 
 
-def audit_log(limit: int, actor: Actor) -> list[Mapping[str, Any]]:
-    """Who did what, the newest first."""
+def audit_log(limit: int, actor: Actor, customer_id: str | None = None, *, verb: str | None = None,
+              who: str | None = None, about: str | None = None, since: datetime | None = None) -> list[Mapping[str, Any]]:
+    """Who did what, the newest first; about one customer, of one verb, actor or subject, or since a moment."""
     allow(actor, "audit")
+    found = state.audit_log(limit, verb, customer_id, who=who, about=about, since=since)
     return [{"at": entry.at.isoformat(), "actor": entry.actor.id, "role": entry.actor.role, "verb": entry.verb,
-             "about": entry.about, "detail": entry.detail} for entry in state.audit_log(limit)]
+             "about": entry.about, "detail": entry.detail} for entry in found]
 
 
 def start_job(args: Sequence[str], dataset: str, *, actor: Actor, now: datetime) -> dict[str, Any]:
@@ -88,10 +110,10 @@ def start_job(args: Sequence[str], dataset: str, *, actor: Actor, now: datetime)
     return _described(jobs.status(jobs.start(args, dataset, actor, now)))
 
 
-def describe_jobs(actor: Actor) -> list[dict[str, Any]]:
-    """The background jobs, the newest first, each with the step it is at."""
+def describe_jobs(actor: Actor, limit: int = 50) -> list[dict[str, Any]]:
+    """The background jobs, the newest first, each with the step it is at and how much of that and of all is done."""
     allow(actor, "jobs")
-    return [_described(job) for job in jobs.jobs()]
+    return [_described(job) for job in jobs.jobs(limit=limit)]
 
 
 def cancel_job(job_id: int, *, actor: Actor, now: datetime) -> dict[str, Any]:
@@ -101,7 +123,8 @@ def cancel_job(job_id: int, *, actor: Actor, now: datetime) -> dict[str, Any]:
 
 def _described(job: jobs.Job) -> dict[str, Any]:
     told = jobs.progress_of(job.id)
-    last = told[-1] if told else None
-    return {"job_id": job.id, "dataset": job.dataset, "command": " ".join(job.args), "status": job.status,
-            "at": job.at.isoformat(), "step": last.step if last else "", "done": last.done if last else 0,
-            "of": last.of if last else 0, "exit_code": job.exit_code, "error": job.error}
+    last = told[-1] if told else Progress("", 0, 0)
+    return {"job_id": job.id, "dataset": job.dataset, "verb": job.verb, "command": " ".join(job.args),
+            "actor": job.actor.id, "status": job.status, "at": job.at.isoformat(), "step": last.step,
+            "done": last.done, "of": last.of, "part": last.part, "share": last.share, "exit_code": job.exit_code,
+            "error": job.error}

@@ -15,10 +15,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import engine
-from engine import cards
+from engine import cards, insight, reports
+from engine.campaign.export import EXPORTERS
+from engine.insight.planned import CONTACT_LIST, STANDINGS
+from engine.insight.source import OPEN
+from engine.insight.worklist import ORDERS
 from engine.permissions import acting
-from engine.schema import jsonable
+from engine.progress import Progress
+from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS, jsonable
+from engine.version import version
 
+NARROWED = (("--segment", "segment", SEGMENTS), ("--risk", "churn_risk", RISK_BANDS), ("--tier", "ltv_tier", LTV_TIERS))
 Printed = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]
 
 
@@ -27,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        engine.finish_restore(acting(), _now())
         record, readable = asked.verb(asked)
     except engine.EngineError as problem:
         return _refuse(problem, asked.json)
@@ -68,10 +76,13 @@ def parser() -> argparse.ArgumentParser:
     """The command line's grammar: one sub-command per verb of the engine."""
     root = Grammar(prog="python -m engine", description="Holdfast: who will leave, what they are worth, why, and what "
                    "is worth doing about it.")
+    root.add_argument("--version", action="version", version=f"Holdfast {version()}")
     verbs = root.add_subparsers(required=True, metavar="VERB")
     _run_verb(verbs)
+    _train_verb(verbs)
     _predict_verb(verbs)
     _score_verb(verbs)
+    _export_verb(verbs)
     demo = _verb(verbs, "demo", _demo, "create the demo companies where absent, and run the pipeline on them")
     demo.add_argument("--seed", type=int, default=0)
     _verb(verbs, "datasets", _datasets, "list the datasets there are")
@@ -81,9 +92,20 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--rollback", action="store_true", help="go back to the production model before this one")
     runs = _verb(verbs, "runs", _runs, "list a dataset's scoring runs")
     runs.add_argument("--dataset", required=True)
+    report = _verb(verbs, "report", _report, "write the technical report: one HTML file with every chart, for reading")
+    report.add_argument("--dataset", required=True)
+    report.add_argument("--run", help="a scoring run; the current one when left out")
+    report.add_argument("--output", required=True, type=Path, help="an .html file")
+    _digest_verb(verbs)
     audit = _verb(verbs, "audit", _audit, "show who did what, the newest first")
     audit.add_argument("--limit", type=int, default=20)
+    audit.add_argument("--customer-id", help="only what was done about this customer")
+    _erase_verb(verbs)
     _job_verbs(verbs)
+    backup = _verb(verbs, "backup", _backup, "write datasets, models and state to one file")
+    backup.add_argument("--output", required=True, type=Path, help="a .zip file")
+    restore = _verb(verbs, "restore", _restore, "put everything back as it was when a backup was made")
+    restore.add_argument("--input", required=True, type=Path, help="a backup of your own: its models are programs")
     _verb(verbs, "dictionary", _dictionary, "print the data dictionary in Markdown")
     return root
 
@@ -96,6 +118,17 @@ def _run_verb(verbs: Any) -> None:
     run.add_argument("--mapping", type=Path, help="the TOML mapping that the adapter 'table' needs")
     run.add_argument("--as-of", type=_moment, help="the day the file was drawn, YYYY-MM-DD")
     run.add_argument("--horizon-days", type=int, help="the label's window")
+    _learning_options(run)
+    run.add_argument("--currency", help="ISO code of the money in the file")
+
+
+def _train_verb(verbs: Any) -> None:
+    train = _verb(verbs, "train", _train, "learn anew from a dataset that is there, and score every customer")
+    train.add_argument("--dataset", required=True)
+    _learning_options(train)
+
+
+def _learning_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--algorithm", default="", help="churn model; by the kind of data when left out")
     run.add_argument("--ltv", dest="ltv_algorithm", default="", help="LTV model; by the kind of data when left out")
     balance = run.add_mutually_exclusive_group()
@@ -104,7 +137,6 @@ def _run_verb(verbs: Any) -> None:
     _decision_options(run)
     run.add_argument("--overrule", action="append", default=[], metavar="COLUMN",
                      help="use a column that the leakage audit quarantined")
-    run.add_argument("--currency", help="ISO code of the money in the file")
     run.add_argument("--seed", type=int, default=engine.Settings.seed)
     run.add_argument("--quick", action="store_true", help="fewer folds and replicates, for a first look")
 
@@ -135,6 +167,41 @@ def _score_verb(verbs: Any) -> None:
     score.add_argument("--input", required=True, type=Path, action="append")
     score.add_argument("--output", required=True, type=Path, help="a .csv or .parquet file")
     score.add_argument("--as-of", type=_moment)
+
+
+def _export_verb(verbs: Any) -> None:
+    export = _verb(verbs, "export", _export, "write a worklist to a file: whom to contact, with which step, and why")
+    export.add_argument("--dataset", required=True)
+    export.add_argument("--run", help="a scoring run; the current one when left out")
+    export.add_argument("--output", required=True, type=Path, help="a .csv or .xlsx file")
+    export.add_argument("--format", choices=sorted(EXPORTERS), help="by the file's ending when left out")
+    export.add_argument("--list", default=CONTACT_LIST, choices=[*STANDINGS, "everyone"], help="which worklist")
+    for option, column, names in NARROWED:
+        export.add_argument(option, action="append", default=[], dest=column, choices=names, metavar=option[2:].upper(),
+                            help=f"only these: {', '.join(names)}; repeat for more")
+    export.add_argument("--step", action="append", default=[], help="only this step of the playbook; repeat for more")
+    export.add_argument("--channel", action="append", default=[], help="only this channel; repeat for more")
+    export.add_argument("--least-margin", type=float, metavar="MONEY", help="only customers with this margin at risk")
+    export.add_argument("--agreed", action="store_true", help="only customers who agreed to be reached that way")
+    export.add_argument("--order", default="margin_at_risk", choices=list(ORDERS))
+    export.add_argument("--without-contact", action="store_true", help="leave names, addresses and numbers out")
+
+
+def _digest_verb(verbs: Any) -> None:
+    digest = _verb(verbs, "digest", _digest, "write the executive's digest: one page that prints on A4")
+    digest.add_argument("--dataset", required=True)
+    digest.add_argument("--run", help="a scoring run; the current one when left out")
+    digest.add_argument("--output", required=True, type=Path, help="an .html file")
+    digest.add_argument("--scenario", default="", help="a saved recovery scenario, instead of the defaults")
+    digest.add_argument("--budget", type=float, help="what may be invested in keeping customers")
+
+
+def _erase_verb(verbs: Any) -> None:
+    erase = _verb(verbs, "erase", _erase, "erase a dataset, or one of its customers, everywhere; there is no way back")
+    erase.add_argument("--dataset", required=True)
+    erase.add_argument("--customer-id", help="only this customer")
+    erase.add_argument("--reason", default="", help="kept in the audit log: no names, no addresses")
+    erase.add_argument("--yes", action="store_true", help="do it without asking")
 
 
 def _job_verbs(verbs: Any) -> None:
@@ -184,6 +251,11 @@ def _run(asked: argparse.Namespace) -> Printed:
     return report, cards.run
 
 
+def _train(asked: argparse.Namespace) -> Printed:
+    report = engine.train(asked.dataset, settings=_settings(asked), actor=acting(), now=_now(), progress=_progress)
+    return report, cards.run
+
+
 def _demo(asked: argparse.Namespace) -> Printed:
     reports = engine.run_demos(seed=asked.seed, actor=acting(), now=_now(), progress=_progress)
     return {"runs": reports}, lambda record: "\n\n".join(cards.run(report) for report in record["runs"])
@@ -198,6 +270,17 @@ def _score(asked: argparse.Namespace) -> Printed:
     report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of, actor=acting(),
                                now=_now(), progress=_progress)
     return report, cards.scored
+
+
+def _export(asked: argparse.Namespace) -> Printed:
+    scope = insight.scope(asked.dataset, asked.run)
+    values = {column: tuple(getattr(asked, column)) for _, column, _ in NARROWED}
+    ranges = {} if asked.least_margin is None else {"margin_at_risk": (asked.least_margin, OPEN)}
+    listing = insight.Listing(insight.Filters(values, ranges), "" if asked.list == "everyone" else asked.list, (),
+                              tuple(asked.step), tuple(asked.channel), asked.agreed, asked.order)
+    made = insight.export_file(scope, listing, asked.output, asked.format or "", actor=acting(), now=_now(),
+                               contact=not asked.without_contact)
+    return reports.of_export(scope, listing, made, asked.output), cards.exported
 
 
 def _datasets(_: argparse.Namespace) -> Printed:
@@ -229,10 +312,50 @@ def _runs(asked: argparse.Namespace) -> Printed:
     return record, lambda record: cards.listing(record["runs"], heads, "No scoring runs yet.")
 
 
+def _erase(asked: argparse.Namespace) -> Printed:
+    name, who = asked.dataset, asked.customer_id
+    whom = f"customer {who} of {name}" if who else f"the dataset {name} with its runs and models"
+    if not asked.yes and not _agrees(f"Erase {whom}? There is no way back."):
+        raise engine.EngineError("Nothing was erased. Say --yes to erase without being asked.")
+    more = {"reason": asked.reason, "actor": acting(), "now": _now()}
+    done = engine.erase_customer(name, who, **more) if who else engine.erase_dataset(name, confirm=name, **more)
+    return done, cards.erased
+
+
+def _agrees(question: str) -> bool:
+    """Whether the person at the terminal says yes; without a terminal nobody does."""
+    if not sys.stdin.isatty():
+        return False
+    print(f"{question} [yes/no] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
+def _report(asked: argparse.Namespace) -> Printed:
+    from ui.report import write  # the command line stands beside the screens and may draw with them
+
+    record = write(asked.dataset, asked.output, actor=acting(), now=_now(), run_id=asked.run)
+    return record, lambda record: (f"{record['charts']} charts, {record['bytes'] / 1e6:.1f} MB: {record['output']}\n"
+                                   f"{record['verdict']}")
+
+
+def _digest(asked: argparse.Namespace) -> Printed:
+    record = engine.digest(asked.dataset, asked.output, actor=acting(), now=_now(), run_id=asked.run,
+                           scenario=asked.scenario, budget=asked.budget)
+    return record, lambda record: f"{record['headline']}\n{record['recovery']['says']}\nThe digest: {record['output']}"
+
+
 def _audit(asked: argparse.Namespace) -> Printed:
     heads = {"at": "when", "actor": "who", "role": "role", "verb": "did", "about": "about"}
-    record = {"log": engine.audit_log(asked.limit, acting())}
+    record = {"log": engine.audit_log(asked.limit, acting(), asked.customer_id)}
     return record, lambda record: cards.listing(record["log"], heads, "Nothing yet.")
+
+
+def _backup(asked: argparse.Namespace) -> Printed:
+    return engine.back_up(asked.output, actor=acting(), now=_now()), cards.backup
+
+
+def _restore(asked: argparse.Namespace) -> Printed:
+    return engine.restore(asked.input, actor=acting(), now=_now()), cards.backup
 
 
 def _start(asked: argparse.Namespace) -> Printed:
@@ -266,12 +389,13 @@ def _table_markdown(table: engine.Table) -> str:
                       *rows])
 
 
-def _progress(step: str, done: int, of: int, seconds: float | None) -> None:
-    """One line on stderr when a step ends; where stderr is a terminal, also when it begins."""
-    if seconds is not None:
-        print(f"  {done:>2}/{of}  {step:<44} {seconds:7.1f} s", file=sys.stderr, flush=True)
+def _progress(now: Progress) -> None:
+    """One line on stderr when a step ends; where stderr is a terminal, also while it gets on."""
+    if now.seconds is not None:
+        print(f"  {now.done:>2}/{now.of}  {now.step:<44} {now.seconds:7.1f} s", file=sys.stderr, flush=True)
     elif sys.stderr.isatty():
-        print(f"  {done:>2}/{of}  {step} ...", end="\r", file=sys.stderr, flush=True)
+        share = f"{100 * now.part:3.0f} %" if now.part else "..."
+        print(f"  {now.done:>2}/{now.of}  {now.step} {share}", end="\r", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,15 @@ def scored(report: Mapping[str, Any]) -> str:
     return page.text
 
 
+def backup(record: Mapping[str, Any]) -> str:
+    """What is in a backup that was made or restored."""
+    undone = record.get("erasures_undone", 0)
+    lines = [f"{record['path']}: {record['files']:,} files, {record['bytes'] / 1e6:,.1f} MB, as of {record['made']}",
+             f"datasets: {', '.join(record['datasets']) or 'none'}", f"state: {record['state']}",
+             f"Erasures since then are undone ({undone}): erase again what was erased." if undone else ""]
+    return "\n".join(filter(None, lines))
+
+
 def listing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty: str) -> str:
     """A table of records: `columns` maps each field to its heading; `empty` is said when there are no rows."""
     page = _Page()
@@ -95,6 +104,27 @@ def listing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty
 
 def _finding(finding: Mapping[str, Any]) -> str:
     return f"{finding['severity']}: {finding['where']}: {finding['what']} {finding['fix']}".rstrip()
+
+
+def exported(report: Mapping[str, Any]) -> str:
+    """What an export took along, from the record that `export --json` prints."""
+    page = _Page()
+    page.headline((), report["synthetic"])
+    page.line(f"{plural(report['rows'], 'customer')} written to {report['output']}")
+    page.pairs([("List", report["list"]), ("Scoring run", report["run_id"]), ("SHA-256", report["sha256"])])
+    return page.text
+
+
+def erased(report: Mapping[str, Any]) -> str:
+    """What an erasure removed and what it leaves to do, from the record that `erase --json` prints."""
+    page = _Page()
+    page.line(f"Erased from {report['dataset']}:")
+    held = {"rows": report["rows"], "versions": len(report["versions"]), "scoring runs": report["runs"],
+            "raw files as a whole": len(report["raw"]), "uploads": report["uploads"], "jobs": report["jobs"],
+            "saved items": report["saved"]}
+    page.pairs([(f"{count:,}", name) for name, count in held.items() if count] or [("0", "rows")])
+    page.section("Mind", report["advice"])
+    return page.text
 
 
 class _Page:

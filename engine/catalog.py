@@ -8,7 +8,8 @@
     data/<dataset>/runs/<run_id>/                run.json, scores.parquet, reasons.parquet,
                                                  features.parquet (what the scores rest on, for comparison)
 
-Only receipt.json, in either folder, knows the clock and the actor; all else is the same bytes for the same input.
+Only receipt.json, in either folder, knows the clock and the actor; all else is the same bytes for the same input. A file
+that neither says nor is told (--as-of) when it was drawn is taken to be of today: then the day is part of the input.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from engine.errors import DataError, EngineError
 from engine.files import home, publish, read_record, short_hash, write_frame, write_record, write_text, writing
 from engine.schema import REASONS, SCORES, Actor, Dataset, Finding, Reading, Table
 
-SCORING = 2  # one more whenever the same model and data would be given other scores
+SCORING = 3  # one more whenever the same model and data would be given other scores
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED = frozenset({"playbooks"})
@@ -44,7 +45,10 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Run:
-    """One scoring: which version of which data, by which model, knowing what was known at `as_of`."""
+    """One scoring: which version of which data, by which model, knowing what was known at `as_of`.
+
+    looks_back: the model has learned from what came after `as_of`, so its scores there are no forecast made at the time.
+    """
 
     run_id: str
     dataset: str
@@ -53,12 +57,14 @@ class Run:
     as_of: datetime
     customers: int
     synthetic: bool
+    looks_back: bool = False
 
     @staticmethod
-    def of(dataset: Dataset, model_id: str, as_of: datetime, customers: int, rules: str = "") -> Run:
+    def of(dataset: Dataset, model_id: str, as_of: datetime, customers: int, rules: str = "",
+           looks_back: bool = False) -> Run:
         """The run with the id that its dataset version, model, moment and rules for action give it."""
         run_id = short_hash(dataset.name, dataset.version, model_id, as_of.isoformat(), rules, SCORING)
-        return Run(run_id, dataset.name, dataset.version, model_id, as_of, customers, dataset.synthetic)
+        return Run(run_id, dataset.name, dataset.version, model_id, as_of, customers, dataset.synthetic, looks_back)
 
     @property
     def folder(self) -> Path:
@@ -178,8 +184,27 @@ def dataset(name: str, version: str | None = None) -> Dataset:
 
 
 def datasets() -> list[Dataset]:
-    """Every dataset's current version, by name."""
-    return [dataset(name) for name in _names()]
+    """Every dataset's current version, by name; those that cannot be read are told by `aside`."""
+    found = [_readable(name) for name in _names()]
+    return [dataset for dataset in found if isinstance(dataset, Dataset)]
+
+
+def aside() -> dict[str, str]:
+    """By name, the folders that are no dataset in use, and why: damaged, or never used, since nothing was learned."""
+    found = {name: _readable(name) for name in _names()}
+    damaged = {name: why for name, why in found.items() if isinstance(why, str)}
+    left = [path for path in data_home().glob("*") if NAME.fullmatch(path.name) and path.name not in found]
+    unused = {path.name: "Its files were read, but nothing was learned from them." for path in left
+              if any(path.glob("[!.]*/dataset.json"))}
+    return dict(sorted({**damaged, **unused}.items()))
+
+
+def _readable(name: str) -> Dataset | str:
+    """The dataset, or why it cannot be read; one that vanishes at this very moment counts as the latter."""
+    try:
+        return dataset(name)
+    except (EngineError, FileNotFoundError) as problem:
+        return str(problem)
 
 
 def _names() -> list[str]:
@@ -218,6 +243,14 @@ def rejected(dataset: Dataset) -> pd.DataFrame:
 def raw(dataset: Dataset) -> list[Path]:
     """The sources as they came."""
     return sorted((_folder_of(dataset) / "raw").iterdir())
+
+
+def note_erasure(dataset: Dataset, called: str) -> None:
+    """Note with a version the pseudonym of a customer whom it holds no more; nothing happens when that is noted."""
+    path = _folder_of(dataset) / "dataset.json"
+    record: Dataset = read_record(path, Dataset)
+    if called not in record.erased:
+        write_record(path, replace(record, erased=(*record.erased, called)))
 
 
 def apart(dataset: Dataset, name: str) -> Path:

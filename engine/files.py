@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -109,11 +109,19 @@ def short_hash(*parts: object) -> str:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write the whole file or nothing: a reader sees the old bytes or the new ones, never a part."""
+    with whole(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that takes its place at the end, all of it, or not at all when an error comes first."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            aside.write_bytes(content)
+            with aside.open("wb") as file:
+                yield file
             _sync(aside)
             aside.replace(path)
             _sync(path.parent)

@@ -3,7 +3,7 @@
     data/.jobs/<id>/    progress.jsonl, stdout.json (the verb's one JSON object), stderr.log, exit (its exit code)
 
 A job lives while it holds its dataset's lock. The exit code is written by the shell that the verb runs in, so that it
-is known even when whoever started the job is gone.
+is known even when whoever started the job is gone. Jobs are nice: whoever looks at a screen meanwhile goes first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -36,8 +37,10 @@ from engine.state import JOBS, reader, record, writer
 __all__ = ["Job", "cancel", "dataset_lock", "jobs", "progress_of", "result", "start", "status", "wait"]
 
 COMMAND = (sys.executable, "-m", "engine")
-KEEP_EXIT_CODE = '"$@"; code=$?; echo $code > "$0.part" && mv "$0.part" "$0"; exit $code'
+KEEP_EXIT_CODE = 'nice -n 15 "$@"; code=$?; echo $code > "$0.part" && mv "$0.part" "$0"; exit $code'
 UNDER_WAY = ("queued", "running")
+BUG, SIGNALLED = 1, 128
+ERASED = "(erased)"
 TAIL_BYTES = 4000
 POLL_SECONDS = 0.05
 
@@ -135,7 +138,10 @@ def result(job_id: int) -> dict[str, Any]:
     job = status(job_id)
     if job.status != "done":
         raise EngineError(f"Job {job_id} has no result: it is {job.status}. {job.error}".rstrip())
-    found: dict[str, Any] = json.loads((job.folder / "stdout.json").read_text(encoding="utf-8"))
+    path = job.folder / "stdout.json"
+    if not path.is_file():
+        raise EngineError(f"What job {job_id} printed is gone: an erasure removed it. Start it again.")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
@@ -149,6 +155,51 @@ def cancel(job_id: int, actor: Actor, now: datetime, grace_seconds: float = 10.0
     if not _end(job, signal.SIGTERM, grace_seconds):
         _end(job, signal.SIGKILL, grace_seconds)
     return status(job_id)
+
+
+def forget(dataset: str) -> int:
+    """Remove the dataset's jobs and all they printed; returns how many. For whoever holds the dataset's lock."""
+    with writer() as connection:
+        gone = connection.scalars(sa.delete(JOBS).where(JOBS.c.dataset == dataset).returning(JOBS.c.id)).all()
+    for number in gone:
+        shutil.rmtree(data_home() / ".jobs" / str(number), ignore_errors=True)
+    return len(gone)
+
+
+def forget_customer(dataset: str, customer_id: str, texts: Sequence[str]) -> int:
+    """Take a customer out of the dataset's jobs: the id out of the arguments, and whatever printed one of the texts."""
+    with reader() as connection:
+        rows = [_job(row) for row in connection.execute(sa.select(JOBS)).all()]
+    mine = [_settled(job) for job in rows if dataset in (job.dataset, *job.args)]
+    return sum([_unnamed(job, customer_id) | _unprinted(job, texts) for job in mine])
+
+
+def _unnamed(job: Job, customer_id: str) -> bool:
+    args = [_without(word, customer_id) for word in job.args]
+    if args == list(job.args):
+        return False
+    with writer() as connection:
+        connection.execute(sa.update(JOBS).where(JOBS.c.id == job.id).values(args=args))
+    return True
+
+
+def _without(word: str, customer_id: str) -> str:
+    """The argument, or what stands for the id in it.
+
+    >>> _without("--customer-id=7", "7"), _without("7", "7"), _without("77", "7")
+    ('--customer-id=(erased)', '(erased)', '77')
+    """
+    option, _, value = word.rpartition("=")
+    return f"{option}={ERASED}" if option and value == customer_id else ERASED if word == customer_id else word
+
+
+def _unprinted(job: Job, texts: Sequence[str]) -> bool:
+    said = [form.encode() for text in texts for form in (text, json.dumps(text)[1:-1])]
+    held = [path for path in (job.folder / "stdout.json", job.folder / "stderr.log")
+            if path.is_file() and any(text in path.read_bytes() for text in said)]
+    for path in held:
+        path.unlink()
+    return bool(held)
 
 
 def wait(job_id: int, seconds: float) -> Job:
@@ -201,11 +252,23 @@ def _exit_code(job: Job) -> int | None:
 
 
 def _why(job: Job) -> str:
-    """The end of what the verb said on stderr, or what can be said without it."""
+    """What the verb asks for; or, where it could not say, what happened and what to do."""
+    if job.exit_code is None:
+        return "Its process vanished: it was killed, or the machine restarted. Start it again."
+    if job.exit_code == BUG:
+        return f"A bug stopped it, not your data. The log is at {job.folder / 'stderr.log'}."
+    if job.exit_code > SIGNALLED:
+        return (f"It was killed (signal {job.exit_code - SIGNALLED}), by hand or because memory ran out. Start it "
+                "again, when less else is running.")
+    return _refusal(job)
+
+
+def _refusal(job: Job) -> str:
+    """The error that the verb printed as JSON, or else the end of what it said on stderr."""
+    with suppress(OSError, ValueError, KeyError):
+        return str(json.loads((job.folder / "stdout.json").read_text(encoding="utf-8"))["error"])
     path = job.folder / "stderr.log"
-    said = path.read_bytes()[-TAIL_BYTES:].decode(errors="replace").strip() if path.is_file() else ""
-    vanished = "Its process vanished: it was killed, or the machine restarted. Start it again."
-    return "\n".join(filter(None, [said, vanished if job.exit_code is None else ""]))
+    return path.read_bytes()[-TAIL_BYTES:].decode(errors="replace").strip() if path.is_file() else ""
 
 
 def _update(job_id: int, **values: object) -> bool:

@@ -85,8 +85,9 @@ def sign(lock: int, holder: Holder) -> None:
 
 
 def _release(lock: int, path: Path) -> None:
-    """Let go of a held lock and leave no trace of it."""
-    path.unlink(missing_ok=True)
+    """Let go of a held lock and leave no trace of it; where its folder was moved away, the place is another's."""
+    if _is(lock, path):
+        path.unlink()
     os.close(lock)
     with suppress(OSError):  # a folder with anything in it stays
         path.parent.rmdir()

@@ -3,7 +3,9 @@
     onboard(sources)  -> Dataset, findings          read, check, register
     learn(dataset)    -> model_id                   audit, train, judge, store        (prediction/model.py)
     score(dataset)    -> Run                        SCORES and REASONS of every customer, kept
+    look_back(...)    -> Runs                       the same of earlier moments, by today's model
     run(sources)      -> all three, and what a person should know of them
+    train(dataset)    -> the last two, from the version that is there
     predict(...)      -> one customer's card        score_file(...) -> a new file's scores
 
 Every verb that changes or reveals something takes `actor` and is refused or recorded here, whoever calls it.
@@ -13,7 +15,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,8 @@ from engine import catalog, files, reports, state
 from engine.data import adapters
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS
-from engine.data.labels import windows_for
-from engine.decision.playbooks import Playbook, playbook, playbook_files
+from engine.data.labels import knows_from, windows_for
+from engine.decision.playbooks import Playbook, playbook_for
 from engine.errors import EngineError, choose
 from engine.locks import dataset_lock
 from engine.permissions import allow
@@ -34,11 +37,12 @@ from engine.prediction import store
 from engine.prediction.model import Model, Scored
 from engine.prediction.settings import Settings
 from engine.progress import Steps, Told
-from engine.schema import Actor, Dataset, Finding, ModelCard, plural
+from engine.schema import SCORES, Actor, Dataset, Finding, ModelCard, plural
 
 NOTHING: Mapping[str, Any] = {}
 DEFAULTS = Settings()
-STEPS = 9
+STEPS = 10
+LOOK_BACK_DAYS = (7, 30, 60, 90, 120, 150)
 
 
 def run(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
@@ -54,6 +58,23 @@ def run(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, adap
         kept = score(dataset, actor=actor, now=now, steps=steps, by=(model, card))
         catalog.use(dataset)
         store.promote(name, card.model_id)
+        look_back(dataset, actor=actor, now=now, steps=steps, by=(model, card))
+    return reports.of_run(dataset, card, kept, _steps_of(dataset), steps.seconds)
+
+
+def train(name: str, *, actor: Actor, now: datetime, settings: Settings = DEFAULTS,
+          progress: Told | None = None) -> dict[str, Any]:
+    """Learn anew from the dataset's current version and score every customer; returns what `run` returns."""
+    allow(actor, "train")
+    with dataset_lock(name, "train", actor, now):
+        steps, dataset = Steps(of=STEPS - 1, told=progress), catalog.dataset(name)
+        with steps("Check the data"):
+            found = (*catalog.findings(dataset), *checked(dataset))
+            gate(found)
+        model, card = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
+        kept = score(dataset, actor=actor, now=now, steps=steps, by=(model, card))
+        store.promote(name, card.model_id)
+        look_back(dataset, actor=actor, now=now, steps=steps, by=(model, card))
     return reports.of_run(dataset, card, kept, _steps_of(dataset), steps.seconds)
 
 
@@ -73,14 +94,16 @@ def onboard(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, 
             reading = adapters.read(sources, staged, adapter, name=name, observed_until=observed_until, now=now,
                                     options=options)
         with steps("Check the data"):
-            found = (*reading.findings, *_checked(reading.dataset))
+            found = (*reading.findings, *checked(reading.dataset))
             gate(found)
             dataset = catalog.register(reading, staged, sources, actor=actor, now=now, apart=apart, in_use=in_use)
+            if dataset.erased:  # the version was here before, and the files still hold whom it holds no more
+                found = (*catalog.findings(dataset), *checked(dataset))
     state.record(actor, "onboard", name, now, {"version": dataset.version})
     return dataset, found
 
 
-def _checked(dataset: Dataset) -> list[Finding]:
+def checked(dataset: Dataset) -> list[Finding]:
     """What the checks find; a dataset without a label is checked when it is scored."""
     return [] if dataset.label.kind == "none" else check(dataset, windows_for(dataset, n=1)[0])
 
@@ -106,18 +129,72 @@ def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None 
         model, card = by or production(dataset.name)
         scored = judge(model, card, dataset, dataset.observed_until)
     with steps("Keep the run"):
-        rules = _steps_of(dataset)
-        kept = catalog.Run.of(dataset, card.model_id, dataset.observed_until, len(scored.scores), repr(rules))
-        scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
-        catalog.save_run(kept, scores, reasons, scored.features, actor=actor, now=now)
+        kept = _keep(scored, dataset, card, actor, now)
     state.record(actor, "score", dataset.name, now, {"run_id": kept.run_id})
     return kept
+
+
+def _keep(scored: Scored, dataset: Dataset, card: ModelCard, actor: Actor, now: datetime,
+          in_use: bool = True) -> catalog.Run:
+    learned_until = catalog.dataset(dataset.name, card.version).observed_until
+    kept = catalog.Run.of(dataset, card.model_id, scored.as_of, len(scored.scores), repr(_steps_of(dataset)),
+                          looks_back=scored.as_of < learned_until)
+    scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
+    return catalog.save_run(kept, scores, reasons, scored.features, actor=actor, now=now, in_use=in_use)
+
+
+def look_back(dataset: Dataset, moments: Sequence[datetime] | None = None, *, actor: Actor, now: datetime,
+              steps: Steps | None = None, by: tuple[Model, ModelCard] | None = None) -> list[catalog.Run]:
+    """Score what was known at earlier moments, `by` a model or the production one; the current run stays current.
+
+    It is today's model, which has learned from the time since: its scores show how customers moved, not how well it
+    would have forecast (Run.looks_back). Without `moments`: of orders a week and one to five months back, as far as
+    there are 180 days of history before; of a snapshot the moments of the dataset's earlier versions, five at most.
+    """
+    allow(actor, "score")
+    kept = []
+    with dataset_lock(dataset.name, "look back", actor, now), (steps or Steps(of=1))("Look back") as part:
+        model, card = by or production(dataset.name)
+        earlier = _earlier(dataset, moments)
+        for done, (known, as_of) in enumerate(earlier, start=1):
+            if (scored := _judged_then(model, card, known, as_of)) is not None:
+                kept.append(_keep(scored, known, card, actor, now, in_use=False))
+            part(done, len(earlier))
+    if kept:
+        state.record(actor, "score", dataset.name, now, {"run_ids": [run.run_id for run in kept], "looks_back": True})
+    return kept
+
+
+def _judged_then(model: Model, card: ModelCard, known: Dataset, as_of: datetime) -> Scored | None:
+    """The scores of an earlier moment; None where its file lacks a column that the model asks for, or nobody was there."""
+    try:
+        scored = judge(model, card, known, as_of)
+    except EngineError:
+        return None
+    return scored if len(scored.scores) else None
+
+
+def _earlier(dataset: Dataset, moments: Sequence[datetime] | None) -> list[tuple[Dataset, datetime]]:
+    """The data that say what was known at each earlier moment, the earliest first."""
+    if dataset.kind == "snapshot":
+        versions = [catalog.dataset(dataset.name, version) for version in catalog.versions(dataset.name)]
+        known = {version.observed_until: version for version in versions if version.kind == "snapshot"}
+        wanted = sorted(at for at in known if at < dataset.observed_until and (moments is None or at in moments))
+        return [(known[at], at) for at in wanted[-len(LOOK_BACK_DAYS) + 1:]]
+    asked = [dataset.observed_until - timedelta(days=days) for days in LOOK_BACK_DAYS] if moments is None else moments
+    first = knows_from(dataset)
+    return [(dataset, at) for at in sorted(asked) if first <= at < dataset.observed_until]
 
 
 def production(name: str) -> tuple[Model, ModelCard]:
     """The dataset's production model and its card; its files are checked before anything of them is used."""
     catalog.dataset(name)
-    parts, card = store.load(name)
+    return opened(name)
+
+
+def opened(name: str, model_id: str | None = None) -> tuple[Model, ModelCard]:
+    """A model by its id, or the production model, and its card."""
+    parts, card = store.load(name, model_id)
     return Model.of(parts), card
 
 
@@ -125,8 +202,8 @@ def judge(model: Model, card: ModelCard, dataset: Dataset, as_of: datetime,
           only: Sequence[str] | None = None) -> Scored:
     """Scores and reasons of all customers or of `only` some, with the reason for which one is held back."""
     scored = prediction.score(model, dataset, as_of, only)
-    scored.scores["hold_back"] = hold_back(scored, card, _steps_of(dataset))
-    return scored
+    scores = scored.scores.assign(hold_back=hold_back(scored, card, _steps_of(dataset)))
+    return replace(scored, scores=scores[[name for name in SCORES.names if name in scores]])
 
 
 def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:
@@ -144,28 +221,41 @@ def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:
 
 def _steps_of(dataset: Dataset) -> Playbook:
     """The playbook of the dataset's sector; the shop's where the sector has none yet."""
-    return playbook(dataset.sector if dataset.sector in playbook_files() else "retail")
+    return playbook_for(dataset.sector)
 
 
-def predict(name: str, customer_id: str | None, *, actor: Actor, now: datetime,
-            seed: int | None = None) -> dict[str, Any]:
+def predict(name: str, customer_id: str | None, *, actor: Actor, now: datetime, seed: int | None = None,
+            run_id: str | None = None, by: tuple[Model, ModelCard] | None = None,
+            again: bool = False) -> dict[str, Any]:
     """One customer's card, computed now by the same functions as the batch; any customer when no id is given.
+
+    Args:
+        run_id: judge as that scoring run did: its version of the data, its moment and its model.
+        by: the model, already open.
+        again: the actor has this customer's card open and looks at it anew, which the log need not tell twice.
 
     Raises:
         EngineError: if the dataset does not know the customer, or knew too little to judge at its moment.
     """
     allow(actor, "predict")
-    dataset = catalog.dataset(name)
-    model, card = production(name)
+    dataset, as_of, (model, card) = _judged_as(name, run_id, by)
     who = customer_id or _anyone(name, np.random.default_rng(now.second if seed is None else seed))
-    if who not in dataset.frame().index:
-        raise EngineError(f"{name} has no customer {who!r}. Ids are compared as text, zeros included; try --random.")
-    scored = judge(model, card, dataset, dataset.observed_until, [who])
-    if scored.scores.empty:
-        raise EngineError(f"{name} knows customer {who!r}, but not enough to judge as of "
-                          f"{dataset.observed_until:%Y-%m-%d}: there is no order in the year before.")
-    state.record(actor, "predict", name, now, {"customer_id": who})
-    return reports.of_customer(dataset, card, scored, _steps_of(dataset))
+    if dataset.frame([who]).empty:
+        raise EngineError(f"{name} has no customer {who!r}. Ids are compared as text, zeros included.")
+    scored = judge(model, card, dataset, as_of, [who])
+    if not again:
+        state.record(actor, "predict", name, now, {"customer_id": who})
+    return reports.of_customer(dataset, card, scored, _steps_of(dataset), model)
+
+
+def _judged_as(name: str, run_id: str | None,
+               by: tuple[Model, ModelCard] | None) -> tuple[Dataset, datetime, tuple[Model, ModelCard]]:
+    """The data, the moment and the model of a run; the current ones without."""
+    if run_id is None:
+        dataset = catalog.dataset(name)
+        return dataset, dataset.observed_until, by or production(name)
+    run = catalog.run(name, run_id)
+    return catalog.dataset(name, run.version), run.as_of, by or opened(name, run.model_id)
 
 
 def _anyone(name: str, rng: np.random.Generator) -> str:
@@ -225,12 +315,22 @@ def _run_demo(name: str, seed: int, actor: Actor, now: datetime, settings: Setti
     if any(dataset.name == name for dataset in catalog.datasets()) and catalog.runs(name):
         return report_of(name, actor)
     demo = DEMOS[name]
-    with tempfile.TemporaryDirectory() as folder:
+    with dataset_lock(name, "demo", actor, now), tempfile.TemporaryDirectory() as folder:
         made = demo.write(Path(folder), seed, customers)
         options = {"synthetic": demo.synthetic, "currency": demo.currency, "sector": demo.sector,
                    "horizon_days": demo.horizon_days}
+        for until, sources in demo.earlier(Path(folder), seed, customers):
+            _keep_earlier(sources, name, made.adapter, until, options, actor, now)
         return run(made.sources, name=name, adapter=made.adapter, observed_until=made.observed_until, options=options,
                    settings=settings, apart={"truth": made.truth}, actor=actor, now=now, progress=progress)
+
+
+def _keep_earlier(sources: Sequence[Path], name: str, adapter: str, until: datetime, options: Mapping[str, Any],
+                  actor: Actor, now: datetime) -> None:
+    """Keep a file as it was at an earlier moment as a version to look back on; nobody learns from it."""
+    with catalog.staging(name) as staged:
+        reading = adapters.read(sources, staged, adapter, name=name, observed_until=until, now=now, options=options)
+        catalog.register(reading, staged, sources, actor=actor, now=now, in_use=False)
 
 
 def report_of(name: str, actor: Actor) -> dict[str, Any]:

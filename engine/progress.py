@@ -12,7 +12,6 @@ from pathlib import Path
 
 from engine.files import writing
 
-Told = Callable[[str, int, int, float | None], None]
 Part = Callable[[int, int], None]
 
 FILE = "HOLDFAST_PROGRESS"
@@ -31,13 +30,25 @@ class Progress:
     seconds: float | None = None
     part: float = 0.0
 
+    @property
+    def share(self) -> float:
+        """How much of the whole work is done [share 0..1], each step counted alike; 0 while nobody knows.
+
+        >>> Progress("Train", 1, 4, part=0.5).share
+        0.375
+        """
+        return min(1.0, (self.done + self.part) / self.of) if self.of else 0.0
+
+
+Told = Callable[[Progress], None]
+
 
 class Steps:
     """The steps of one piece of work, timed. `of` is how many there will be, 0 while nobody knows.
 
-    told: called with (step, done, of, seconds) when a step begins, gets on, and ends; seconds is None until it ends.
+    told: called when a step begins, gets on, and ends.
 
-    >>> steps = Steps(of=2, told=lambda step, done, of, seconds: print(f"{step}: {done} of {of}"))
+    >>> steps = Steps(of=2, told=lambda now: print(f"{now.step}: {now.done} of {now.of}"))
     >>> with steps("Read"):
     ...     pass
     Read: 0 of 2
@@ -64,7 +75,7 @@ class Steps:
         done = len(self.seconds)
         progress = Progress(step, done, max(self.of, done), seconds, part)
         if self.told:
-            self.told(step, done, progress.of, seconds)
+            self.told(progress)
         if self._file:
             _append(self._file, progress)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,18 @@ from typing import Any
 import pandas as pd
 
 from engine import catalog
-from engine.decision.playbooks import LEAVE_ALONE, Playbook, Treatment
-from engine.prediction import store
-from engine.prediction.model import Scored
-from engine.schema import SEGMENTS, Dataset, Finding, ModelCard, Reading, jsonable
+from engine.data.features import feature_columns
+from engine.campaign import export
+from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Treatment
+from engine.insight.handover import Export, described
+from engine.insight.source import Scope
+from engine.insight.worklist import Listing
+from engine.prediction import portrait, store
+from engine.prediction.model import Model, Scored
+from engine.schema import SEGMENTS, Column, Dataset, Finding, ModelCard, Reading, jsonable
 
 DRIVERS = 3
+CELL = r"(?:: |(?<=customer) )(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[-+.\de]+(?= is))"
 
 
 def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
@@ -43,12 +50,16 @@ def _subject(name: str, card: ModelCard) -> str:
 
 
 def notes(dataset: Dataset, card: ModelCard, book: Playbook) -> list[str]:
-    """What a reader must know: the card's notes, and what was assumed about sector and currency."""
+    """What a reader must know: the card's notes, and what was assumed about sector and currency, what could not be heeded."""
     told = list(card.notes)
     if book.sector != dataset.sector:
         told.append(f"The sector {dataset.sector!r} has no playbook; the next steps are those of {book.sector}.")
     if not dataset.currency:
         told.append("The data do not name their currency; money is in the file's own unit (--currency names it).")
+    needed = book.minimum_tenure_column
+    if needed and needed not in [column.name for column in feature_columns(dataset)]:
+        told.append(f"The playbook leaves customers below {book.minimum_tenure_months:g} months of tenure alone, but the "
+                    f"data have no {needed}: nobody is held back for being new.")
     return told
 
 
@@ -81,8 +92,13 @@ def where(dataset: Dataset, card: ModelCard, kept: catalog.Run) -> dict[str, str
             "model": str(store.models_home() / dataset.name / card.model_id)}
 
 
-def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playbook) -> dict[str, Any]:
-    """One customer's card: who leaves, when, worth what, why, and the next steps."""
+def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playbook, model: Model) -> dict[str, Any]:
+    """One customer's card: who leaves, when, worth what, why, and the next steps.
+
+    way: how the chance comes about (portrait.way); ahead: the months to come (portrait.months_ahead); bands: from
+    which chance on a risk is MEDIUM and HIGH; unseen: values that no training customer had; options: every treatment
+    of the playbook with why it is advised or not.
+    """
     row = scored.scores.iloc[0]
     reasons = scored.reasons.sort_values("rank")
     known = {str(name): value for name, value in scored.known.iloc[0].items()}
@@ -92,6 +108,9 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
         "predicted_ltv": row["expected_ltv"], "risk_score": row["risk_score"],
         "drivers": reasons[["feature", "value", "contribution", "words"]].to_dict("records"),
         "actions": [_action(step) for step in actions],
+        "options": _options(book, actions, dataset, row, known),
+        "way": portrait.way(model, scored, dataset.currency), "ahead": portrait.months_ahead(model, dataset, scored),
+        "threshold": card.threshold, "bands": model.churn.cuts, "unseen": portrait.unseen(model, scored),
         "dataset": dataset.name, "version": dataset.version, "synthetic": dataset.synthetic,
         "currency": dataset.currency, "horizon_days": dataset.label.horizon_days, "label": dataset.label.words,
         "as_of": scored.as_of.isoformat(), "model_id": card.model_id, "usable": card.usable,
@@ -102,6 +121,33 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
 
 def _action(step: Treatment) -> dict[str, Any]:
     return {"name": step.name, "words": step.words, "channel": step.channel, "contact_cost": step.contact_cost}
+
+
+def _options(book: Playbook, advised: Sequence[Treatment], dataset: Dataset, row: pd.Series,
+             known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The advised steps in order, then all others, each with why it is not advised."""
+    named = [step.name for step in advised]
+    others = [step for name, step in book.treatments.items() if name not in named]
+    why = {step.name: "" if rank == 0 else "Fits too; a later step of the same plan."
+           for rank, step in enumerate(advised)}
+    return [{**_action(step), "advised": step.name in named,
+             "why": why.get(step.name) if step.name in named else _why_not(step, dataset, row, known)}
+            for step in (*advised, *others)]
+
+
+def _why_not(step: Treatment, dataset: Dataset, row: pd.Series, known: Mapping[str, Any]) -> str:
+    """The first reason against a treatment."""
+    if row["has_left"] == 1:
+        return "The customer has left already."
+    if step.name == WIN_BACK:
+        return "Only for customers who have left."
+    if row["hold_back"]:
+        return str(row["hold_back"])
+    titles = {column.name: column.title for column in dataset.columns}
+    for column, allowed in step.only_if.items():
+        if column in known and known[column] not in allowed:
+            return f"{titles.get(column, column)} is {known[column]}; this is for {' or '.join(map(str, allowed))}."
+    return f"Not in the plan of {row['segment']}."
 
 
 def with_reasons(scored: Scored) -> pd.DataFrame:
@@ -128,12 +174,48 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
     return list(dict.fromkeys(findings))
 
 
+def of_export(scope: Scope, listing: Listing, made: Export, output: Path) -> dict[str, Any]:
+    """What an export took along: of whom, how many rows, which columns, and the fingerprint in the audit log."""
+    return {"dataset": scope.dataset.name, "run_id": scope.run.run_id, "synthetic": scope.run.synthetic,
+            "list": described(listing), "rows": made.rows, "columns": list(made.columns), "sha256": made.sha256,
+            "output": str(output)}
+
+
 def of_datasets(datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
     """Each dataset's current version in a line."""
     return [{"name": d.name, "version": d.version, "adapter": d.adapter, "kind": d.kind, "sector": d.sector,
              "currency": d.currency, "customers": rows(d), "as_of": d.observed_until.date().isoformat(),
              "label": d.label.words, "horizon_days": d.label.horizon_days, "synthetic": d.synthetic,
              "sources": jsonable(d.sources), "runs": len(catalog.runs(d.name))} for d in datasets]
+
+
+def of_versions(name: str) -> list[dict[str, Any]]:
+    """Each of the dataset's versions in a line, the newest first, with its findings and why rows were rejected."""
+    current = catalog.dataset(name).version
+    found = [catalog.dataset(name, version) for version in reversed(catalog.versions(name))]
+    return [{"version": version.version, "current": version.version == current, "as_of": version.observed_until,
+             "customers": rows(version), "erased": len(version.erased), "sources": [s.name for s in version.sources],
+             **_received(version), "findings": catalog.findings(version), "rejected": of_rejected(version)}
+            for version in found]
+
+
+def _received(version: Dataset) -> dict[str, Any]:
+    receipt = catalog.receipt(version.customers.parent)
+    return {"at": receipt.at, "by": receipt.actor.id}
+
+
+def of_rejected(version: Dataset) -> list[dict[str, Any]]:
+    """Why rows were rejected and how many, the most frequent reason first; without the cells, which are customers'."""
+    reasons = catalog.rejected(version)["reason"].astype(str).str.replace(CELL, "", regex=True)
+    return [{"reason": str(reason), "rows": int(count)} for reason, count in reasons.value_counts().items()]
+
+
+def rejected_csv(version: Dataset) -> tuple[bytes, int]:
+    """The rejected rows as a file, and how many they are."""
+    frame, stream = catalog.rejected(version), io.BytesIO()
+    columns = [Column(name, "text", "", "As in the file") for name in frame]
+    count = export.write_csv(stream, columns, [frame], ())
+    return stream.getvalue(), count
 
 
 def rows(dataset: Dataset) -> int:

@@ -67,5 +67,35 @@ def forget(kind: str, dataset: str, name: str, *, actor: Actor) -> None:
         connection.execute(sa.delete(SAVED).where(_is(kind, dataset) & (SAVED.c.name == name)))
 
 
+def forget_dataset(dataset: str) -> int:
+    """Remove all that is kept about a dataset; returns how much. For the verb `erase`, which has asked who may."""
+    with state.writer() as connection:
+        return connection.execute(sa.delete(SAVED).where(SAVED.c.dataset == dataset)).rowcount
+
+
+def forget_customer(dataset: str, customer_id: str) -> int:
+    """Take a customer's id out of all that is kept about a dataset; returns from how much. For the verb `erase`."""
+    with state.writer() as connection:
+        rows = connection.execute(sa.select(SAVED).where(SAVED.c.dataset == dataset)).all()
+        held = [row for row in rows if _without(row.content, customer_id) != row.content]
+        for row in held:
+            connection.execute(sa.update(SAVED).where(_is(row.kind, dataset) & (SAVED.c.name == row.name))
+                               .values(content=_without(row.content, customer_id)))
+    return len(held)
+
+
+def _without(content: Any, customer_id: str) -> Any:
+    """The plain content without any entry or item that is the id.
+
+    >>> _without({"ids": ["7", "8"], "7": 1, "who": "7", "months": 7}, "7")
+    {'ids': ['8'], 'months': 7}
+    """
+    if isinstance(content, dict):
+        return {name: _without(item, customer_id) for name, item in content.items() if customer_id not in (name, item)}
+    if isinstance(content, list):
+        return [_without(item, customer_id) for item in content if item != customer_id]
+    return content
+
+
 def _is(kind: str, dataset: str) -> sa.ColumnElement[bool]:
     return (SAVED.c.kind == kind) & (SAVED.c.dataset == dataset)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +23,13 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from engine.errors import EngineError
 from engine.files import home, writing
+from engine.pseudonyms import pseudonym, pseudonymous
 from engine.schema import CONTACT, Actor, jsonable
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 HEAD = max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v[0-9]*.py"))
 BUSY_SECONDS = 30
-MIGRATION_LOCK = 4_653_846  # any number, the same in every process
+ONE_LOCK = 4_653_846  # any number, the same in every process
 
 METADATA = sa.MetaData(naming_convention={
     "ix": "ix_%(column_0_label)s", "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -46,6 +47,7 @@ AUDIT_LOG = sa.Table(
     sa.Column("verb", sa.String(80), nullable=False, index=True),
     sa.Column("about", sa.Text(), nullable=False),
     sa.Column("detail", sa.JSON(), nullable=False),
+    sa.Index(None, "actor", "verb", "at"),
     sqlite_autoincrement=True,
 )
 JOBS = sa.Table(
@@ -168,10 +170,11 @@ def _sqlite(address: sa.URL) -> Engine:
 
 
 def _prepare(connection: DBAPIConnection, _record: object) -> None:
-    """Leave transactions to `_begin`; a committed write survives a power cut (FULL), and readers do not wait (WAL)."""
+    """Leave transactions to `_begin`; a committed write survives a power cut (FULL), readers do not wait (WAL), and
+    what is deleted is overwritten."""
     assert isinstance(connection, sqlite3.Connection)
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -197,6 +200,12 @@ def reader(engine: Engine | None = None) -> Iterator[Connection]:
 
 def _alone(engine: Engine) -> AbstractContextManager[Any]:
     return _ONE_WRITER if engine.dialect.name == "sqlite" else nullcontext()
+
+
+def alone(connection: Connection) -> None:
+    """Let no other process write until this transaction of `writer` ends: what it counts decides what it writes."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ONE_LOCK)))
 
 
 @contextmanager
@@ -241,8 +250,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
     from alembic import command
 
     with writer(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        alone(connection)
         move = command.downgrade if to < (version or "") or to == "base" else command.upgrade
         move(alembic_config(connection), to)
 
@@ -266,9 +274,13 @@ def alembic_config(connection: Connection) -> Any:
 
 
 def record(actor: Actor, verb: str, about: str, now: datetime, detail: Mapping[str, Any] | None = None) -> AuditEntry:
-    """Add a line to the audit log. `about` names the dataset, model, job or customer id; never a contact field."""
+    """Add a line to the audit log. `about` names the dataset, model or job; never a customer.
+
+    A `customer_id` or `customer_ids` in the detail is kept as a keyed hash, since nothing is ever taken out of the log.
+    """
     plain = jsonable(detail or {})
     _no_contact(plain)
+    plain = pseudonymous(plain)
     row = {"at": now, "actor": actor.id, "role": actor.role, "verb": verb, "about": about, "detail": plain}
     with writer() as connection:
         number = connection.scalar(sa.insert(AUDIT_LOG).values(row).returning(AUDIT_LOG.c.id))
@@ -285,9 +297,27 @@ def _no_contact(detail: Any) -> None:
         _no_contact(item)
 
 
-def audit_log(limit: int = 100, verb: str | None = None) -> list[AuditEntry]:
-    """The newest lines of the audit log, newest first; of one verb when it is given."""
-    query = sa.select(AUDIT_LOG).order_by(AUDIT_LOG.c.id.desc()).limit(limit)
+def audit_log(limit: int = 100, verb: str | None = None, customer_id: str | None = None, *, who: str | None = None,
+              about: str | None = None, since: datetime | None = None) -> list[AuditEntry]:
+    """The newest lines of the audit log, newest first; of one verb, customer, actor or subject, or since a moment."""
+    log = AUDIT_LOG.c
+    customer = None if customer_id is None else pseudonym(customer_id)
+    given = {log.verb: verb, log.actor: who, log.about: about, log.detail["customer"].as_string(): customer}
+    asked = [column == value for column, value in given.items() if value is not None]
+    query = sa.select(AUDIT_LOG).where(*asked, *([log.at >= since] if since else []))
     with reader() as connection:
-        rows = connection.execute(query if verb is None else query.where(AUDIT_LOG.c.verb == verb)).all()
+        rows = connection.execute(query.order_by(log.id.desc()).limit(limit)).all()
     return [AuditEntry(row.id, row.at, Actor(row.actor, row.role), row.verb, row.about, row.detail) for row in rows]
+
+
+def scrub() -> bool:
+    """Shed from the database's own files what was deleted from its tables; False when readers at work prevented it."""
+    engine = opened()
+    if engine.dialect.name == "sqlite":
+        with _alone(engine), _reachable(engine), closing(engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    with _reachable(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in (JOBS, SAVED, AUDIT_LOG):
+            connection.exec_driver_sql(f"VACUUM {table.name}")
+    return True

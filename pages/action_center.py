@@ -1,1 +1,84 @@
-"""action_center."""
+"""Action Center: whom do we contact, with what, and which list leaves the building?"""
+
+import streamlit as st
+
+from engine.insight import Listing, worklist
+from engine.schema import money, plural
+from ui import action_parts as parts
+from ui.components import Kpi, card, empty, header, hint, kpis, told
+from ui.state import Here, answer, here
+
+ROWS = 25
+CALLED = 10
+
+
+def top_row(found: worklist.Tally, listing: Listing, currency: str) -> list[Kpi]:
+    """The whole list in four figures."""
+    total = found.total(listing)
+    return [
+        Kpi("On the list", f"{total.customers:,}", "Customers on the chosen list, all filters applied."),
+        Kpi("Margin at risk", money(total.margin_at_risk, currency), "Chance to leave x value if the customer stays, "
+            "summed; nothing for customers who have left already."),
+        Kpi("Contact cost", money(total.contact_cost, currency), "What contacting all of them costs, without offers."),
+        Kpi("No consent", f"{total.refused:,}", "Of those on the list, customers who have not agreed to be "
+            "reached through the channel of their step."),
+    ]
+
+
+def call_list(place: Here, listing: Listing) -> tuple[str, ...]:
+    """The customers to call today; returns their ids."""
+    found = answer(worklist.rows, place.scope, listing, place.actor, most=CALLED)
+    ids = tuple(found["customer_id"])
+    if not ids:
+        empty("Nobody is to be called.", "Widen the filters, or look at the whole list under To contact.")
+        return ids
+    st.subheader(f"{plural(len(ids), 'customer')} to call", anchor=False)
+    st.caption(f"Only those who agreed to be called. What happened lately is counted back from "
+               f"{place.scope.run.as_of:%d %b %Y}.")
+    parts.calls(found, parts.contacts(place, ids), place)
+    return ids
+
+
+def whole_list(place: Here, found: worklist.Tally, listing: Listing) -> tuple[str, ...]:
+    """The list, a page at a time; returns the ids that are ticked on all of its pages."""
+    with_contact = parts.contact_switch(place)
+    table = st.container()
+    page = parts.pages(found.total(listing).customers, ROWS)
+    rows = answer(worklist.rows, place.scope, listing, place.actor, start=ROWS * (page - 1), most=ROWS)
+    if rows.empty:
+        empty("Nobody is on this list.", "Widen the filters, or choose another list above.")
+        return ()
+    known = parts.contacts(place, tuple(rows["customer_id"])) if with_contact else None
+    with table:
+        ids = parts.table(rows, known, place, listing, page)
+    parts.by_step(found, listing, place.currency)
+    parts.by_rule(found, listing, place.currency)
+    return ids
+
+
+def screen(place: Here) -> None:
+    """Audience, list and export across the top; beneath, the customers."""
+    head, (audience, chosen, export) = st.container(), st.columns([1, 1.35, 1.15])
+    with audience, card("1 · Audience"):
+        base = parts.audience(place)
+    with chosen, card("2 · List"):
+        view, order = parts.view(), st.container()
+    with st.grid(5, min_column_width=150):
+        filters = parts.narrowed(base, place.currency)
+        found = answer(worklist.tally, place.scope, filters, place.actor)
+        listing = parts.means(found, parts.listed(filters, view))
+    with order:
+        listing = parts.ordered(found, listing)
+    listing = parts.segments(found, listing, place.currency)
+    with head:
+        header("Whom do we contact, and with what?", place, parts.sentence(found, listing, place.currency))
+        hint("actions", "Each customer has one step, from the playbook of your sector, and a reason. Tick rows to take "
+             "only those. Nothing leaves before you prepare an export.")
+        kpis(top_row(found, listing, place.currency))
+    picked = call_list(place, listing) if view == parts.CALLS else whole_list(place, found, listing)
+    with export, card("3 · Export"):
+        parts.export(place, listing, found.total(listing).customers, picked, view)
+
+
+with told():
+    screen(here())

@@ -1,1 +1,117 @@
-"""revenue_recovery."""
+"""Revenue Recovery: what would a retention campaign return, and what do we get for this budget?"""
+
+from typing import Any
+
+import streamlit as st
+
+from engine import insight, saved
+from engine.insight import Outcome, Simulation
+from engine.insight.overview import doubt
+from engine.schema import money, money_in_full
+from ui import recovery
+from ui.charts import recovery as charts
+from ui.components import Kpi, card, empty, escaped, header, hint, kpis, show, told
+from ui.state import answer, here
+
+MOST_COMPARED = 8
+SEGMENT_HEADS = {
+    "segment": "Segment", "contacted": "Contacted", "whole": "Of", "leavers": "Expected leavers",
+    "investment": "Investment", "saves": "Saves", "net": "Net return", "band": "90 % band", "roi": "ROI",
+    "pays_from": "All of it pays from",
+}
+SCENARIO_HEADS = {"scenario": "Scenario", "budget": "Budget", "investment": "Investment", "saves": "Saves",
+                  "net": "Net return", "roi": "ROI"}
+
+
+def top_row(total: Outcome, budget: float, currency: str) -> list[Kpi]:
+    """Investment, saves, net return and ROI, the last three with their bands."""
+    saves, net, roi = total.saves, total.net, total.roi
+    roi_band = f"90 % band {insight.percent(roi.low)} to {insight.percent(roi.high)}" if roi else "nothing is invested"
+    return [
+        Kpi("Investment", money(total.investment, currency), "Contacts, and the offers taken by those kept and by some "
+            "who would have stayed anyway.", band=f"of {money_in_full(budget, currency)} budget"),
+        Kpi("Expected saves", f"{saves.value:,.1f}", "Recovery rate x expected leavers among those contacted.",
+            band=f"90 % band {saves.low:,.0f} to {saves.high:,.0f}"),
+        Kpi("Net return", money(net.value, currency), "Margin kept less the investment.",
+            band=f"90 % band {money(net.low, currency)} to {money(net.high, currency)}"),
+        Kpi("ROI", insight.roi_words(total), "Net return / investment.", band=roi_band),
+    ]
+
+
+def segments_card(found: Simulation, currency: str) -> None:
+    """Each segment's part of the answer."""
+    rows = [{"segment": part.segment, "contacted": f"{part.customers:,.0f}", "whole": f"{whole.customers:,.0f}",
+             "leavers": f"{whole.leavers:,.1f}", **recovery.figures(part, currency),
+             "band": f"{money(part.net.low, currency)} to {money(part.net.high, currency)}",
+             "pays_from": insight.rate_words(whole.break_even)}
+            for part in found.segments for whole in [found.whole[part.segment]]]
+    with card("Segment by segment", "What the budget buys in each, and the share of its leavers that must be kept for "
+              "contacting all of it to pay."):
+        recovery.table(rows, SEGMENT_HEADS, "recovery_segments", "What the budget buys in each segment")
+
+
+def comparison(found: Simulation, kept: list[saved.Saved], cells: Any) -> None:
+    """The saved scenarios beside what is set now, on the scores looked at."""
+    if not kept:
+        empty("No scenarios to compare yet.", "Save what is set now under a name, then change it and save again.")
+        return
+    names = [entry.name for entry in kept]
+    chosen = st.multiselect("Compare with", names, names[:MOST_COMPARED], key="recovery_compare",
+                            max_selections=MOST_COMPARED)
+    simulated = {"What is set now": found}
+    for entry in (entry for entry in kept if entry.name in chosen):
+        with told():
+            simulated[entry.name] = insight.simulate(cells, insight.Scenario.of(entry.content))
+    place, left, right = here(), *st.columns(2)
+    rows = [{"scenario": name, "budget": money_in_full(each.scenario.budget, place.currency),
+             **recovery.figures(each.total, place.currency)} for name, each in simulated.items()]
+    with left:
+        totals = {name: each.total for name, each in simulated.items()}
+        show(charts.compared(totals, place.currency, place.look), "recovery_compared")
+    with right, card("The same in figures", "Expected values; ROI is net return / investment."):
+        recovery.table(rows, SCENARIO_HEADS, "recovery_compared_rows", "Scenarios side by side")
+
+
+def pictures(found: Simulation) -> None:
+    """Which segments are refused, then the budget, the money's way and the break-even."""
+    place = here()
+    for segment, reason in found.refused.items():
+        st.warning(f"**{segment}**: no saves are credited. {escaped(reason)}", icon=":material/block:")
+    if not found.whole:
+        empty("Nobody to contact.", "Choose another segment.")
+        return
+    show(charts.budget(found, place.currency, place.look), "recovery_budget")
+    if found.total.customers:
+        show(charts.flow(found, place.currency, place.look), "recovery_flow")
+        show(charts.pays_from(found, place.currency, place.look), "recovery_pays")
+
+
+def main() -> None:
+    """Choose, simulate, show."""
+    place = here()
+    kept = saved.kept("scenario", place.dataset.name, actor=place.actor)
+    cells = answer(insight.recovery_cells, place.scope, doubt(place.card))
+    starts = answer(insight.recovery_starts, place.scope)
+    top, bar, row = st.container(), st.container(horizontal=True, vertical_alignment="bottom"), st.container()
+    left, right = st.columns([1, 2])
+    with bar:
+        recovery.choose_scenario(place, kept)
+        budget = recovery.choose_budget(place)
+        actions = st.container(horizontal=True, vertical_alignment="bottom", width="content")
+    with left:
+        scenario = recovery.choose(place, starts, budget)
+    found = insight.simulate(cells, scenario)
+    with actions:
+        recovery.keep_scenario(place, scenario)
+    with top:
+        header("What would a campaign bring back?", place, insight.recovery_sentence(found, place.currency))
+        hint("recovery", "Move a slider and see what changes. A rate is an assumption unless it says what measured it.")
+    with row:
+        kpis(top_row(found.total, budget, place.currency))
+    with right:
+        pictures(found)
+    segments_card(found, place.currency)
+    comparison(found, kept, cells)
+
+
+main()

@@ -84,3 +84,15 @@ def own_companies(companies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOLDFAST_HOME", str(place))
     monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
     return place
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bcrypt at its lowest cost, for tests that hash a hundred times."""
+    import bcrypt
+
+    from ui import passwords
+
+    salt = bcrypt.gensalt
+    monkeypatch.setattr(bcrypt, "gensalt", lambda: salt(4))
+    passwords._nobodys.cache_clear()

@@ -16,8 +16,9 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
+from benchmarks.backtest import backtest
 from engine.errors import EngineError
-from engine.prediction.backtest import backtest, base_rates, season_shift, shifted
+from engine.prediction.season import base_rates, moved, season_shift
 from engine.prediction.timely import Rhythm, Views, lightgbm_temporal
 from engine.schema import Column, Snapshot, Window
 
@@ -103,9 +104,9 @@ def test_the_season_is_last_years_rate_over_that_of_all_windows() -> None:
     moments = pd.DatetimeIndex([START, START + timedelta(days=91), START + timedelta(days=182)])
     rates = pd.DataFrame({"rows": [100, 100, 200], "rate": [0.2, 0.6, 0.6]}, index=moments)
     assert season_shift(rates, START + timedelta(days=364)) == pytest.approx(np.log(0.25))
-    assert season_shift(rates, START + timedelta(days=364 + 15)) == pytest.approx(np.log(0.25))
-    assert season_shift(rates, START + timedelta(days=364 + 16)) == 0.0
-    assert shifted(np.array([0.5]), float(np.log(0.25))) == pytest.approx([0.2])
+    assert season_shift(rates, START + timedelta(days=364 + 23)) == pytest.approx(np.log(0.25))
+    assert season_shift(rates, START + timedelta(days=364 + 24)) == 0.0
+    assert moved(np.array([0.5]), float(np.log(0.25))) == pytest.approx([0.2])
 
 
 def test_a_seasonal_world_is_calibrated_by_last_year(rng: np.random.Generator) -> None:

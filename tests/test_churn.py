@@ -195,6 +195,32 @@ def test_the_report_measures_cures_rivals_and_stress() -> None:
     assert by_name["as it is", 0.0] == pytest.approx(report.metrics["model"]["roc_auc"].value)
 
 
+def test_the_report_holds_what_a_movable_threshold_and_the_rule_beside_it_need() -> None:
+    options = ChurnOptions(folds=3, repeats=2, replicates=2, draws=60, comparison=False, stress=False,
+                           balance_effect=False)
+    model, report = train_churn(company(1), seed=1, options=options)
+    rows = report.out_of_fold[report.out_of_fold["repeat"] == 0]
+    told = report.detail["thresholds"]
+    at = told["threshold"].index(model.threshold)
+    flagged = rows["probability"] >= model.threshold
+    assert (told["flagged"][at], told["caught"][at]) == (flagged.sum(), rows["y"][flagged].sum())
+    assert (told["customers"], told["leavers"]) == (len(rows), rows["y"].sum())
+    assert report.detail["rule_curves"]["roc"]["recall"][-1] == 1.0
+    difference, alone = report.detail["minus_rule"]["roc_auc"], report.metrics["rule"]["roc_auc"].value
+    assert difference.low <= difference.value <= difference.high
+    assert difference.value == pytest.approx(report.metrics["model"]["roc_auc"].value - alone, abs=0.02)
+
+
+@pytest.mark.slow
+def test_a_model_that_is_none_of_the_rivals_stands_among_them() -> None:
+    options = ChurnOptions(folds=3, repeats=1, replicates=2, draws=30, stress=False, balance_effect=False)
+    _, report = train_churn(company(1, n=400), "vote", seed=1, options=options)
+    assert len(report.detail["benchmark"]) == 7
+    own = report.detail["benchmark"]["vote"]
+    assert own["minus_model"]["roc_auc"].value == 0.0
+    assert own["metrics"]["roc_auc"].value == pytest.approx(report.metrics["model"]["roc_auc"].value)
+
+
 def test_the_vote_is_the_weighted_mean_of_its_members() -> None:
     snapshot = company(1, n=200)
     model = vote(1).fit(snapshot.X, snapshot.y.to_numpy())

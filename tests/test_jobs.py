@@ -203,6 +203,14 @@ def _try_to_work(now: datetime, refused: list[str]) -> None:
         refused.append(str(error))
 
 
+def test_who_moved_the_folder_away_leaves_the_next_ones_lock_alone(home: Path, now: datetime) -> None:
+    with dataset_lock("acme", "erase", ANA, now):
+        (home / "data" / "acme").rename(home / "data" / ".erased")
+        lock = locks.take("acme")
+    assert locks.is_held("acme"), "The lock of whoever came next was removed with ours."
+    os.close(lock)
+
+
 def test_an_error_lets_go_of_the_lock(home: Path, now: datetime) -> None:
     with pytest.raises(ZeroDivisionError), dataset_lock("acme", "run", ANA, now):
         raise ZeroDivisionError
@@ -294,17 +302,16 @@ def test_looking_does_not_disturb_taking(home: Path, now: datetime) -> None:
 
 def test_steps_are_told_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_PROGRESS", str(tmp_path / "progress.jsonl"))
-    told: list[tuple[str, int, int, float | None]] = []
-    steps = Steps(told=lambda *line: told.append(line))
+    heard: list[Progress] = []
+    steps = Steps(told=heard.append)
     with steps("Read"):
         time.sleep(0.01)
     with pytest.raises(ZeroDivisionError), steps("Train"):
         raise ZeroDivisionError
     [(name, seconds)] = steps.seconds
     assert name == "Read" and seconds >= 0.01
-    assert told == [("Read", 0, 0, None), ("Read", 1, 1, seconds), ("Train", 1, 1, None)]
-    lines = read_progress(tmp_path / "progress.jsonl")
-    assert [(line.step, line.done, line.of, line.seconds) for line in lines] == told
+    assert heard == [Progress("Read", 0, 0), Progress("Read", 1, 1, seconds), Progress("Train", 1, 1)]
+    assert read_progress(tmp_path / "progress.jsonl") == heard
 
 
 def test_a_line_in_the_making_is_left_alone(tmp_path: Path) -> None:

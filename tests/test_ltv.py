@@ -13,7 +13,19 @@ import pytest
 
 from engine.errors import EngineError
 from engine.prediction import ltv, ltv_metrics, regressors
-from engine.prediction.ltv_metrics import decile_error, deciles, estimate, gini, r2, spearman, total_error
+from engine.prediction.ltv_metrics import (
+    decile_error,
+    deciles,
+    density,
+    estimate,
+    gini,
+    greenwood,
+    kaplan_meier,
+    r2,
+    spearman,
+    survival_deciles,
+    total_error,
+)
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings, month_grid, split_by_survival
 from engine.prediction.orders_value import NEEDED as PURCHASED
 from engine.prediction.purchases import earlier_moments, history, stacked
@@ -299,6 +311,43 @@ def test_metrics_by_hand() -> None:
     tenths = np.repeat(np.arange(1.0, 11.0), 3)
     assert decile_error(tenths, 1.1 * tenths) == pytest.approx(0.1)
     assert deciles(tenths, tenths)["count"].tolist() == [3] * 10
+
+
+def test_deciles_intervals_hold_the_true_mean_for_one_row_a_customer_and_for_several() -> None:
+    """Each customer has a level of their own: with four rows each, rows taken as independent would promise too much."""
+    rng, held = np.random.default_rng(5), {1: [], 4: []}
+    for _ in range(60):
+        for rows in held:
+            owner = np.repeat(np.arange(400), rows)
+            predicted = np.repeat(rng.gamma(2.0, 10.0, 400), rows)
+            actual = predicted + np.repeat(rng.normal(0, 8, 400), rows) + rng.normal(0, 2, 400 * rows)
+            table = deciles(actual, predicted, owner)
+            held[rows] += ((table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])).tolist()
+    assert 0.90 <= np.mean(held[1]) <= 0.99
+    assert 0.90 <= np.mean(held[4]) <= 0.99
+
+
+def test_density_counts_every_row_once_and_puts_what_is_right_on_the_diagonal() -> None:
+    rng = np.random.default_rng(6)
+    actual = np.where(rng.random(900) < 0.4, 0.0, rng.gamma(1.5, 40.0, 900))
+    told = density(actual, actual)
+    counts = np.array(told["counts"])
+    assert counts.sum() == 900 == np.trace(counts)
+    assert counts[0, 0] >= 360 * 0.9, "who brings nothing is in the first bin"
+    assert told["edges"] == sorted(told["edges"]) and told["edges"][0] == 0.0
+    flat = density(np.zeros(5), np.zeros(5))
+    assert np.array(flat["counts"])[0, 0] == 5
+
+
+def test_survival_intervals_are_greenwoods() -> None:
+    """Hand-worked: of 4 at risk one leaves in month 1, of 3 one leaves in month 2, then one is last seen."""
+    tenure, left = np.array([1.0, 2.0, 2.0, 5.0]), np.array([1.0, 1.0, 0.0, 0.0])
+    assert kaplan_meier(tenure, left, 2)[-1] == pytest.approx(0.75 * 2 / 3)
+    assert greenwood(tenure, left, 2) == pytest.approx(0.5 * (1 / (4 * 3) + 1 / (3 * 2)) ** 0.5)
+    assert greenwood(np.ones(3), np.ones(3), 2) == 0.0, "when everyone has left nobody is unsure"
+    table = survival_deciles(np.arange(1.0, 101.0), np.ones(100), np.linspace(0.1, 0.9, 100), 12)
+    assert ((table["low"] <= table["actual"]) & (table["actual"] <= table["high"])).all()
+    assert table["low"].min() >= 0 and table["high"].max() <= 1
 
 
 def test_intervals_hold_what_they_promise() -> None:

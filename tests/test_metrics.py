@@ -86,3 +86,33 @@ def test_curves_end_where_everyone_is_contacted(drawn: tuple[np.ndarray, np.ndar
     assert drawn_curves["roc"]["recall"][-1] == drawn_curves["roc"]["false_positive_rate"][-1] == 1.0
     assert drawn_curves["lift"]["lift"][-1] == pytest.approx(1.0)
     assert drawn_curves["pr"]["precision"][-1] == pytest.approx(y.mean())
+
+
+def test_curves_share_ties_out_evenly() -> None:
+    """Everyone alike: whoever comes first in the file, the curve is the diagonal."""
+    y = np.array([1] * 20 + [0] * 80)
+    told = metrics.curves(y, np.full(100, 0.2))
+    assert told["roc"]["recall"] == pytest.approx(told["roc"]["false_positive_rate"])
+    assert told["lift"]["lift"] == pytest.approx([1.0] * 100)
+
+
+def test_the_area_under_the_curve_is_the_auc(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    y, p = drawn
+    roc = metrics.curves(y, p, points=501)["roc"]
+    assert np.trapezoid(roc["recall"], roc["false_positive_rate"]) == pytest.approx(metrics.roc_auc(y, p), abs=2e-3)
+
+
+def test_counts_by_threshold_equal_the_confusion_at_each(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    y, p = drawn
+    told = metrics.by_threshold(y, p, line=0.4312)
+    assert 0.4312 in told["threshold"] and told["threshold"] == sorted(set(told["threshold"]))
+    for line, flagged, caught in zip(told["threshold"], told["flagged"], told["caught"], strict=True):
+        counted = metrics.confusion(y, p >= line)
+        assert caught == counted["true_positive"]
+        assert flagged == counted["true_positive"] + counted["false_positive"]
+    assert (told["customers"], told["leavers"]) == (500, int(y.sum()))
+
+
+def test_a_line_above_everyone_flags_no_one() -> None:
+    told = metrics.by_threshold(np.array([0, 1]), np.array([0.2, 0.9]), line=1.0)
+    assert (told["threshold"][-1], told["flagged"][-1], told["caught"][-1]) == (1.0, 0, 0)

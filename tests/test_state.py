@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,9 +19,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from engine import jobs, state
+from engine import jobs, saved, state
 from engine.errors import EngineError, Refused
 from engine.permissions import ALLOWED, ROLES, acting, allow
+from engine.pseudonyms import pseudonym
 from engine.schema import Actor
 
 ANA = Actor("ana", "manager")
@@ -154,6 +156,57 @@ def test_the_audit_log_holds_no_contact_field(home: Path, now: datetime) -> None
     with pytest.raises(AssertionError, match="must not hold email"):
         state.record(ANA, "contact", "7590-VHVEG", now, {"shown": [{"email": "x@example.org"}]})
     assert state.audit_log() == []
+
+
+def test_the_audit_log_calls_a_customer_by_a_keyed_hash(engine: sa.Engine, home: Path, now: datetime) -> None:
+    about = {"customer_id": "7590-VHVEG", "shown": [{"customer_ids": ["7590-VHVEG", "5575-GNVDE"]}]}
+    entry = state.record(ANA, "predict", "acme", now, about)
+    called = pseudonym("7590-VHVEG")
+    assert entry.detail == {"customer": called, "shown": [{"customers": [called, pseudonym("5575-GNVDE")]}]}
+    assert state.audit_log() == [entry] == state.audit_log(customer_id="7590-VHVEG")
+    assert state.audit_log(customer_id="5575-GNVDE") == []
+    assert re.fullmatch("[0-9a-f]{32}", called) and called != pseudonym("7590-VHVEg")
+    (home / "data" / "audit.key").unlink()
+    assert pseudonym("7590-VHVEG") != called, "Another key, another hash."
+
+
+def test_the_key_is_made_once_and_for_its_owner_alone(home: Path) -> None:
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        assert len(set(pool.map(pseudonym, ["7590-VHVEG"] * 40))) == 1
+    [key] = (home / "data").glob("*audit.key*")
+    assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
+
+
+def test_ids_in_lines_of_an_older_holdfast_become_hashes(engine: sa.Engine, now: datetime) -> None:
+    state.migrate(engine, "base")
+    state.migrate(engine, "0002")
+    row = {"at": now, "actor": "ana", "role": "admin", "verb": "predict", "about": "acme"}
+    with state.writer(engine) as connection:
+        connection.execute(sa.insert(state.AUDIT_LOG).values(row | {"detail": {"customer_id": "7590-VHVEG"}}))
+        connection.execute(sa.insert(state.AUDIT_LOG).values(row | {"detail": {"rows": 3}}))
+    state.migrate(engine)
+    assert [entry.detail for entry in state.audit_log()] == [{"rows": 3}, {"customer": pseudonym("7590-VHVEG")}]
+    with pytest.raises(sa.exc.DatabaseError, match="only grow"), state.writer(engine) as connection:
+        connection.execute(sa.text("UPDATE audit_log SET actor = 'eve'"))
+
+
+def test_what_was_deleted_is_nowhere_in_the_files(home: Path, now: datetime) -> None:
+    for number in range(300):
+        saved.keep("scenario", "acme", f"plan {number}", {"note": "7590-VHVEG " * 30}, actor=ANA, now=now)
+    for number in range(300):
+        saved.forget("scenario", "acme", f"plan {number}", actor=ANA)
+    assert state.scrub()
+    assert not [path for path in home.rglob("*") if path.is_file() and b"7590-VHVEG" in path.read_bytes()]
+
+
+def test_scrubbing_says_when_a_reader_prevented_it(home: Path, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "BUSY_SECONDS", 0.1)
+    state.record(ANA, "run", "acme", now)
+    with state.reader() as connection:
+        connection.execute(sa.select(state.AUDIT_LOG)).all()
+        state.record(ANA, "run", "acme", now)
+        assert not state.scrub()
+    assert state.scrub()
 
 
 def test_an_error_leaves_nothing_behind(engine: sa.Engine, now: datetime) -> None:

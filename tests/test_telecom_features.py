@@ -11,7 +11,7 @@ import pytest
 
 from engine.data.features.telecom import telecom_features
 from engine.schema import Table
-from engine.schema.telecom import FROM_EVENTS, LEVERS, TELECOM_FEATURES, TELECOM_STATIC
+from engine.schema.telecom import FROM_EVENTS, RAW, TELECOM_FEATURES, TELECOM_LEVERS, TELECOM_STATIC
 
 AS_OF = datetime(2024, 6, 1)
 
@@ -76,8 +76,8 @@ def test_values_keep_to_their_ranges_and_kinds(events: Path) -> None:
         assert (frame[column.name].dtype == "category") == (column.kind == "category"), column.name
 
 
-def test_levers_are_features() -> None:
-    assert set(LEVERS) <= {column.name for column in TELECOM_FEATURES}
+def test_levers_are_columns_of_the_customers_themselves() -> None:
+    assert {lever.column for lever in TELECOM_LEVERS} <= {column.name for column in RAW}
 
 
 def test_derived_values_by_hand() -> None:

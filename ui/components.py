@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,7 +28,7 @@ class Kpi:
     """One figure of the top row.
 
     delta: the movement in words ("+1.2 points"), 0 when there is none. good: whether up is good. since: what it is
-    compared with. trend: earlier values, oldest first.
+    compared with. trend: earlier values, oldest first. band: how sure it is ("90 % band 3 to 8"), in place of delta.
     """
 
     label: str
@@ -38,6 +38,7 @@ class Kpi:
     good: bool = True
     since: str = ""
     trend: Sequence[float] = ()
+    band: str = ""
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def severe(here: Here) -> None:
     """Findings that head every figure until a person answers them."""
     answered = {answer.name for answer in saved.kept("answer", here.dataset.name, actor=here.actor)}
     for finding in here.card.findings:
-        if finding.severity == "severe" and f"{finding.where}: {finding.what}"[:120] not in answered:
+        if finding.severity == "severe" and f"{finding.where}: {finding.what}"[:120].strip() not in answered:
             st.warning(escaped(f"{finding.where}: {finding.what} {finding.fix}"), icon=ICONS["severe"])
     if not here.card.usable:
         st.error("The model knows nothing about who leaves: do not act on these figures.", icon=ICONS["error"])
@@ -89,8 +90,9 @@ def kpis(figures: Sequence[Kpi]) -> None:
     """The top row: at most four cards of equal height, two by two on a phone."""
     with st.grid(len(figures), min_column_width=210, row_height="content"):
         for figure in figures:
-            st.metric(figure.label, figure.value, figure.delta, border=True, height="stretch", help=figure.says,
-                      delta_color="normal" if figure.good else "inverse",
+            st.metric(figure.label, figure.value, escaped(figure.band) or figure.delta, border=True, height="stretch",
+                      help=figure.says, delta_arrow="off" if figure.band else "auto",
+                      delta_color="off" if figure.band else "normal" if figure.good else "inverse",
                       delta_description=figure.since or None,
                       chart_data=list(figure.trend) if len(figure.trend) > 1 else None, chart_type="area")
 
@@ -105,16 +107,27 @@ def card(title: str, says: str = "") -> Iterator[None]:
         yield
 
 
-def show(chart: Chart, key: str, *, on_select: Callable[[], None] | None = None,
+def show(chart: Chart, key: str, *, on_select: Callable[[], None] | Literal["rerun"] | None = None,
          modes: Sequence[Mode] = ("points",)) -> Any:
     """A chart on a card, with its data a click away; returns what is selected in it."""
     with card(chart.title, chart.says):
-        picked = st.plotly_chart(chart.figure, key=key, on_select=on_select or "ignore", selection_mode=modes,
-                                 alt=chart.alt or f"{chart.title}. {chart.says}",
-                                 config={"displaylogo": False, "displayModeBar": on_select is not None,
-                                         "scrollZoom": False})
-        as_table(chart, key)
+        return plot(chart, key, on_select=on_select, modes=modes)
+
+
+def plot(chart: Chart, key: str, *, on_select: Callable[[], None] | Literal["rerun"] | None = None,
+         modes: Sequence[Mode] = ("points",)) -> Any:
+    """A chart and its data, for a card that holds more than the chart."""
+    picked = st.plotly_chart(chart.figure, key=key, on_select=on_select or "ignore", selection_mode=modes,
+                             alt=chart.alt or f"{chart.title}. {chart.says}",
+                             config={"displaylogo": False, "displayModeBar": False, "scrollZoom": False})
+    as_table(chart, key)
     return picked
+
+
+def carried(picked: Any) -> list[tuple[Any, ...]]:
+    """The custom data of the points selected in a chart, in the order in which the chart was given them."""
+    found = [point["customdata"] for point in picked["selection"]["points"]]
+    return [tuple(data.values()) if isinstance(data, Mapping) else tuple(data) for data in found]
 
 
 def as_table(chart: Chart, key: str) -> None:

@@ -72,7 +72,7 @@ def _navigation(screens: list[Screen]) -> st.Page:
 def _person(actor: Actor) -> None:
     with st.sidebar.container(horizontal=True, vertical_alignment="center", key="person"):
         st.caption(f":material/account_circle: {actor.id} · {actor.role}", width="stretch")
-        st.link_button("Sign out", session.SIGN_OUT, type="tertiary", icon=":material/logout:")
+        st.button("Sign out", key="sign_out", on_click=session.sign_out, type="tertiary", icon=":material/logout:")
 
 
 main()

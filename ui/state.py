@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
@@ -16,6 +15,7 @@ import streamlit as st
 import engine
 from engine import insight, saved
 from engine.schema import Actor, Dataset, ModelCard
+from ui.clock import now as now
 from ui.look import LIGHT, LOOKS, Look
 
 P = ParamSpec("P")
@@ -63,11 +63,6 @@ def here() -> Here:
     return found
 
 
-def now() -> datetime:
-    """The moment, naive UTC: the only clock of the screens."""
-    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-
-
 def answer(function: Callable[P, R], *args: P.args, **more: P.kwargs) -> R:
     """What an engine function of a scope says, kept by its name, run and arguments; do not change what comes back.
 
@@ -83,6 +78,11 @@ def answer(function: Callable[P, R], *args: P.args, **more: P.kwargs) -> R:
 @st.cache_data(max_entries=MOST_ANSWERS, ttl="12h", max_size="1GB", show_spinner=False)
 def _answer(key: tuple[Any, ...], _asked: Callable[[], Any]) -> Any:  # noqa: ARG001
     return _asked()
+
+
+def forget_answers() -> None:
+    """Throw away every kept answer: after an erasure, and to measure what answering costs."""
+    _answer.clear()
 
 
 @st.cache_resource(max_entries=8, ttl="12h", show_spinner=False)

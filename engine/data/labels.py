@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from engine.data.features import feature_columns, features_at
+from engine.data.features import Only, feature_columns, features_at
 from engine.data.features.orders import INDEX, connect
 from engine.errors import EngineError, choose
 from engine.schema import Dataset, Snapshot, Window
@@ -32,14 +32,16 @@ def snapshot(dataset: Dataset, windows: Sequence[Window], without: Collection[st
     return Snapshot(X.loc[y.index, [column.name for column in columns]], y, windows, columns)
 
 
-def labels(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+def labels(dataset: Dataset, windows: Sequence[Window], only: Only = None) -> pd.Series:
     """1 where the customer left within the window, 0 where not; index (as_of, customer_id); unknown answers are absent.
+
+    `only` asks of some customers alone.
 
     Raises:
         EngineError: if the data hold no label, or do not reach the end of a window.
     """
     rule = choose("label rule", dataset.label.kind, RULES)
-    answers = rule(dataset, sorted(windows, key=lambda window: window.as_of))
+    answers = rule(dataset, sorted(windows, key=lambda window: window.as_of), only)
     return answers.dropna().astype("int64").rename("churned")
 
 
@@ -57,8 +59,8 @@ def windows_for(
         return (Window(dataset.observed_until, horizon, lookback_days),)
     last = dataset.observed_until - timedelta(days=horizon)
     steps = (last - timedelta(days=place * (step_days or horizon)) for place in range(n))
-    begins = _begins(dataset) + timedelta(days=HISTORY_DAYS)
-    windows = tuple(Window(as_of, horizon, lookback_days) for as_of in steps if as_of >= begins)
+    known = knows_from(dataset)
+    windows = tuple(Window(as_of, horizon, lookback_days) for as_of in steps if as_of >= known)
     if not windows:
         raise EngineError(
             f"{dataset.name} spans {(dataset.observed_until - _begins(dataset)).days} days; a label of {horizon} days "
@@ -67,15 +69,20 @@ def windows_for(
     return windows[::-1]
 
 
+def knows_from(dataset: Dataset) -> datetime:
+    """The first moment of which enough is known to judge customers: 180 days of history; a snapshot's only one."""
+    return dataset.observed_until if dataset.kind == "snapshot" else _begins(dataset) + timedelta(days=HISTORY_DAYS)
+
+
 def _begins(dataset: Dataset) -> datetime:
     """The first event."""
     moment = connect().read_parquet(dataset.events)["at"].min().execute()
     return pd.Timestamp(moment).to_pydatetime()
 
 
-def _from_column(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+def _from_column(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd.Series:
     """The file says so: 1 where the label's column holds the positive value."""
-    values = dataset.frame()[dataset.label.column]
+    values = dataset.frame(only, [dataset.label.column])[dataset.label.column]
     positive = dataset.label.positive
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         left = values.astype("float64") == _number(positive)
@@ -92,9 +99,9 @@ def _number(positive: str) -> float:
         return 1.0
 
 
-def _from_threshold(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+def _from_threshold(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd.Series:
     """A column above a value at the instant of the features."""
-    values = dataset.frame()[dataset.label.column].astype("float64")
+    values = dataset.frame(only, [dataset.label.column])[dataset.label.column].astype("float64")
     return _for_each(windows, (values > dataset.label.above).astype("float64").where(values.notna()))
 
 
@@ -102,7 +109,7 @@ def _for_each(windows: Sequence[Window], left: pd.Series) -> pd.Series:
     return pd.concat({pd.Timestamp(window.as_of): left.sort_index() for window in windows}, names=INDEX)
 
 
-def _from_inactivity(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
+def _from_inactivity(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd.Series:
     """No order in the window, asked of every customer with an order in the lookback before it."""
     for window in windows:
         if window.ends > dataset.observed_until:
@@ -112,6 +119,7 @@ def _from_inactivity(dataset: Dataset, windows: Sequence[Window]) -> pd.Series:
                 f"{window.horizon_days} days or more before that."
             )
     orders = connect().read_parquet(dataset.events).filter(ibis._.kind == "order")
+    orders = orders if only is None else orders.filter(orders.customer_id.isin(list(only)))
     left = _inactive(orders, windows).order_by(INDEX).execute()
     return left.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)["left"].astype("float64")
 
@@ -129,14 +137,14 @@ def _inactive(orders: ir.Table, windows: Sequence[Window]) -> ir.Table:
     return known.filter(known.active).drop("active")
 
 
-def _from_nothing(dataset: Dataset, _windows: Sequence[Window]) -> pd.Series:
+def _from_nothing(dataset: Dataset, _windows: Sequence[Window], _only: Only) -> pd.Series:
     raise EngineError(
         f"{dataset.name} does not say who left, so there is nothing to learn from. Add a label column, or score it "
         f"with a model of another dataset."
     )
 
 
-RULES: dict[str, Callable[[Dataset, Sequence[Window]], pd.Series]] = {
+RULES: dict[str, Callable[[Dataset, Sequence[Window], Only], pd.Series]] = {
     "column": _from_column,
     "inactivity": _from_inactivity,
     "threshold": _from_threshold,

@@ -58,8 +58,8 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """How a text file is written: encoding, delimiter, and the names in its header."""
+class Layout:
+    """How a text file is written: encoding, delimiter, the names in its header, and its first rows."""
 
     encoding: str
     delimiter: str
@@ -86,10 +86,25 @@ def column_names(path: Path) -> list[str]:
     """The names in the file's header, without reading the rest."""
     path = existing(path)
     if path.suffix.lower() in TEXT:
-        return list(_layout(path).header)
+        return list(layout_of(path).header)
     if path.suffix.lower() in PARQUET:
         return [str(name) for name in _parquet(path).schema_arrow.names]
     return list(read_sheet(path, rows=1).frame.columns)
+
+
+def first_rows(path: Path, count: int) -> pd.DataFrame:
+    """The first rows under the header as text, without reading the rest of the file."""
+    path = existing(path)
+    if path.suffix.lower() in TEXT:
+        layout = layout_of(path)
+        rows = [(*row, *[""] * len(layout.header))[:len(layout.header)] for row in layout.sample[:count]]
+        return pd.DataFrame(rows, columns=list(layout.header), dtype=object)
+    if path.suffix.lower() in PARQUET:
+        batch = next(_parquet(path).iter_batches(batch_size=count), None)
+        frame = pd.DataFrame() if batch is None else batch.to_pandas()
+    else:
+        frame = read_sheet(path, rows=count).frame.head(count)
+    return frame.astype(object).where(frame.notna(), "").map(str)
 
 
 def existing(path: Path) -> Path:
@@ -155,13 +170,14 @@ def _refuse_big_cells(file: str, frame: pd.DataFrame) -> None:
 # ------------------------------------------------------------------------------------------------- text files
 
 def _read_text(path: Path) -> Parts:
-    layout = _layout(path)
+    layout = layout_of(path)
     frame, rejected = _text_frame(path, layout)
     blank = [name for name in frame.columns if name.startswith("unnamed_") and set(frame[name].cat.categories) <= {""}]
     return frame.drop(columns=blank), _layout_findings(path, layout), rejected, {}
 
 
-def _layout(path: Path) -> _Layout:
+def layout_of(path: Path) -> Layout:
+    """How the text file is written; EngineError with advice when it holds none."""
     encoding = _encoding(path)
     with path.open(encoding=encoding) as file:
         text = file.read(SAMPLE)
@@ -170,7 +186,7 @@ def _layout(path: Path) -> _Layout:
     delimiter, rows = _split(path.name, text)
     header = tuple(name.strip() or f"unnamed_{number}" for number, name in enumerate(rows[0], 1))
     refuse_bad_names(path.name, header)
-    return _Layout(encoding, delimiter, header, tuple(map(tuple, rows[1:])))
+    return Layout(encoding, delimiter, header, tuple(map(tuple, rows[1:])))
 
 
 def _encoding(path: Path) -> str:
@@ -231,7 +247,7 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
     return len(rows[0]) if agree * 2 > len(rows) else 0
 
 
-def _text_frame(path: Path, layout: _Layout) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _text_frame(path: Path, layout: Layout) -> tuple[pd.DataFrame, pd.DataFrame]:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -251,14 +267,14 @@ def _text_frame(path: Path, layout: _Layout) -> tuple[pd.DataFrame, pd.DataFrame
     return _numbered(frame, words)
 
 
-def _parsed(path: Path, layout: _Layout) -> pd.DataFrame:
+def _parsed(path: Path, layout: Layout) -> pd.DataFrame:
     """The cells as written. Python translates line ends: pandas' own parser never returns from some with "\\r\\r "."""
     with path.open(encoding=layout.encoding) as file:
         return pd.read_csv(file, sep=layout.delimiter, dtype="category", na_filter=False, index_col=False,
                            on_bad_lines="warn", low_memory=False)
 
 
-def _refuse_long_rows(file: str, layout: _Layout) -> None:
+def _refuse_long_rows(file: str, layout: Layout) -> None:
     """Trailing delimiters are harmless; rows with more cells than the header has names are not."""
     for number, row in enumerate(layout.sample, 2):
         if any(cell.strip() for cell in row[len(layout.header):]):
@@ -279,7 +295,7 @@ def _numbered(frame: pd.DataFrame, words: str) -> tuple[pd.DataFrame, pd.DataFra
     return frame, pd.DataFrame({"row": pd.Series(rows, dtype=int), "reason": pd.Series(reasons, dtype=object)})
 
 
-def _layout_findings(path: Path, layout: _Layout) -> list[Finding]:
+def _layout_findings(path: Path, layout: Layout) -> list[Finding]:
     found = []
     if layout.encoding == "utf-8-sig":
         found.append(Finding("note", path.name, "The file begins with a byte-order mark.", "It was left out."))

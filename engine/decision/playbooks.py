@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,13 +16,17 @@ PLAYBOOKS = Path(__file__).resolve().parents[2] / "data" / "playbooks"
 MOST_STEPS = 4
 LEAVE_ALONE = "leave_alone"
 WIN_BACK = "win_back"
+LIMITS = {"contact_cost": math.inf, "offer_cost": math.inf, "recovery_rate": 1.0}
+WITHOUT_ONE = "retail"
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """Something a team can do for a customer. `contact_cost` is per customer contacted [currency].
+    """Something a team can do for a customer.
 
+    contact_cost: per customer contacted; offer_cost: per customer who takes what is offered [currency].
     only_if: column -> the values it must have; a column that the data do not hold rules nothing out.
+    recovery_rate: the share of those who would have left whom it keeps [0..1], an assumption until it is measured.
     """
 
     name: str
@@ -29,6 +34,8 @@ class Treatment:
     channel: str
     contact_cost: float
     only_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    offer_cost: float = 0.0
+    recovery_rate: float = 0.05
 
     def fits(self, customer: Mapping[str, Any]) -> bool:
         """True when the customer's values allow the treatment.
@@ -76,6 +83,15 @@ def playbook(sector: str, folder: Path = PLAYBOOKS) -> Playbook:
     return load(choose("playbook for the sector", sector, playbook_files(folder)))
 
 
+def playbook_for(sector: str, folder: Path = PLAYBOOKS) -> Playbook:
+    """The sector's playbook; the shop's where the sector has none yet.
+
+    >>> playbook_for("astrology").sector
+    'retail'
+    """
+    return playbook(sector if sector in playbook_files(folder) else WITHOUT_ONE, folder)
+
+
 def playbook_files(folder: Path = PLAYBOOKS) -> dict[str, Path]:
     """The playbook files by sector."""
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
@@ -99,9 +115,12 @@ def _treatment(path: Path, name: str, fields: dict[str, Any]) -> Treatment:
     missing = {"words", "channel", "contact_cost"} - set(fields)
     if missing:
         raise EngineError(f"{path.name}, [treatments.{name}]: add {', '.join(sorted(missing))}.")
-    if not (isinstance(fields["contact_cost"], (int, float)) and fields["contact_cost"] >= 0):
-        raise EngineError(f"{path.name}, [treatments.{name}]: contact_cost is {fields['contact_cost']!r}; "
-                          "write a number of at least 0.")
+    for field_name, most in LIMITS.items():
+        value = fields.get(field_name, 0)
+        if not (isinstance(value, (int, float)) and 0 <= value <= most):
+            limit = "" if math.isinf(most) else f" and at most {most:g}"
+            raise EngineError(f"{path.name}, [treatments.{name}]: {field_name} is {value!r}; write a number of at "
+                              f"least 0{limit}.")
     return Treatment(name=name, only_if=allowed, **fields)
 
 

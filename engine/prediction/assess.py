@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from engine.prediction.balance import BALANCES, fit_balanced
 from engine.prediction.calibration import Calibrator, held_out_brier
 from engine.prediction.comparison import ALGORITHMS, BestColumn, Chance
 from engine.prediction.ensembles import Make
-from engine.prediction.evaluate import Judged, Rules, Split, differences, estimates, out_of_fold
+from engine.prediction.evaluate import Judged, Rules, Split, differences, estimates, out_of_fold, sample
 from engine.prediction.guards import shared_rows
 from engine.prediction.intervals import COVERAGE, Spread, held_by_bins
-from engine.prediction.metrics import confusion, curves, reliability
+from engine.prediction.metrics import by_threshold, confusion, curves, reliability
 from engine.prediction.stress import stress
 from engine.schema import Estimate, Finding
 
@@ -26,7 +27,10 @@ BALANCED = ("roc_auc", "brier", "ece")
 
 @dataclass(frozen=True)
 class Case:
-    """What was judged and by which rules: one training run's rows, out-of-fold predictions and settings."""
+    """What was judged and by which rules: one training run's rows, out-of-fold predictions and settings.
+
+    sampled_from: rows there are in all where this is a sample of them, else 0.
+    """
 
     X: pd.DataFrame
     y: np.ndarray
@@ -38,7 +42,9 @@ class Case:
     make: Make
     seed: int
     rules: Rules
+    balance: str
     draws: int
+    sampled_from: int = 0
 
     @property
     def few(self) -> int:
@@ -50,31 +56,59 @@ class Case:
         """The out-of-fold rows of the first repeat."""
         return self.judged.first
 
+    @cached_property
+    def rule(self) -> pd.DataFrame:
+        """The out-of-fold rows of the one-column rule on the first repeat's folds."""
+        as_it_is = Rules("none", self.rules.line)
+        return self.same_folds(lambda X, y: BestColumn().fit(X, y), as_it_is)
+
     @property
     def first_splits(self) -> tuple[Split, ...]:
         """The splits of the first repeat."""
         return self.judged.splits[: len(self.judged.models)]
 
-    def same_folds(self, fit: Callable[[pd.DataFrame, np.ndarray], Any], splits: tuple[Split, ...],
-                   rules: Rules) -> pd.DataFrame:
-        """Another learner's out-of-fold rows on the given splits."""
-        return out_of_fold(fit, self.X, self.y, splits, rules).rows
+    @cached_property
+    def beside(self) -> Case:
+        """Where rows are many, the case on a sample of customers: for what only stands beside the model."""
+        some = sample(self.y, self.groups, self.seed)
+        if len(some) == len(self.y):
+            return self
+        groups = None if self.groups is None else self.groups[some]
+        return replace(self, X=self.X.iloc[some], y=self.y[some], groups=groups, judged=self.judged.of(some),
+                       sampled_from=len(self.y))
+
+    @cached_property
+    def learned_alike(self) -> pd.DataFrame:
+        """The model's out-of-fold rows, learned from no more rows than its rivals: on a sample it is fitted anew."""
+        return self.same_folds(_with_balance(self, self.balance)) if self.sampled_from else self.first
+
+    def same_folds(self, fit: Callable[[pd.DataFrame, np.ndarray], Any], rules: Rules | None = None) -> pd.DataFrame:
+        """Another learner's out-of-fold rows on the first repeat's folds; without rules calibrated, nobody flagged."""
+        rules = rules or replace(self.rules, flags=False)
+        return out_of_fold(fit, self.X, self.y, self.first_splits, rules).rows
 
     def estimates(self, rows: pd.DataFrame, **asked: Any) -> dict[str, Estimate]:
         """Metrics of out-of-fold rows, customers resampled by this run's seed."""
-        return estimates(rows, self.seed, self.groups, **({"draws": self.draws} | asked))
+        return self.told(estimates(rows, self.seed, self.groups, **({"draws": self.draws} | asked)))
 
     def differences(self, rows: pd.DataFrame, other: pd.DataFrame, **asked: Any) -> dict[str, Estimate]:
         """Paired differences of metrics, customers resampled by this run's seed."""
-        return differences(rows, other, self.seed, self.groups, **({"draws": self.few} | asked))
+        return self.told(differences(rows, other, self.seed, self.groups, **({"draws": self.few} | asked)))
+
+    def told(self, found: Mapping[str, Estimate]) -> dict[str, Estimate]:
+        """The estimates, which say so where they were measured on a sample."""
+        if not self.sampled_from:
+            return dict(found)
+        words = f"; on a sample of {len(self.y):,} of {self.sampled_from:,} rows"
+        return {name: replace(estimate, method=estimate.method + words) for name, estimate in found.items()}
 
 
 def metrics(case: Case) -> dict[str, dict[str, Estimate]]:
     """Every metric of the model, of the one-column rule and of chance, on the same folds."""
     as_it_is = Rules("none", case.rules.line)
-    rule = case.same_folds(lambda X, y: BestColumn().fit(X, y), case.first_splits, as_it_is)
-    chance = case.same_folds(lambda X, y: Chance(case.seed).fit(X, y), case.first_splits, as_it_is)
-    return {"model": case.estimates(case.judged.rows), "rule": case.estimates(rule), "random": case.estimates(chance)}
+    chance = case.same_folds(lambda X, y: Chance(case.seed).fit(X, y), as_it_is)
+    return {"model": case.estimates(case.judged.rows), "rule": case.estimates(case.rule),
+            "random": case.estimates(chance)}
 
 
 def detail(case: Case, threshold: float, *, comparison: bool, stressed: bool, balance_effect: bool) -> dict[str, Any]:
@@ -86,6 +120,9 @@ def detail(case: Case, threshold: float, *, comparison: bool, stressed: bool, ba
         "calibration": _calibration(case),
         "reliability": reliability(y, p).to_dict("list"),
         "curves": curves(y, p),
+        "rule_curves": curves(case.rule["y"].to_numpy(), case.rule["probability"].to_numpy()),
+        "minus_rule": case.differences(case.first, case.rule),
+        "thresholds": by_threshold(y, p, threshold),
         "confusion": confusion(y, case.first["flagged"].to_numpy(dtype=bool)),
         "intervals": _intervals(case),
         "rule_columns": [BestColumn().fit(case.X.iloc[train], case.y[train]).column for train, _ in case.first_splits],
@@ -93,7 +130,7 @@ def detail(case: Case, threshold: float, *, comparison: bool, stressed: bool, ba
     parts: Mapping[str, tuple[bool, Callable[[Case], Any]]] = {
         "benchmark": (comparison, benchmark), "balance": (balance_effect, balance), "stress": (stressed, _stress),
     }
-    return report | {name: part(case) for name, (asked, part) in parts.items() if asked}
+    return report | {name: part(case.beside) for name, (asked, part) in parts.items() if asked}
 
 
 def _calibration(case: Case) -> dict[str, Any]:
@@ -117,23 +154,24 @@ def _intervals(case: Case) -> dict[str, Any]:
 
 
 def benchmark(case: Case) -> dict[str, dict[str, Any]]:
-    """Six algorithms on the first repeat's folds: metrics, and the paired difference to the model trained."""
-    report = {}
-    for name, make in ALGORITHMS.items():
-        rows = case.first if name == case.algorithm else _judged_alone(case, make)
+    """Six algorithms and the model on the first repeat's folds: metrics, and the paired difference to the model."""
+    report, mine = {}, case.learned_alike
+    for name, make in {**ALGORITHMS, case.algorithm: case.make}.items():
+        rows = mine if name == case.algorithm else _judged_alone(case, make)
         report[name] = {"metrics": case.estimates(rows, draws=case.few, names=BENCHMARKED),
-                        "minus_model": case.differences(rows, case.first)}
+                        "minus_model": case.differences(rows, mine)}
     return report
 
 
 def _judged_alone(case: Case, make: Make) -> pd.DataFrame:
-    return case.same_folds(lambda X, y: make(case.seed).fit(X, y), case.first_splits, case.rules)
+    return case.same_folds(lambda X, y: make(case.seed).fit(X, y))
 
 
 def balance(case: Case) -> dict[str, dict[str, Any]]:
     """Class weights and SMOTE, uncalibrated, on the first repeat's folds: metrics, and the change they bring."""
-    raw = Rules("none", case.rules.line)
-    rows = {name: case.same_folds(_with_balance(case, name), case.first_splits, raw) for name in BALANCES}
+    raw, mine = Rules("none", flags=False), case.learned_alike
+    rows = {name: mine.assign(probability=mine["raw"]) if name == case.balance
+            else case.same_folds(_with_balance(case, name), raw) for name in BALANCES}
     return {name: {"metrics": case.estimates(found, draws=case.few, names=BALANCED),
                    "change": case.differences(found, rows["none"], names=BALANCED)} for name, found in rows.items()}
 
@@ -143,7 +181,8 @@ def _with_balance(case: Case, name: str) -> Callable[[pd.DataFrame, np.ndarray],
 
 
 def _stress(case: Case) -> list[dict[str, Any]]:
-    return stress(case.judged, case.X, case.seed, case.groups, case.few)
+    lines = stress(case.judged, case.X, case.seed, case.groups, case.few)
+    return [line | {name: case.told(line[name]) for name in ("metrics", "change")} for line in lines]
 
 
 def _shared(case: Case) -> list[Finding]:

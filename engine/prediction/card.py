@@ -10,7 +10,7 @@ from engine.prediction.churn import ChurnModel
 from engine.prediction.settings import Settings
 from engine.schema import SEVERITIES, Dataset, Estimate, Finding, ModelCard, Snapshot, jsonable, to_json
 
-LEARNING = 2  # one more whenever the same data and settings would give another model
+LEARNING = 3  # one more whenever the same data and settings would give another model
 
 
 def write_card(dataset: Dataset, settings: Settings, known: Snapshot, audited: Audit, findings: Sequence[Finding],
@@ -18,12 +18,13 @@ def write_card(dataset: Dataset, settings: Settings, known: Snapshot, audited: A
     """The card without its detail. Its id depends on the data and the settings alone."""
     last = known.windows[-1]
     return ModelCard(
-        model_id=short_hash(dataset.name, dataset.version, to_json(settings), LEARNING), dataset=dataset.name,
-        version=dataset.version, algorithm=settings.algorithm, ltv_algorithm=settings.ltv_algorithm, seed=settings.seed,
-        as_of=last.as_of, horizon_days=last.horizon_days, label=dataset.label.words, synthetic=dataset.synthetic,
-        rows=len(known.y), leavers=int(known.y.sum()), features=who.columns, quarantined=audited.quarantined,
+        model_id=short_hash(dataset.name, dataset.version, to_json(settings), LEARNING, *dataset.erased),
+        dataset=dataset.name, version=dataset.version, algorithm=settings.algorithm,
+        ltv_algorithm=settings.ltv_algorithm, seed=settings.seed, as_of=last.as_of, horizon_days=last.horizon_days,
+        label=dataset.label.words, synthetic=dataset.synthetic, rows=len(known.y), leavers=int(known.y.sum()),
+        features=who.columns, quarantined=audited.quarantined,
         findings=worst_first(findings), metrics=metrics, threshold=who.threshold, usable=not who.knows_nothing,
-        notes=tuple(_notes(dataset, settings, who)), settings=jsonable(settings),
+        notes=tuple(_notes(dataset, settings, who, len(known.windows))), settings=jsonable(settings),
     )
 
 
@@ -32,7 +33,7 @@ def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: -SEVERITIES.index(finding.severity)))
 
 
-def _notes(dataset: Dataset, settings: Settings, who: ChurnModel) -> list[str]:
+def _notes(dataset: Dataset, settings: Settings, who: ChurnModel, moments: int) -> list[str]:
     """What a reader of any figure must know: the window, the explanations' scale, the money's assumptions."""
     money, label = settings.money, dataset.label
     notes = ["The model knows nothing about who leaves: do not act on its scores."] if who.knows_nothing else []
@@ -45,6 +46,10 @@ def _notes(dataset: Dataset, settings: Settings, who: ChurnModel) -> list[str]:
         f"{money.margin_rate:.0%} of revenue counts as margin (a setting).".replace("%", " %"),
         "Drivers add up to the model's raw log-odds before calibration.",
     ]
+    if settings.segments == "peer":
+        notes.append("Segments follow the older definitions of Customer_Churn_LTV_Engine, for comparison only.")
+    if moments > 1:
+        notes.append(f"Learned at {moments} moments; the rates beside drivers count cases: a customer at one of them.")
     if dataset.money.assumed:
         notes.append(f"The data do not say over which time the money was spent; {dataset.money.period_days:g} days "
                      "are assumed.")

@@ -33,6 +33,7 @@ CHURN_MODELS: Mapping[str, Make] = {
 }
 SUITS: Mapping[str, str] = {"snapshot": "lightgbm", "orders": "lightgbm_orders"}
 
+MANY_ROWS = 30_000
 Tick = Callable[[int, int], None]
 
 
@@ -54,6 +55,10 @@ class ChurnOptions:
     comparison: bool = True
     stress: bool = True
     balance_effect: bool = True
+
+    def refits(self, rows: int) -> int:
+        """Refits behind the intervals: half as many where rows are many, for each then tells of thousands unseen."""
+        return self.replicates if rows <= MANY_ROWS else max(self.replicates // 2, 2)
 
     @property
     def rules(self) -> Rules:
@@ -140,8 +145,8 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     categories = levels(snapshot.X)
     X = align(snapshot.X, tuple(snapshot.X.columns), categories)
     cut = tuple(splits) if splits is not None else default_splits(snapshot, y, options, seed)
-    tick = _Count(progress, len(cut) + options.replicates)
-    groups = owners(snapshot)
+    refits, groups = options.refits(len(y)), owners(snapshot)
+    tick = _Count(progress, len(cut) + refits)
 
     def fit(rows: pd.DataFrame, labels: np.ndarray) -> Any:
         return fit_balanced(make, seed, rows, labels, options.balance)
@@ -149,9 +154,10 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     judged = out_of_fold(fit, X, y, cut, options.rules, tick.one)
     calibrator, line = final_rules(judged, options.rules)
     estimator = fit(X, y)
-    spread = learn_spread(fit, estimator, X, y, judged, calibrator, seed=seed, replicates=options.replicates,
-                          groups=groups, tick=tick.one)
-    case = assess.Case(X, y, groups, judged, calibrator, spread, algorithm, make, seed, options.rules, options.draws)
+    spread = learn_spread(fit, estimator, X, y, judged, calibrator, seed=seed, replicates=refits, groups=groups,
+                          tick=tick.one)
+    case = assess.Case(X, y, groups, judged, calibrator, spread, algorithm, make, seed, options.rules,
+                       options.balance, options.draws)
     metrics = assess.metrics(case)
     knows_nothing = bool(metrics["model"]["roc_auc"].low <= 0.5)
     model = ChurnModel(algorithm, tuple(X.columns), categories, estimator, calibrator, spread, line,

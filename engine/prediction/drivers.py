@@ -1,7 +1,8 @@
 """The strongest reasons for each customer's risk, as a manager would say them.
 
 A driver's direction and size come from the model's contributions. The rate beside it is counted on training customers
-with the same value; where that count is small, or does not point the same way, the words say so.
+with the same value; where that count is small, or does not point the same way, the words say so. Where customers were
+learned from at several moments, what is counted are cases: a customer at one of the moments.
 """
 
 from __future__ import annotations
@@ -48,12 +49,14 @@ class Rates:
     """What training customers were like and how many left: per feature, and in all.
 
     background: a sample of their rows, against which models without contributions of their own are explained.
+    cases: whether a row is a customer at one of several moments.
     """
 
     features: Mapping[str, Counts]
     n: int
     left: int
     background: pd.DataFrame
+    cases: bool = False
 
     @classmethod
     def learn(cls, X: pd.DataFrame, y: pd.Series | np.ndarray, columns: Sequence[Column], seed: int = 0) -> Rates:
@@ -67,7 +70,8 @@ class Rates:
         exact = {column.name for column in columns if column.kind == "flag"}
         counts = {str(name): _count(X[name], labels, str(name) in exact) for name in X.columns}
         chosen = np.sort(np.random.default_rng(seed).permutation(len(X))[:BACKGROUND])
-        return cls(counts, len(labels), int(labels.sum()), X.iloc[chosen].reset_index(drop=True))
+        cases = X.index.nlevels > 1 and X.index.unique("as_of").size > 1
+        return cls(counts, len(labels), int(labels.sum()), X.iloc[chosen].reset_index(drop=True), cases)
 
 
 def _count(values: pd.Series, left: np.ndarray, exact: bool) -> Counts:
@@ -114,17 +118,16 @@ def drivers(
     row, rank = np.nonzero(np.take_along_axis(phi, order, axis=1))
     family = order[row, rank]
     chosen, moved = speaker[row, family], phi[row, family]
-    table = pd.DataFrame({
-        "customer_id": X.index.get_level_values("customer_id" if "customer_id" in X.index.names else -1)[row],
-        "rank": rank + 1, "feature": np.array(features, dtype=object)[chosen], "value": "",
-        "contribution": moved, "words": "",
-    })
-    for number, feature in enumerate(features):
-        mine = np.flatnonzero(chosen == number)
+    told = np.full((len(row), 2), "", dtype=object)
+    for number in np.unique(chosen):
+        feature, mine = features[number], np.flatnonzero(chosen == number)
         column = meaning.get(feature) or _undescribed(feature, X[feature])
-        told = _tell(column, X[feature].iloc[row[mine]], moved[mine] > 0, rates, currency)
-        table.loc[mine, ["value", "words"]] = told
-    return table
+        told[mine] = _tell(column, X[feature].iloc[row[mine]], moved[mine] > 0, rates, currency)
+    return pd.DataFrame({
+        "customer_id": X.index.get_level_values("customer_id" if "customer_id" in X.index.names else -1)[row],
+        "rank": rank + 1, "feature": np.array(features, dtype=object)[chosen], "value": told[:, 0],
+        "contribution": moved, "words": told[:, 1],
+    })
 
 
 def _together(phi: np.ndarray, families: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -173,14 +176,16 @@ def words(column: Column, value: object, raises: bool, place: int, rates: Rates,
     has = f"{subject} {_verb(column, subject, raises)} the risk"
     if not n:
         return f"{has}; no such customer was seen in training."
+    such = "case" if rates.cases else "customer"
     if n < FEW:
-        return f"{has}; only {plural(n, 'such customer was', 'such customers were')} seen, too few to quote a rate."
-    group = _group(column, counts, place, currency)
+        return f"{has}; only {plural(n, f'such {such} was', f'such {such}s were')} seen, too few to quote a rate."
     rate, others = left / n, (rates.left - left) / max(rates.n - n, 1)
-    agrees = n == rates.n or (rate > others if raises else rate < others)
-    if agrees:
-        return f"{has}: {_percent(rate)} {group}."
-    return f"{has} here, though not by itself: {_percent(rate)} {group} (others: {_percent(others)})."
+    if n < rates.n and _percent(rate) == _percent(others):
+        return f"{has} here, but only together with what else is known: alone it makes no difference."
+    quoted = _quoted(_percent(rate), _span_of(column, counts, place, currency), rates.cases)
+    if n == rates.n or (rate > others if raises else rate < others):
+        return f"{has}: {quoted}."
+    return f"{has} here, though not by itself: {quoted} (others: {_percent(others)})."
 
 
 def _percent(share: float) -> str:
@@ -209,13 +214,24 @@ def _subject(column: Column, value: object, currency: str) -> str:
     return f"{title} of {text}"
 
 
-def _group(column: Column, counts: Counts, place: int, currency: str) -> str:
-    """Of whom the rate is: "of such customers left", or "left of those with ..." where the value is a number."""
+def _quoted(rate: str, span: str, cases: bool) -> str:
+    """The rate and whose it is.
+
+    >>> _quoted("43 %", "", cases=False), _quoted("43 %", "3 to 10 months", cases=True)
+    ('43 % of such customers left', 'in 43 % of the cases with 3 to 10 months the customer left')
+    """
+    if cases:
+        return f"in {rate} of {f'the cases with {span}' if span else 'such cases'} the customer left"
+    return f"{rate} left of those with {span}" if span else f"{rate} of such customers left"
+
+
+def _span_of(column: Column, counts: Counts, place: int, currency: str) -> str:
+    """The values that are counted together at this place; "" where that is one value, or the missing."""
     edges = counts.edges
     if not edges or column.kind == "flag" or place == len(counts.n) - 1:
-        return "of such customers left"
+        return ""
     low, high = (edges[place - 1] if place else None), (edges[place] if place < len(edges) else None)
-    return f"left of those with {_span(column, low, high, currency)}"
+    return _span(column, low, high, currency)
 
 
 def _span(column: Column, low: float | None, high: float | None, currency: str) -> str:

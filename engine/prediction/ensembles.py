@@ -58,7 +58,7 @@ def lightgbm_library_default(seed: int) -> Classifier:
 
 
 def _reproducible(seed: int) -> dict[str, Any]:
-    return {"deterministic": True, "force_row_wise": True, "n_jobs": THREADS, "verbosity": -1, "random_state": seed}
+    return {"deterministic": True, "force_col_wise": True, "n_jobs": THREADS, "verbosity": -1, "random_state": seed}
 
 
 def logistic(seed: int) -> Classifier:

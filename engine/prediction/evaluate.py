@@ -27,14 +27,25 @@ FitRows = Callable[[pd.DataFrame, np.ndarray], Any]
 Tick = Callable[[int, int], None]
 LEVEL = 0.95
 DRAWS = 400
+SAMPLE = 8_000
+RARER_IN_SAMPLE = 500
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What is decided on held-out predictions: the calibration (a method's name, or "best") and the threshold."""
+    """What is decided on held-out predictions: the calibration (a method's name, or "best") and the threshold.
+
+    flags False flags nobody: for learners of whom only the probabilities are asked.
+    """
 
     calibration: str = "best"
     line: Line = field(default_factory=Line)
+    flags: bool = True
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to decide, so that no held-out predictions are needed."""
+        return self.calibration == "none" and not self.flags
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,39 @@ class Judged:
     def first(self) -> pd.DataFrame:
         """The rows of the first repeat."""
         return self.rows[self.rows["repeat"] == 0]
+
+    def of(self, some: np.ndarray) -> Judged:
+        """The first repeat on some rows alone (sorted positions), which are then counted from 0."""
+        kept = self.first[self.first["position"].isin(some)]
+        rows = kept.assign(position=np.searchsorted(some, kept["position"]))
+        splits = tuple((_among(some, train), _among(some, test)) for train, test in self.splits[: len(self.models)])
+        return Judged(rows, self.models, self.calibrators, splits)
+
+
+def _among(some: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Where those of the positions that are among `some` (sorted) stand in it.
+
+    >>> _among(np.array([2, 5, 7]), np.array([1, 5, 7])).tolist()
+    [1, 2]
+    """
+    return np.flatnonzero(np.isin(some, positions))
+
+
+def sample(y: np.ndarray, groups: np.ndarray | None, seed: int) -> np.ndarray:
+    """Positions of at most 8,000 rows, or so many more that 500 of the rarer class are expected, in order: all rows of
+    customers (`groups`: whose row it is) drawn by the seed. All positions where rows are few.
+
+    >>> sample(np.arange(4) % 2, None, seed=0).tolist()
+    [0, 1, 2, 3]
+    """
+    rarer = min(np.mean(y), 1 - np.mean(y))
+    most = max(SAMPLE, RARER_IN_SAMPLE / max(rarer, 1e-9))
+    if len(y) <= most:
+        return np.arange(len(y))
+    owner = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    customers = int(owner.max()) + 1
+    drawn = np.random.default_rng(seed).permutation(customers)[: int(customers * most / len(y))]
+    return np.flatnonzero(np.isin(owner, drawn))
 
 
 def stratified_splits(y: np.ndarray, folds: int, repeats: int, seed: int) -> tuple[Split, ...]:
@@ -128,6 +172,8 @@ def _judge(raw: pd.DataFrame, number: int, split: Split, rules: Rules,
            inner: Callable[[np.ndarray], pd.DataFrame]) -> tuple[pd.DataFrame, Calibrator]:
     """The split's test rows, calibrated and flagged by what its training rows' held-out predictions taught."""
     rows = raw[raw["fold"] == number]
+    if rules.nothing:
+        return rows.assign(probability=rows["raw"], flagged=False), Calibrator("none")
     same_repeat = raw[(raw["repeat"] == rows["repeat"].iloc[0]) & (raw["fold"] != number)]
     known = same_repeat[same_repeat["position"].isin(split[0])]
     calibrator, line = decide(known if len(known) else inner(split[0]), rules)
@@ -139,7 +185,7 @@ def decide(known: pd.DataFrame, rules: Rules) -> tuple[Calibrator, float]:
     """The calibrator and the threshold that held-out predictions (columns y, raw, fold) teach."""
     y, raw = known["y"].to_numpy(), known["raw"].to_numpy()
     calibrator = calibrate(raw, y, known["fold"].to_numpy(), rules.calibration)
-    return calibrator, threshold(y, calibrator(raw), rules.line)
+    return calibrator, threshold(y, calibrator(raw), rules.line) if rules.flags else np.inf
 
 
 def inner_predictions(fit: FitRows, X: pd.DataFrame, y: np.ndarray, rows: np.ndarray, folds: int = 3) -> pd.DataFrame:

@@ -6,6 +6,7 @@ nearer, and what is still missed widens every customer's interval, for it is an 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from engine.data.labels import windows_for
-from engine.prediction.backtest import SEASON_DAYS, base_rates, season_shift, shifted
 from engine.prediction.calibration import inverse_logit, logit
 from engine.prediction.evaluate import Split, temporal_splits
+from engine.prediction.season import SEASON_DAYS, base_rates, moved, season_shift
 from engine.schema import Dataset, Finding, Snapshot, Window
 
 SHORTEST_STEP_DAYS = 45
@@ -42,7 +43,7 @@ class Level:
 
     def moved(self, p: np.ndarray, as_of: datetime) -> np.ndarray:
         """Probabilities at the moment's level."""
-        return shifted(p, self.shift(as_of))
+        return moved(p, self.shift(as_of))
 
     def interval(self, p: np.ndarray, low: np.ndarray, high: np.ndarray, as_of: datetime) -> tuple[np.ndarray, ...]:
         """The 90 % interval at the moment's level, widened by what the level itself may miss.
@@ -86,12 +87,17 @@ def learn_level(out_of_fold: pd.DataFrame, known: Snapshot) -> tuple[Level, list
     rates = base_rates(known.y)
     if len(known.windows) == 1:
         return Level(rates, False, 0.0), []
-    table = pd.DataFrame([_at(moment, out_of_fold, known) for moment in out_of_fold.index.unique("as_of")])
-    seen = table[table["shift"] != 0]
-    seasonal = len(seen) > 0 and seen["with"].abs().sum() < seen["without"].abs().sum()
-    missed = table["missed_with" if seasonal else "missed_without"]
-    told = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-    return Level(rates, bool(seasonal), float(np.sqrt(np.mean(missed**2)))), told
+    told = [_at(moment, out_of_fold, known) for moment in out_of_fold.index.unique("as_of")]
+    return Level(rates, *tested(told)), told
+
+
+def tested(told: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:
+    """Whether last year's season is used, and the root mean square of the levels missed [log-odds], by what
+    `learn_level` told of the backtest's moments, at least one."""
+    seen = [row for row in told if row["shift"] != 0]
+    seasonal = sum(abs(row["with"]) for row in seen) < sum(abs(row["without"]) for row in seen)
+    missed = [row["missed_with" if seasonal else "missed_without"] for row in told]
+    return seasonal, float(np.sqrt(np.mean(np.square(missed))))
 
 
 def _at(moment: pd.Timestamp, out_of_fold: pd.DataFrame, known: Snapshot) -> dict[str, Any]:
@@ -102,7 +108,7 @@ def _at(moment: pd.Timestamp, out_of_fold: pd.DataFrame, known: Snapshot) -> dic
     observed = part["y"].mean()
     told: dict[str, Any] = {"as_of": moment, "observed": float(observed), "shift": shift}
     for name, by in (("without", 0.0), ("with", shift)):
-        mean = shifted(part["probability"].to_numpy(), by).mean()
+        mean = moved(part["probability"].to_numpy(), by).mean()
         missed = logit(np.array([mean])) - logit(np.array([observed]))
         told |= {name: float(mean - observed), f"missed_{name}": float(missed[0])}
     return told

@@ -7,6 +7,7 @@ means 20 %, log_loss and brier ask both. precision, recall, f1 and f2 judge the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 ECE_BINS = 15
 TINY = 1e-15
+NEXT_TO = 0.0005
+DIGITS = 5
 
 
 def roc_auc(y: np.ndarray, p: np.ndarray) -> float:
@@ -229,19 +232,38 @@ def wilson(share: np.ndarray, n: np.ndarray, z: float = 1.959964) -> tuple[np.nd
 
 
 def curves(y: np.ndarray, p: np.ndarray, points: int = 101) -> dict[str, dict[str, list[float]]]:
-    """ROC, precision-recall and lift curves at `points` shares of contacted customers, for drawing.
+    """ROC, precision-recall and lift curves at `points` shares of contacted customers, for drawing; ties shared out.
 
     >>> curves(np.array([0, 1]), np.array([0.2, 0.9]), points=3)["roc"]["recall"]
     [0.0, 1.0, 1.0]
     """
-    caught = np.r_[0, np.cumsum(y[np.argsort(-p, kind="stable")])]
-    contacted = np.round(np.linspace(0, len(y), points)).astype(int)
-    hits, share = caught[contacted], contacted / len(y)
-    hit_rate = hits / caught[-1]
-    false_alarms = (contacted - hits) / (len(y) - caught[-1])
-    exact = hits[1:] / contacted[1:]
-    return {
-        "roc": {"false_positive_rate": false_alarms.tolist(), "recall": hit_rate.tolist()},
-        "pr": {"recall": hit_rate[1:].tolist(), "precision": exact.tolist()},
-        "lift": {"contacted": share[1:].tolist(), "lift": (exact / np.mean(y)).tolist()},
+    order = np.argsort(-p, kind="stable")
+    ends = _last_of_ties(p[order])
+    contacted = np.unique(np.round(np.linspace(0, len(y), points)))
+    hits = np.interp(contacted, np.r_[0, ends + 1], np.r_[0, np.cumsum(y[order])[ends]])
+    hit_rate, exact = hits / hits[-1], hits[1:] / contacted[1:]
+    false_alarms = (contacted - hits) / (len(y) - hits[-1])
+    curve = {
+        "roc": {"false_positive_rate": false_alarms, "recall": hit_rate},
+        "pr": {"recall": hit_rate[1:], "precision": exact},
+        "lift": {"contacted": contacted[1:] / len(y), "lift": exact / np.mean(y)},
     }
+    return {name: {axis: values.round(DIGITS).tolist() for axis, values in axes.items()}
+            for name, axes in curve.items()}
+
+
+def by_threshold(y: np.ndarray, p: np.ndarray, line: float, points: int = 101) -> dict[str, Any]:
+    """Customers flagged and leavers among them from each of at most `points` thresholds on, for a line that moves.
+
+    The thresholds are 0, the line in use, and percentiles of the probabilities, rounded to tenths of a per cent, so
+    that a step moves about as many customers everywhere.
+
+    >>> told = by_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.6, 0.9]), line=0.6, points=3)
+    >>> told["threshold"], told["flagged"], told["caught"]
+    ([0.0, 0.1, 0.4, 0.6, 0.9], [4, 4, 2, 2, 1], [2, 2, 2, 2, 1])
+    """
+    rounded = np.round(np.quantile(p, np.linspace(0, 1, points)), 3)
+    steps = np.unique(np.r_[0.0, rounded[np.abs(rounded - line) > NEXT_TO], line])
+    flagged, caught = (len(some) - np.searchsorted(np.sort(some), steps) for some in (p, p[y == 1]))
+    return {"threshold": steps.tolist(), "flagged": flagged.tolist(), "caught": caught.tolist(),
+            "customers": len(y), "leavers": int(np.sum(y))}

@@ -16,6 +16,7 @@ import pandas as pd
 from engine.data.features import features
 from engine.data.labels import labels, snapshot, windows_for
 from engine.data.leakage import audit
+from engine.errors import EngineError
 from engine.prediction import churn, drivers, explain, figures, value
 from engine.prediction.card import write_card
 from engine.prediction.churn import ChurnModel
@@ -30,6 +31,7 @@ from engine.schema import SCORES, Column, Dataset, Finding, ModelCard, Snapshot
 RECENCY = ("recency_days",)
 CART = ("cart_abandon_rate", "cart_abandon_share_90d")
 SPENT = (("monetary", "frequency"), ("spend", "orders"))
+SAID_LATER = frozenset({"run_id", "hold_back"})  # by whoever keeps the run, and by the playbook
 TOP = 3
 NO_CUTS = SegmentCuts({}, (0.0, 0.0), {})
 
@@ -58,7 +60,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Scored:
-    """SCORES and REASONS without a run's id, the features they rest on, and what else is known of each customer.
+    """SCORES and REASONS without what is SAID_LATER, the features they rest on, and what else is known of each customer.
 
     features and known are indexed by customer_id, in the order of the scores.
     """
@@ -81,7 +83,7 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
     with steps("Compute features as of each moment"):
         known, short = _judgeable(snapshot(dataset, learning_windows(dataset)))
     with steps("Audit for leakage"):
-        audited = audit(known, dataset, settings.overrule, settings.seed)
+        audited, columns = audit(known, dataset, settings.overrule, settings.seed), known.columns
         known = without(known, [name for name, _ in audited.quarantined])
     with steps("Train and judge the churn model") as part:
         options = settings.churn_options(len(known.windows))
@@ -99,7 +101,8 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         drawn = figures.of(who, model.rates.background, X, _judged(model, dataset, X, as_of)[1], settings.seed)
     findings = (*found, *short, *audited.findings, *report.findings, *level_findings(level, told))
     card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
-    more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told}
+    more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told,
+            "columns": {column.name: figures.described(column) for column in columns}}
     return model, replace(card, detail={**report.detail, **drawn, **more})
 
 
@@ -150,8 +153,16 @@ def latest(known: Snapshot) -> Snapshot:
 
 
 def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] | None = None) -> Scored:
-    """SCORES and REASONS of every customer known as of the moment, or of `only` some: the same values either way."""
+    """SCORES and REASONS of every customer known as of the moment, or of `only` some: the same values either way.
+
+    Raises:
+        EngineError: when not enough is known of any of them to judge.
+    """
     X = features(dataset, as_of, only)
+    if X.empty:
+        who = f"customer {only[0]!r}" if only is not None and len(only) == 1 else "these customers"
+        raise EngineError(f"{dataset.name} knows {who}, but not enough to judge as of {as_of:%Y-%m-%d}: there is no "
+                          "order in the year before.")
     p, worth = _judged(model, dataset, X, as_of)
     low, high = model.level.interval(model.churn.probability(X), *model.churn.interval(X), as_of)
     placed = segments(p, worth["expected_ltv"], *_terms(model.churn, X), cuts=model.cuts)
@@ -161,19 +172,19 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
         **{name: placed[name].astype(str).to_numpy() for name in ("ltv_tier", "segment")},
         "risk_score": placed["risk_score"].to_numpy(), **{str(name): worth[name].to_numpy() for name in worth},
         "next_order_at": pd.Timestamp(as_of) + pd.to_timedelta(worth["next_order_in_days"].to_numpy(), unit="D"),
-        "spend_index": _spend_index(X), "has_left": _has_left(dataset, X.index), "hold_back": "",
+        "spend_index": _spend_index(X), "has_left": _has_left(dataset, X.index),
     })
     reasons = drivers.drivers(explain.contributions(model.churn, X, model.rates.background), X, model.columns,
                               model.rates, TOP, dataset.currency)
-    known = dataset.frame().reindex(X.index)
-    return Scored(scores.reindex(columns=[name for name in SCORES.names if name != "run_id"]), reasons, X, known, as_of)
+    known = dataset.frame(only).reindex(X.index)
+    return Scored(scores.reindex(columns=[name for name in SCORES.names if name not in SAID_LATER]), reasons, X, known, as_of)
 
 
 def _has_left(dataset: Dataset, customers: pd.Index) -> np.ndarray:
     """1 for customers of whom the data say that they have left already, else 0."""
     if dataset.label.kind not in ("column", "threshold"):
         return np.zeros(len(customers), dtype=np.int64)
-    left = labels(dataset, windows_for(dataset, 1)).droplevel("as_of")
+    left = labels(dataset, windows_for(dataset, 1), customers.tolist()).droplevel("as_of")
     return left.reindex(customers, fill_value=0).to_numpy()
 
 

@@ -91,6 +91,18 @@ def save(bundle: Bundle, card: ModelCard, dataset: str, home: Path | None = None
     return card.model_id
 
 
+def rewrite_card(card: ModelCard, dataset: str, home: Path | None = None) -> None:
+    """Put another card in a sound model's place, and the manifest that vouches for it."""
+    folder = _model_folder(dataset, card.model_id, home)
+    manifest, _ = _verified(folder)
+    with files.staging(folder.parent) as staged:
+        write_record(staged / "card.json", card)
+        hashes = {**manifest.files, "card.json": files.sha256(staged / "card.json")}
+        write_text(staged / MANIFEST, Manifest(hashes, FORMAT, manifest.versions).text())
+        for name in ("card.json", MANIFEST):
+            (staged / name).replace(folder / name)
+
+
 def load(dataset: str, model_id: str | None = None, home: Path | None = None) -> tuple[Bundle, ModelCard]:
     """A model's parts and card, by id or pointer (None is "production"), unpickled only if no byte has changed."""
     folder = _model_folder(dataset, _resolve(dataset, model_id, home), home)

@@ -60,7 +60,7 @@ def boosted(seed: int) -> Classifier:
     return LGBMClassifier(
         n_estimators=200, learning_rate=0.04, num_leaves=8, min_child_samples=300, reg_lambda=10.0,
         colsample_bytree=0.3, subsample=0.5, subsample_freq=1, random_state=seed, n_jobs=THREADS, verbosity=-1,
-        deterministic=True, force_row_wise=True,
+        deterministic=True, force_col_wise=True,
     )  # fmt: skip
 
 

@@ -16,10 +16,11 @@ import pandas as pd
 from engine.data.features import feature_columns
 from engine.prediction.churn import ChurnModel
 from engine.prediction.ltv import LtvInputs, LtvModel, train_ltv
-from engine.prediction.ltv_metrics import deciles, estimates
+from engine.prediction.ltv_metrics import deciles, density, estimates
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
 from engine.prediction.purchases import earlier_moments, history, stacked
 from engine.schema import Dataset, Estimate, Snapshot
+from engine.schema.stored import rows_of
 
 SUITS = {"snapshot": "survival", "orders": "two_part_tweedie"}
 PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
@@ -37,22 +38,27 @@ def value_inputs(dataset: Dataset, X: pd.DataFrame, p: np.ndarray, as_of: dateti
         past = history(orders_of(dataset, X.index), as_of).reindex(X.index)
         per_month = past["spent"] / past["T_days"].clip(lower=DAYS_PER_MONTH) * DAYS_PER_MONTH
         return LtvInputs(past, chance, window, per_month * money.margin_rate, past[PURCHASES])
-    return LtvInputs(X, chance, window, monthly_margin(dataset, money).reindex(X.index), tenure_months=X.get(TENURE))
+    return LtvInputs(X, chance, window, monthly_margin(dataset, money, X.index), tenure_months=X.get(TENURE))
 
 
-def monthly_margin(dataset: Dataset, money: LtvSettings) -> pd.Series:
-    """Each customer's present margin [currency per month] by the dataset's money rule; the median where unknown."""
+def monthly_margin(dataset: Dataset, money: LtvSettings, customers: pd.Index) -> pd.Series:
+    """These customers' present margin [currency per month] by the dataset's money rule; all customers' median where
+    unknown."""
     rule = dataset.money
-    revenue = dataset.frame()[rule.column].astype(float)
+    revenue = dataset.frame(customers, [rule.column])[rule.column].astype(float).reindex(customers)
+    if revenue.isna().any():
+        revenue = revenue.fillna(dataset.frame(columns=[rule.column])[rule.column].astype(float).median())
     months = 1.0 if rule.per == "month" else rule.period_days / DAYS_PER_MONTH
-    return revenue.fillna(revenue.median()).clip(lower=0) / months * money.margin_rate
+    return revenue.clip(lower=0) / months * money.margin_rate
 
 
 def orders_of(dataset: Dataset, only: pd.Index | None = None) -> pd.DataFrame:
     """Order lines: customer_id, at, amount [currency], quantity [pieces]; of `only` some customers if given."""
-    wanted = [("kind", "==", "order")] + ([("customer_id", "in", list(only))] if only is not None else [])
     assert dataset.events is not None, "an orders dataset has events"
-    return pd.read_parquet(dataset.events, columns=["customer_id", "at", "amount", "quantity"], filters=wanted)
+    wanted = ["customer_id", "at", "amount", "quantity"]
+    if only is None:
+        return pd.read_parquet(dataset.events, columns=wanted, filters=[("kind", "==", "order")])
+    return rows_of(dataset.events, only, wanted, kind="order")
 
 
 def train_value(dataset: Dataset, last: Snapshot, out_of_fold: pd.DataFrame, who: ChurnModel, algorithm: str,
@@ -70,11 +76,12 @@ def train_value(dataset: Dataset, last: Snapshot, out_of_fold: pd.DataFrame, who
     model, metrics, detail = train_ltv(inputs, None, algorithm, seed=seed, settings=money,
                                        columns=_not_money(dataset, X))
     held_out = out_of_fold["probability"].groupby(level="customer_id").mean().reindex(X.index)
-    judged, deciles_told = _over_the_window(model, replace(inputs, churn_probability=held_out), y, seed)
-    return model, {**judged, **metrics}, {"window_deciles": deciles_told, **detail}
+    judged, drawn = _over_the_window(model, replace(inputs, churn_probability=held_out), y, seed)
+    return model, {**judged, **metrics}, {**drawn, **detail}
 
 
-def _over_the_window(model: LtvModel, inputs: LtvInputs, left: pd.Series, seed: int) -> tuple[dict[str, Estimate], Any]:
+def _over_the_window(model: LtvModel, inputs: LtvInputs, left: pd.Series,
+                     seed: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
     """What is delivered, judged where it can be: margin within the label window, by held-out churn probabilities.
 
     What really came is the present margin for the whole window from those who stayed, and for half of it from those
@@ -84,7 +91,8 @@ def _over_the_window(model: LtvModel, inputs: LtvInputs, left: pd.Series, seed: 
     came = inputs.monthly_margin.to_numpy(float) * months * (1 - left.to_numpy(float) / 2)
     expected = model.split(inputs, inputs.label_window_days, 0.0).expected(inputs.p)
     method = "margin within the label window, churn held out, leavers count half of it"
-    return estimates(came, expected, method, np.random.default_rng(seed)), deciles(came, expected).to_dict("list")
+    drawn = {"window_deciles": deciles(came, expected).to_dict("list"), "window_density": density(came, expected)}
+    return estimates(came, expected, method, np.random.default_rng(seed)), drawn
 
 
 def _not_money(dataset: Dataset, X: pd.DataFrame) -> tuple[str, ...]:

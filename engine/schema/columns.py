@@ -13,6 +13,7 @@ from engine.schema.findings import Finding
 
 Kind = Literal["id", "text", "category", "number", "count", "flag", "date"]
 NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
+TENFOLD = 10
 SCALES = {"share 0..1": "{:.1%}", "share": "{:.1%}", "ratio": "{:.2g} times", "-1..1": "{:+.2f}"}
 
 
@@ -47,6 +48,8 @@ class Column:
 
         >>> Column("rate", "number", "share 0..1", "Share of carts abandoned").in_words(0.265)
         '26.5 %'
+        >>> Column("pause", "number", "ratio", "Pause against the usual gap").in_words(123.4)
+        '123 times'
         """
         if value is None or pd.isna(value):  # type: ignore[call-overload]
             return "unknown"
@@ -55,8 +58,10 @@ class Column:
         if self.kind not in NUMERIC:
             return str(value)
         number = float(value)  # type: ignore[arg-type]
+        if self.unit == "ratio" and abs(number) >= TENFOLD:
+            return f"{number:,.0f} times"
         if self.unit in SCALES:
-            return SCALES[self.unit].format(number).replace("%", " %")
+            return SCALES[self.unit].format(round(number, 3) if self.unit == "ratio" else number).replace("%", " %")
         unit = self.unit.removesuffix("s") if number == 1 else self.unit
         return f"{number:,.{0 if number == round(number) or abs(number) >= 100 else 2}f} {unit}".strip()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 
 from engine.schema.columns import Column
 from engine.schema.findings import Finding
+from engine.schema.stored import rows_of
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class Dataset:
 
     customers: one row per customer, `customer_id` and the adapter's columns, as known at `observed_until`.
     events: the EVENTS table, or None. offers: past offers and their outcomes (OFFER_HISTORY), or None.
-    columns: the meaning of each customers column. options: what the adapter was told.
+    columns: the meaning of each customers column. options: what the adapter was told. erased: the pseudonyms of
+    customers erased since: the tables hold them no more, while version and sources still say what was read.
     """
 
     name: str
@@ -127,10 +129,17 @@ class Dataset:
     offers: Path | None = None
     sources: tuple[Source, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    erased: tuple[str, ...] = ()
 
-    def frame(self) -> pd.DataFrame:
-        """The customers table, one row per customer, indexed by customer_id (text)."""
-        return pd.read_parquet(self.customers).set_index("customer_id")
+    def frame(self, only: Collection[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The customers table, one row per customer, indexed by customer_id (text).
+
+        only: some customers alone, found without reading the others. columns: the columns wanted; all unless given.
+        """
+        wanted = None if columns is None else ["customer_id", *columns]
+        path = self.customers
+        rows = pd.read_parquet(path, columns=wanted) if only is None else rows_of(path, only, wanted)
+        return rows.set_index("customer_id")
 
     @property
     def names(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.schema.columns import Column, in_families
+from engine.schema.levers import Lever
 
 RAW = (
     Column("gender", "category", "", "Gender as recorded by the company"),
@@ -116,27 +117,19 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 TELECOM_STATIC = in_families(RAW + DERIVED, FAMILIES)
 TELECOM_FEATURES = TELECOM_STATIC + in_families(FROM_EVENTS, FAMILIES)
 
-LEVERS: Mapping[str, str] = {
-    "contract": "offer a longer contract",
-    "contract_months": "offer a longer contract",
-    "months_to_renewal": "renew early",
-    "tech_support": "include technical support",
-    "online_security": "include online security",
-    "online_backup": "include online backup",
-    "device_protection": "include device protection",
-    "protection_services": "include a protection service",
-    "unprotected_internet": "include a protection service",
-    "unsupported_fiber": "include technical support",
-    "monthly_charges": "lower the monthly bill",
-    "charge_change": "lower the monthly bill",
-    "price_per_service": "lower the monthly bill or add a service",
-    "payment_method": "move to automatic payment",
-    "pays_by_electronic_check": "move to automatic payment",
-    "automatic_payment": "move to automatic payment",
-    "internet_service": "change the line",
-    "has_fiber": "change the line",
-    "payment_failures_90d": "help with the payment",
-    "ticket_sentiment_90d": "call about the open complaint",
-    "tickets_90d": "call about the open complaint",
-}
-"""The features that a team can change, each with how; all others are facts of the customer's life."""
+_INCLUDED = {"No": {"Yes": 1}}
+_AUTOMATIC = {"Bank transfer (automatic)": 1, "Credit card (automatic)": 1}
+
+TELECOM_LEVERS = (
+    Lever("contract", "Offer a longer contract.",
+          {"Month-to-month": {"One year": 1, "Two year": 2}, "One year": {"Two year": 1}}),
+    Lever("tech_support", "Include technical support.", _INCLUDED),
+    Lever("online_security", "Include online security.", _INCLUDED),
+    Lever("online_backup", "Include online backup.", _INCLUDED),
+    Lever("device_protection", "Include device protection.", _INCLUDED),
+    Lever("payment_method", "Move to automatic payment.",
+          {"Electronic check": _AUTOMATIC, "Mailed check": _AUTOMATIC}),
+    Lever("internet_service", "Change the line.", {"DSL": {"Fiber optic": 1}, "Fiber optic": {"DSL": 1}}),
+    Lever("monthly_charges", "Lower the monthly bill.", cuts=(0.05, 0.10, 0.15, 0.20)),
+)
+"""The columns that a team can change, each with how. What is derived from them follows; past events stay as they are."""

@@ -11,7 +11,6 @@ def money(value: float, currency: str) -> str:
     >>> money(1_234_567.0, "USD"), money(940.4, "USD"), money(-12_300, "EUR"), money(7.5, "")
     ('$1.2M', '$940', '-€12.3k', '7.50')
     """
-    sign = SIGNS.get(currency, f"{currency} " if currency else "")
     size = abs(value)
     if size >= 1e6:
         text = f"{size / 1e6:,.1f}M"
@@ -19,7 +18,20 @@ def money(value: float, currency: str) -> str:
         text = f"{size / 1e3:,.1f}k"
     else:
         text = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
-    return f"{'-' if value < 0 else ''}{sign}{text}"
+    return _signed(value, text, currency)
+
+
+def money_in_full(value: float, currency: str) -> str:
+    """Money to the unit, as somebody has typed it.
+
+    >>> money_in_full(20_000.0, "USD"), money_in_full(-1_500, "SEK")
+    ('$20,000', '-SEK 1,500')
+    """
+    return _signed(value, f"{abs(value):,.0f}", currency)
+
+
+def _signed(value: float, text: str, currency: str) -> str:
+    return f"{'-' if value < 0 else ''}{SIGNS.get(currency, f'{currency} ' if currency else '')}{text}"
 
 
 def share(value: float) -> str:

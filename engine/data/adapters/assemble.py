@@ -162,13 +162,13 @@ def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[R
 
 # ----------------------------------------------------------------------------------------------------- moments
 
-def observed_until(ask: Ask, events: pa.Table | None) -> datetime:
-    """The moment up to which everything is known: as told, or the midnight after the last event, or today's."""
+def observed_until(ask: Ask, events: pa.Table | None) -> datetime | None:
+    """The moment up to which everything is known: as told, or the midnight after the last event; None without either."""
     told = ask.observed_until or ask.options.get("observed_until")
     if told is not None:
         return _moment(told)
     if events is None or not len(events):
-        return datetime.combine(ask.now.date(), time())
+        return None
     times = pd.Series(events.column("at").to_pandas())
     past = times[times <= ask.now]
     return datetime.combine((past if len(past) else times).max().date() + timedelta(days=1), time())
@@ -187,13 +187,20 @@ def _moment(told: object) -> datetime:
     return told.astimezone(UTC).replace(tzinfo=None) if told.tzinfo else told
 
 
+def _undated(name: str, today: datetime) -> Finding:
+    return Finding("note", name, f"The file does not say when it was drawn; today ({today:%Y-%m-%d}) is taken.",
+                   "Give the day with --as-of: it dates every score, and read on another day the same file becomes "
+                   "another version.", 0)
+
+
 # ----------------------------------------------------------------------------------------------------- writing
 
 def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, currency: str = "",
            sector: str = "") -> Reading:
     """Write the tables and return the Reading; DataError, and nothing written, if any finding is an error."""
     refuse_errors(gathered.findings)
-    until = observed_until(ask, gathered.events)
+    dated, today = observed_until(ask, gathered.events), datetime.combine(ask.now.date(), time())
+    until, undated = dated or today, () if dated else (_undated(gathered.raws[0].name, today),)
     columns = tuple(column for column in gathered.columns if column.name != "customer_id")
     tables = {"customers": _customers(gathered.customers, columns)}
     tables |= {} if gathered.events is None else {"events": gathered.events}
@@ -207,7 +214,7 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
         customers=paths["customers"], columns=columns, events=paths.get("events"), offers=paths.get("offers"),
         sources=tuple(raw.source for raw in gathered.raws), options=jsonable({**ask.options, **gathered.learned}),
     )
-    return Reading(dataset, gathered.findings, _rejected(gathered.rejected))
+    return Reading(dataset, (*gathered.findings, *undated), _rejected(gathered.rejected))
 
 
 def version(ask: Ask, raws: Sequence[Raw], until: datetime) -> str:

@@ -22,6 +22,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,11 +96,44 @@ def load(mapping: object) -> dict[str, Any]:
     if not isinstance(mapping, (str, Path)):
         raise EngineError("A table needs a mapping. Give the path of a TOML file that says which column is what.")
     try:
-        return tomllib.loads(Path(mapping).read_text(encoding="utf-8"))
+        return parsed(Path(mapping).read_text(encoding="utf-8"), Path(mapping).name)
     except OSError as problem:
         raise EngineError(f"The mapping {mapping} cannot be read: {problem.strerror}. Check its path.") from problem
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
         raise EngineError(f"The mapping {Path(mapping).name} is not valid TOML: {problem}.") from problem
+
+
+def parsed(text: str, name: str) -> dict[str, Any]:
+    """The mapping of a TOML text; `name` is what an error calls it."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise EngineError(f"The mapping {name} is not valid TOML: {problem}.") from problem
+
+
+def written(mapping: Mapping[str, Any]) -> str:
+    """The mapping as TOML, what is empty left out.
+
+    >>> print(written({"id": "client", "tenure": "", "numeric": ["seats"], "money": {"column": "mrr", "per": "month"}}))
+    id = "client"
+    numeric = ["seats"]
+    <BLANKLINE>
+    [money]
+    column = "mrr"
+    per = "month"
+    """
+    parts = {name: part for name, part in mapping.items() if isinstance(part, Mapping)}
+    lines = _lines({name: value for name, value in mapping.items() if name not in parts})
+    for name, part in parts.items():
+        lines += ["", f"[{name}]", *_lines(part)] if part else []
+    return "\n".join(lines)
+
+
+def _lines(part: Mapping[str, Any]) -> list[str]:
+    """Keys and values as TOML writes them: as JSON does, but for the one character that only JSON leaves as it is."""
+    filled = {name: value for name, value in part.items() if value not in ("", None, [], ())}
+    return [f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+            for name, value in filled.items()]
 
 
 def check(mapping: Mapping[str, Any]) -> Plan:

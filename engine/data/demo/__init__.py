@@ -6,12 +6,12 @@ says anything about a real one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.data.demo import shop, telecom, telecom_truth
+from engine.data.demo import shop, telecom, telecom_past, telecom_truth
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,14 @@ class DemoFiles:
     observed_until: datetime
 
 
+Earlier = Iterator[tuple[datetime, tuple[Path, ...]]]
+
+
 @dataclass(frozen=True)
 class Demo:
     """An invented company. `customers` is how many it has unless asked otherwise; its answers about who left, and its
-    truth, cover `horizon_days` from `observed_until` on.
+    truth, cover `horizon_days` from `observed_until` on. as_it_was: its files at earlier moments, where a file holds
+    what is known on one day.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Demo:
     observed_until: datetime
     horizon_days: int
     make: Callable[[Path, int, int], tuple[tuple[Path, ...], Path]]
+    as_it_was: Callable[[Path, int, int], Earlier] | None = None
     synthetic: bool = True
 
     def write(self, folder: Path, seed: int, customers: int | None = None) -> DemoFiles:
@@ -47,11 +52,16 @@ class Demo:
         sources, truth = self.make(folder, seed, customers or self.customers)
         return DemoFiles(sources, self.adapter, truth, self.observed_until)
 
+    def earlier(self, folder: Path, seed: int, customers: int | None = None) -> Earlier:
+        """Earlier moments, the earliest first, and the company's raw files as they were then; none of most companies."""
+        if self.as_it_was is not None:
+            yield from self.as_it_was(folder, seed, customers or self.customers)
+
 
 DEMOS = {demo.name: demo for demo in (
     Demo("demo-telecom", "telecom", "telco", "USD",
          "An invented telecom: contracts, two years of use, payments and tickets, past randomised offers.",
-         7_000, telecom.OBSERVED_UNTIL, telecom_truth.WINDOW_DAYS, telecom.make),
+         7_000, telecom.OBSERVED_UNTIL, telecom_truth.WINDOW_DAYS, telecom.make, telecom_past.as_it_was),
     Demo("demo-shop", "retail", "orders", "GBP",
          "An invented shop: two years of orders, returns, visits, carts and wishlists.",
          10_000, shop.OBSERVED_UNTIL, shop.WINDOW_DAYS, shop.make),

@@ -7,6 +7,7 @@ who leaves is drawn here: `telecom_truth` computes it from what this module make
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -29,40 +30,66 @@ HEADERS = {
     "paperless_billing": "PaperlessBilling", "payment_method": "PaymentMethod", "monthly_charges": "MonthlyCharges",
     "total_charges": "TotalCharges", "churned": "Churn",
 }
+OLD_BILL = ("old_share", "old_months")  # of today's bill, and how many months it was asked
 YES_NO = ("partner", "dependents", "paperless_billing", "churned")
 TENURE = ((0.0, 0.0015, 0.0016, 0.088, 0.12, 0.25, 0.5, 0.75, 0.9, 0.949, 1.0), (0, 0, 1, 1, 2, 9, 29, 55, 69, 72, 72))
 PAYMENTS = ("Electronic check", "Mailed check", "Bank transfer (automatic)", "Credit card (automatic)")
 FAILURE_RATE = {"Electronic check": 0.055, "Mailed check": 0.035, PAYMENTS[2]: 0.012, PAYMENTS[3]: 0.02}
 
 
+@dataclass(frozen=True)
+class Company:
+    """Today's customers (index customer_id): canonical columns, contact columns, how their bill changed (OLD_BILL),
+    what happened to them, and the truth. past: ids of people who were offered something before."""
+
+    customers: pd.DataFrame
+    contact: pd.DataFrame
+    bills: pd.DataFrame
+    events: pd.DataFrame
+    truth: pd.DataFrame
+    past: np.ndarray
+
+
 def make(folder: Path, seed: int, customers: int) -> tuple[tuple[Path, ...], Path]:
     """Write customers.csv, events.csv, offers.csv and truth.parquet; returns the sources and the truth."""
     rng = np.random.default_rng(seed)
+    company = drawn(customers, rng)
+    sources = (
+        people.write_csv(as_published(company.customers.join(company.contact)), folder / "customers.csv"),
+        people.write_csv(company.events, folder / "events.csv"),
+        people.write_csv(past_offers(company.past, rng), folder / "offers.csv"),
+    )
+    company.truth.to_parquet(folder / "truth.parquet")
+    return sources, folder / "truth.parquet"
+
+
+def drawn(customers: int, rng: np.random.Generator) -> Company:
+    """The company as it is at OBSERVED_UNTIL."""
     ids = people.ids(customers + round(customers * PAST_PER_PRESENT), rng)
-    present = population(ids[:customers], rng)
+    everything = _population(ids[:customers], rng)
+    bills = everything[list(OLD_BILL)]
+    present = everything.drop(columns=list(OLD_BILL))
     events = history(present, OBSERVED_UNTIL, rng)
     truth = telecom_truth.truth(present, telecom_truth.recent(present.index, events, OBSERVED_UNTIL), rng)
     present["churned"] = (rng.random(customers) < truth["churn_probability"]).astype(int)
     women = (present["gender"] == "Female").to_numpy()
     contact = people.contacts(customers, rng, women).set_index(present.index)
-    sources = (
-        people.write_csv(as_published(present.join(contact)), folder / "customers.csv"),
-        people.write_csv(events, folder / "events.csv"),
-        people.write_csv(past_offers(ids[customers:], rng), folder / "offers.csv"),
-    )
-    truth.to_parquet(folder / "truth.parquet")
-    return sources, folder / "truth.parquet"
+    return Company(present, contact, bills, events, truth, ids[customers:])
 
 
 def population(ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Customers with canonical columns (index customer_id), as they are on the day they are measured."""
+    return _population(ids, rng).drop(columns=list(OLD_BILL))
+
+
+def _population(ids: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     settled = rng.standard_normal(len(ids))
     frame = pd.DataFrame(index=pd.Index(ids, name="customer_id"))
     _draw_people(frame, settled, rng)
     _draw_line(frame, settled, rng)
     _draw_add_ons(frame, settled, rng)
     _draw_billing(frame, rng)
-    return frame[[name for name in HEADERS if name in frame]]
+    return frame[[*(name for name in HEADERS if name in frame), *OLD_BILL]]
 
 
 def _draw_people(frame: pd.DataFrame, settled: np.ndarray, rng: np.random.Generator) -> None:
@@ -121,6 +148,7 @@ def _draw_billing(frame: pd.DataFrame, rng: np.random.Generator) -> None:
     old_share, changed = 1 + rng.normal(0, 0.07, count), rng.random(count)
     months = frame["tenure_months"]
     old_months = np.floor(changed * months)
+    frame["old_share"], frame["old_months"] = old_share, old_months
     frame["monthly_charges"] = bill.round(2)
     frame["total_charges"] = (bill * (months - old_months) + bill * old_share * old_months).round(2)
 

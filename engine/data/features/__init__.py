@@ -52,7 +52,7 @@ def feature_columns(dataset: Dataset) -> tuple[Column, ...]:
     return choose("feature set", dataset.adapter, FEATURE_SETS).columns(dataset)
 
 
-def _snapshot(frame: Callable[[Dataset, pd.DataFrame], pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+def _snapshot(frame: Callable[[Dataset, pd.DataFrame, Only], pd.DataFrame]) -> Callable[..., pd.DataFrame]:
     """A snapshot knows one moment: its features hold from `observed_until` on, and not before."""
 
     def compute(dataset: Dataset, as_ofs: Sequence[datetime], _lookback_days: int, only: Only) -> pd.DataFrame:
@@ -62,9 +62,7 @@ def _snapshot(frame: Callable[[Dataset, pd.DataFrame], pd.DataFrame]) -> Callabl
                 f"{dataset.name} is a snapshot of {dataset.observed_until:%Y-%m-%d} and does not say what was known on "
                 f"{early[0]:%Y-%m-%d}. Ask for {dataset.observed_until:%Y-%m-%d} or later."
             )
-        customers = dataset.frame().sort_index()
-        known = frame(dataset, customers)
-        rows = known if only is None else known.loc[known.index.isin(list(only))]
+        rows = frame(dataset, dataset.frame(only).sort_index(), only)
         return pd.concat({pd.Timestamp(as_of): rows for as_of in as_ofs}, names=["as_of"])
 
     return compute
@@ -76,10 +74,10 @@ def _telecom_columns(dataset: Dataset) -> tuple[Column, ...]:
     return TELECOM_STATIC if dataset.events is None else TELECOM_FEATURES
 
 
-def _telecom(dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
+def _telecom(dataset: Dataset, customers: pd.DataFrame, only: Only) -> pd.DataFrame:
     from engine.data.features.telecom import telecom_features
 
-    return telecom_features(customers, dataset.events, dataset.observed_until)
+    return telecom_features(customers, dataset.events, dataset.observed_until, only)
 
 
 def _shop_columns(_dataset: Dataset) -> tuple[Column, ...]:
@@ -88,13 +86,13 @@ def _shop_columns(_dataset: Dataset) -> tuple[Column, ...]:
     return SHOP_FEATURES
 
 
-def _shop(_dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
+def _shop(_dataset: Dataset, customers: pd.DataFrame, _only: Only) -> pd.DataFrame:
     from engine.data.features.shop import shop_features
 
     return shop_features(customers)
 
 
-def _table(dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
+def _table(dataset: Dataset, customers: pd.DataFrame, _only: Only) -> pd.DataFrame:
     return table.table_features(customers, table.table_columns(dataset))
 
 

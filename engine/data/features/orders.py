@@ -20,6 +20,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from engine.data.features.happened import EVENT_TYPES, happened, settled
 from engine.schema import Column
 from engine.schema.orders import (
     ORDER_FEATURES,
@@ -35,10 +36,6 @@ YEAR = 365
 UNIT = 10_000
 NANO = 1_000_000_000
 HALF_LIFE_DAYS = 90
-EVENT_TYPES = {
-    "event_id": "string", "customer_id": "string", "at": "timestamp", "kind": "string", "group_id": "string",
-    "amount": "float64", "quantity": "float64",
-}  # fmt: skip
 SPINE_TYPES = {
     "as_of": "timestamp", "lookback_s": "int64", "season_known": "boolean", "season_before_known": "boolean"
 }  # fmt: skip
@@ -54,19 +51,13 @@ Sums = dict[str, ir.Value]
 def connect() -> ibis.BaseBackend:
     """A DuckDB of its own in memory, behind Ibis, that reads every moment as UTC and draws no progress bar."""
     backend = ibis.duckdb.connect()
-    _settle(backend.con)
+    settled(backend.con)
     return backend
-
-
-def _settle(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
-    return connection
 
 
 def order_columns(events: Path) -> tuple[Column, ...]:
     """The meaning of each feature; visits are in it where the company records them."""
-    return (*ORDER_FEATURES, *(VISIT_FEATURES if _knows(events).visits else ()))
+    return (*ORDER_FEATURES, *(VISIT_FEATURES if known_of(events).visits else ()))
 
 
 def order_features(
@@ -82,13 +73,9 @@ def order_features(
     `horizon_days` is the label window's length: the same season last year has that length too. `only` computes some
     customers alone and gives them the same values.
     """
-    knows = _knows(events)
+    knows = known_of(events)
     spine = _spine(as_ofs, knows.begins, horizon_days, lookback_days)
-    with _settle(duckdb.connect()) as connection:
-        table = connection.from_parquet(str(events))
-        if only is not None:
-            table = table.join(connection.from_df(pd.DataFrame({"customer_id": sorted(set(only))})), "customer_id")
-        table.create_view("events")
+    with happened(events, only) as connection:
         connection.register("spine", spine)
         frame = connection.execute(_query(knows.products, knows.visits, horizon_days)).df()
     names = [column.name for column in order_columns(events)]
@@ -96,7 +83,7 @@ def order_features(
 
 
 @dataclass(frozen=True)
-class _Knows:
+class Known:
     """What a file of events can tell: when it begins, whether it names products and records visits."""
 
     begins: datetime
@@ -104,12 +91,20 @@ class _Knows:
     visits: bool
 
 
-def _knows(events: Path) -> _Knows:
-    with _settle(duckdb.connect()) as connection:
+def known_of(events: Path) -> Known:
+    """What the file can tell, read once as long as it stays as it is."""
+    written = events.stat()
+    return _told(events, written.st_mtime_ns, written.st_size)
+
+
+@functools.lru_cache(maxsize=32)
+def _told(events: Path, _written: int, _size: int) -> Known:
+    """Read once per file as it was written: of a long history it takes longer than one customer's answer."""
+    with settled(duckdb.connect()) as connection:
         table = connection.from_parquet(str(events))
         visits = ", ".join(f"'{kind}'" for kind in VISIT_KINDS)
         [(begins, visited)] = table.aggregate(f'min("at"), coalesce(bool_or(kind in ({visits})), false)').fetchall()
-        return _Knows(begins, "item_id" in table.columns, visited)
+        return Known(begins, "item_id" in table.columns, visited)
 
 
 def _spine(as_ofs: Sequence[datetime], begins: datetime, horizon_days: int, lookback_days: int) -> pd.DataFrame:

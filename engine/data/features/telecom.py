@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from engine.data.features.happened import EVENT_TYPES, happened
 from engine.schema.telecom import DERIVED, FROM_EVENTS, RAW
 
 PROTECTION = ("online_security", "online_backup", "device_protection", "tech_support")
@@ -21,15 +23,17 @@ NEW_MONTHS = 6
 COUNTED = [column.name for column in FROM_EVENTS if column.kind == "count"]
 
 
-def telecom_features(customers: pd.DataFrame, events: Path | None, as_of: datetime) -> pd.DataFrame:
+def telecom_features(customers: pd.DataFrame, events: Path | None, as_of: datetime,
+                     only: Sequence[str] | None = None) -> pd.DataFrame:
     """The telecom features of each customer (index customer_id), using only events with `at < as_of`.
 
-    Columns are `schema.telecom.TELECOM_FEATURES`; without events, `TELECOM_STATIC`.
+    Columns are `schema.telecom.TELECOM_FEATURES`; without events, `TELECOM_STATIC`. `only`: the customers' ids where
+    they are some of many, so that the events of all others need not be read.
     """
     static = pd.concat([_raw(customers), _derived(customers)], axis=1)
     if events is None:
         return static
-    from_events = event_features(events, as_of).reindex(static.index)
+    from_events = event_features(events, as_of, only).reindex(static.index)
     from_events[COUNTED] = from_events[COUNTED].fillna(0.0)
     return pd.concat([static, from_events], axis=1)
 
@@ -133,17 +137,21 @@ def ratio(top: pd.Series, bottom: pd.Series) -> pd.Series:
     return top / bottom.where(bottom != 0, np.nan)
 
 
-def event_features(events: Path, as_of: datetime) -> pd.DataFrame:
+def event_features(events: Path, as_of: datetime, only: Sequence[str] | None = None) -> pd.DataFrame:
     """Use, payments and tickets per customer from the events before as_of; index customer_id.
 
     One thread, so that sums come out the same to the last bit each time.
     """
-    connection = ibis.duckdb.connect(threads=1)
-    connection.raw_sql("SET TimeZone = 'UTC'")
-    table = connection.read_parquet(str(events))
-    frame: pd.DataFrame = _aggregated(table.filter(table.at < as_of), as_of).to_pandas()
-    connection.disconnect()
+    with happened(events, only, threads=1) as connection:
+        frame = connection.execute(_query(as_of)).df()
     return frame.set_index("customer_id").sort_index()[[column.name for column in FROM_EVENTS]].astype(float)
+
+
+@lru_cache(maxsize=32)
+def _query(as_of: datetime) -> str:
+    """The aggregates as DuckDB's SQL over the table `events`; making it takes longer than one customer's answer."""
+    table = ibis.table(EVENT_TYPES, name="events")
+    return str(ibis.to_sql(_aggregated(table.filter(table["at"] < as_of), as_of), "duckdb"))
 
 
 def _aggregated(table: ir.Table, as_of: datetime) -> ir.Table:

@@ -1,0 +1,202 @@
+"""What changed between two scoring runs of a dataset: figures, bands and segments, who rose and fell, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine import catalog
+from engine.catalog import Run
+from engine.insight.meaning import meaning
+from engine.insight.overview import VIP
+from engine.insight.source import Scope, ask, scope
+from engine.permissions import allow, may
+from engine.schema import RISK_BANDS, SEGMENTS, Actor
+
+STEPS_BACK = {"the run before": 0, "a week or more before": 7, "a month or more before": 30}
+LONGEST = 12
+MOVERS = 10
+LEFT = 64
+
+
+@dataclass(frozen=True)
+class Totals:
+    """One run's headline: customers still there, expected leavers [customers], margin at risk and mean LTV [currency],
+    share of the margin at risk with At-Risk VIPs [0..1]."""
+
+    as_of: datetime
+    customers: int
+    leavers: float
+    margin_at_risk: float
+    mean_ltv: float
+    vip_share: float
+
+
+@dataclass(frozen=True)
+class Changes:
+    """From the run `than` to the run asked about.
+
+    bands, segments: customers here at both moments, by then (rows) and now (columns). newcomers: only in the later
+    run; gone: only in the earlier; left: here then, and known to have left now; back: the other way round.
+    mean_change: of the chance to leave of those here at both moments [-1..1], NaN of nobody. risers, fallers: customers
+    whose chance rose or fell most (customer_id, segment, then, now, margin_at_risk), None for those who may not see
+    single customers. same_model: whether one model judged both.
+    """
+
+    than: Run
+    bands: pd.DataFrame
+    segments: pd.DataFrame
+    newcomers: int
+    gone: int
+    left: int
+    back: int
+    mean_change: float
+    risers: pd.DataFrame | None
+    fallers: pd.DataFrame | None
+    same_model: bool
+
+    @property
+    def stayed(self) -> int:
+        """Customers here at both moments."""
+        return int(self.bands.to_numpy().sum())
+
+
+def earlier(run: Run) -> dict[str, Run]:
+    """The runs worth comparing with, by how far back they lie: the one before, and the nearest at least 7 and 30 days
+    earlier. Each run once; empty for the first."""
+    before = [other for other in catalog.runs(run.dataset) if other.as_of < run.as_of]
+    found: dict[str, Run] = {}
+    for words, days in STEPS_BACK.items():
+        far = [other for other in before if other.as_of <= run.as_of - timedelta(days=days)]
+        if far and far[-1] not in found.values():
+            found[words] = far[-1]
+    return found
+
+
+def history(run: Run) -> list[Run]:
+    """The run and those before it, the oldest first, one per moment (the last made), at most twelve."""
+    by_moment = {other.as_of: other for other in catalog.runs(run.dataset) if other.as_of < run.as_of}
+    return [*by_moment.values(), run][-LONGEST:]
+
+
+def totals(scope: Scope) -> Totals:
+    """The run's headline figures."""
+    row = ask(scope, f"""
+        SELECT count(*) AS customers, sum(churn_probability) AS leavers, sum(margin_at_risk) AS margin,
+               avg(expected_ltv) AS ltv, sum(margin_at_risk) FILTER (segment = '{VIP}') AS vip
+        FROM scores WHERE coalesce(has_left, 0) = 0""").fillna(0.0).iloc[0]
+    return Totals(scope.run.as_of, int(row["customers"]), float(row["leavers"]), float(row["margin"]),
+                  float(row["ltv"]), float(row["vip"] / (row["margin"] or 1.0)))
+
+
+def changes(now: Scope, than: str, actor: Actor) -> Changes:
+    """What changed since the run `than` (its id). Single customers are told only to those who may see them.
+
+    Raises:
+        Refused: if the actor may not see aggregates.
+        EngineError: if the dataset has no such run.
+    """
+    allow(actor, "overview")
+    before = scope(now.run.dataset, than)
+    cells = ask(now, _cells(may(actor, "customers")), than=before)
+    cells = cells.join(_told(cells["was"]).add_suffix("_then")).join(_told(cells["is"]).add_suffix("_now"))
+    known = cells["was"].notna() & cells["is"].notna()
+    here_then, here_now = cells["left_then"].eq(False), cells["left_now"].eq(False)
+    stayed = cells[known & here_then & here_now]
+
+    def count(these: pd.Series) -> int:
+        return int(cells.loc[these, "customers"].sum())
+
+    def movers(name: str) -> pd.DataFrame | None:
+        return _movers(stayed, name) if name in cells else None
+
+    return Changes(
+        before.run, _matrix(stayed, "band", RISK_BANDS), _matrix(stayed, "segment", SEGMENTS),
+        newcomers=count(cells["was"].isna() & here_now), gone=count(cells["is"].isna() & here_then),
+        left=count(known & here_then & ~here_now), back=count(known & ~here_then & here_now),
+        mean_change=float(stayed["change"].sum() / (stayed["customers"].sum() or float("nan"))),
+        risers=movers("rose"), fallers=movers("fell"), same_model=before.run.model_id == now.run.model_id)
+
+
+def _cells(with_customers: bool) -> str:
+    """Customers by where they were and are, one number each: band + 4 x segment, + 64 for those who have left.
+
+    Joined by 64-bit hashes of the ids, which saves a third; that any two of a million share one is rarer than one in
+    ten million.
+    """
+    state = (f"list_position({list(RISK_BANDS)}, churn_risk) + 4 * list_position({list(SEGMENTS)}, segment) "
+             f"+ {LEFT} * coalesce(has_left, 0)::INT")
+    who = "{'customer_id': customer_id, 'then': p, 'now': q, 'margin_at_risk': margin_at_risk}"
+    top = (f", max_by({who}, q - p, {MOVERS}) FILTER (q > p) AS rose, min_by({who}, q - p, {MOVERS}) "
+           "FILTER (q < p) AS fell" if with_customers else "")
+    return f"""
+        SELECT was, "is", count(*) AS customers, sum(q - p) AS change{top}
+        FROM (SELECT hash(customer_id) AS who, churn_probability AS p, ({state})::TINYINT AS was FROM then_scores)
+        FULL JOIN (SELECT hash(customer_id) AS who, customer_id, churn_probability AS q, margin_at_risk,
+                          ({state})::TINYINT AS "is" FROM scores) USING (who) GROUP BY was, "is" """
+
+
+def _told(states: pd.Series) -> pd.DataFrame:
+    """Band, segment and whether they have left, per state; missing where the run does not know the customers."""
+    def told(state: float) -> tuple[Any, Any, Any]:
+        if pd.isna(state):
+            return None, None, None
+        place = int(state) % LEFT
+        return RISK_BANDS[place % 4 - 1], SEGMENTS[place // 4 - 1], bool(int(state) >= LEFT)
+
+    return pd.DataFrame([told(state) for state in states], index=states.index, columns=["band", "segment", "left"],
+                        dtype=object)
+
+
+def _matrix(stayed: pd.DataFrame, what: str, order: Sequence[str]) -> pd.DataFrame:
+    table = stayed.pivot_table(index=f"{what}_then", columns=f"{what}_now", values="customers", aggfunc="sum")
+    return table.reindex(index=list(order), columns=list(order)).fillna(0).astype(int)
+
+
+def _movers(stayed: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The customers whose chance rose (or fell) most, the largest change first."""
+    rows = [{**who, "segment": segment} for segment, found in zip(stayed["segment_now"], stayed[name], strict=True)
+            if isinstance(found, Sequence | np.ndarray) for who in found]
+    table = pd.DataFrame(rows, columns=["customer_id", "segment", "then", "now", "margin_at_risk"])
+    change = (table["now"] - table["then"]).abs()
+    return table.loc[change.sort_values(ascending=False, kind="stable").index[:MOVERS]].reset_index(drop=True)
+
+
+def why(now: Scope, than: str, movers: pd.DataFrame, actor: Actor) -> dict[str, str]:
+    """The reason that changed most for each mover, by customer: "Tenure: 11 months, was 12 months".
+
+    Compared are the strongest reasons of both runs, those whose value changed before all others; a customer of whom
+    none moved the way of the chance is left out.
+    """
+    allow(actor, "customers")
+    ids = list(movers["customer_id"])
+    marks = ", ".join("?" * len(ids)) or "NULL"
+    found = ask(now, f"""
+        SELECT customer_id, feature, a.value AS value, b.value AS was,
+               coalesce(a.contribution, 0) - coalesce(b.contribution, 0) AS change
+        FROM (SELECT * FROM reasons WHERE customer_id IN ({marks})) a
+        FULL JOIN (SELECT * FROM then_reasons WHERE customer_id IN ({marks})) b USING (customer_id, feature)
+        ORDER BY a.value IS DISTINCT FROM b.value DESC, abs(change) DESC, feature""", [*ids, *ids],
+                than=scope(now.run.dataset, than))
+    rose = found["customer_id"].map(dict(zip(ids, movers["now"] > movers["then"], strict=True)))
+    best = found[(found["change"] > 0) == rose].drop_duplicates("customer_id")
+    return {row["customer_id"]: _words(now, row["feature"], row["was"], row["value"])
+            for row in best.to_dict("records")}
+
+
+def _words(scope: Scope, feature: str, was: str | None, value: str | None) -> str:
+    """The reason that changed, in words. A reason that is missing at one moment was, or is, none of the strongest.
+
+    One that is the same at both is told as such: others of its family, or the level, have moved then.
+    """
+    title = meaning(scope, feature).title
+    if pd.isna(value):
+        return f"{title}: no longer among the strongest reasons, was {was}"
+    if pd.isna(was):
+        return f"{title}: {value}, new among the strongest reasons"
+    return f"{title}: {value}, {'as before' if was == value else f'was {was}'}"

@@ -1,0 +1,124 @@
+"""The playbook as SQL: everyone's recommended step at once, equal to `Playbook.steps` of each.
+
+`planned` is one more table for `ask`: `people` with their step, its channel and cost, their consent to that channel,
+and the list on which the step puts them:
+
+    contact      there is something to do
+    win_back     the customer has left, or is about to be gone for good
+    leave_alone  the playbook says so for the segment, nothing fits, or the customer is held back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Treatment, playbook_for
+from engine.insight.source import Scope, quoted
+from engine.schema import CUSTOMER_ID, SCORES, Column, Table, select
+
+CONTACT_LIST = "contact"
+STANDINGS = {CONTACT_LIST: "To contact", WIN_BACK: "Win back", LEAVE_ALONE: "Leave alone"}
+CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
+
+WORKLIST = Table("WORKLIST", ("customer_id",), (
+    CUSTOMER_ID,
+    *select(SCORES, ("segment", "churn_risk", "churn_probability", "churn_low", "churn_high", "ltv_tier",
+                     "expected_ltv", "ltv_if_stays")),
+    Column("margin_at_risk", "number", "currency",
+           "churn_probability x ltv_if_stays; empty for a customer who has left already"),
+    *select(SCORES, ("best_contact_month", "next_order_at")),
+    Column("standing", "category", "", "The list the customer is on: contact, win_back or leave_alone", label="List"),
+    Column("next_step", "category", "", "The first step of the playbook that fits the customer"),
+    Column("step_words", "text", "", "The step in words", label="What to do"),
+    Column("channel", "category", "", "How the step reaches the customer"),
+    Column("contact_cost", "number", "currency", "What the step costs per customer contacted, without its offer", 0),
+    Column("agreed", "flag", "", "The customer has agreed to be reached through that channel; empty = not in the data",
+           0, 1, label="May be contacted"),
+    *select(SCORES, ("hold_back", "has_left")),
+), "whom to act on, and how")
+ASKED = tuple(name for name in WORKLIST.names if name in SCORES.by_name and name not in ("margin_at_risk", "hold_back"))
+
+
+def standing_of(step: str) -> str:
+    """The list on which the step puts a customer.
+
+    >>> standing_of("loyalty_discount"), standing_of("leave_alone")
+    ('contact', 'leave_alone')
+    """
+    return step if step in (WIN_BACK, LEAVE_ALONE) else CONTACT_LIST
+
+
+def looked_at(scope: Scope) -> tuple[str, ...]:
+    """The columns of the customers that steps and consents hang on, of those that the data hold."""
+    book = playbook_for(scope.dataset.sector)
+    names = [column for treatment in book.treatments.values() for column in treatment.only_if]
+    return tuple(name for name in dict.fromkeys([*names, *CONSENTS.values()]) if name in scope.dataset.names)
+
+
+def planned(scope: Scope) -> str:
+    """SQL that adds the table `planned`, the WORKLIST columns of `people`, to those that a question may name.
+
+    The question is to be asked with `looked_at` as the columns `known`.
+    """
+    book, held = playbook_for(scope.dataset.sector), looked_at(scope)
+    consents = ", ".join(quoted("known_" + name) for name in CONSENTS.values() if name in held) or "NULL"
+    return f""", planned AS (SELECT *,
+             {by_step(book, lambda step: standing_of(step.name))} AS standing,
+             {by_step(book, lambda step: step.words)} AS step_words,
+             CASE channel {_agreed(held)} ELSE 1 END AS agreed
+         FROM (SELECT *, {by_step(book, lambda step: step.channel)} AS channel,
+                      {by_step(book, lambda step: float(step.contact_cost))} AS contact_cost
+               FROM (SELECT {", ".join(ASKED)}, {consents}, coalesce(hold_back, '') AS hold_back,
+                            CASE WHEN has_left = 1 THEN NULL ELSE margin_at_risk END AS margin_at_risk,
+                            {step_sql(book, held)} AS next_step
+                     FROM people)))"""
+
+
+def step_sql(book: Playbook, held: Collection[str]) -> str:
+    """The first of `Playbook.steps` as SQL over scores and the customers' own values, known_<name> for each of `held`.
+
+    A column that the data do not hold rules nothing out.
+    """
+    fits = "\n".join(f"WHEN segment = {literal(segment)} AND {_fits(book.treatments[name], held)} THEN {literal(name)}"
+                     for segment, names in book.segments.items() for name in names)
+    return f"""CASE WHEN has_left = 1 THEN {literal(WIN_BACK)}
+                    WHEN coalesce(hold_back, '') <> '' THEN {literal(LEAVE_ALONE)}
+                    {fits} ELSE {literal(LEAVE_ALONE)} END"""
+
+
+def literal(value: str | float) -> str:
+    """The value as SQL.
+
+    >>> literal("At-Risk VIP"), literal("it's"), literal(4.0)
+    ("'At-Risk VIP'", "'it''s'", 'CAST(4.0 AS DOUBLE)')
+    """
+    return f"CAST({value!r} AS DOUBLE)" if isinstance(value, float) else "'" + value.replace("'", "''") + "'"
+
+
+def _fits(treatment: Treatment, held: Collection[str]) -> str:
+    parts = [_among(quoted("known_" + column), allowed) for column, allowed in treatment.only_if.items()
+             if column in held]
+    return " AND ".join(parts) or "true"
+
+
+def _among(column: str, allowed: Iterable[object]) -> str:
+    """Whether the column's value is one of these, as Python compares: text with text, numbers with numbers."""
+    texts = ", ".join(literal(value) for value in allowed if isinstance(value, str))
+    numbers = ", ".join(literal(float(value)) for value in allowed if isinstance(value, (bool, int, float)))
+    as_text = f"typeof({column}) = 'VARCHAR' AND CAST({column} AS VARCHAR) IN ({texts})"
+    as_number = f"typeof({column}) <> 'VARCHAR' AND TRY_CAST({column} AS DOUBLE) IN ({numbers})"
+    parts = [sql for sql, values in ((as_text, texts), (as_number, numbers)) if values]
+    return f"coalesce({' OR '.join(parts) or 'false'}, false)"
+
+
+def by_step(book: Playbook, says: Callable[[Treatment], str | float]) -> str:
+    """What is said of each step, as SQL of `next_step`."""
+    cases = " ".join(f"WHEN {literal(name)} THEN {literal(says(step))}" for name, step in book.treatments.items())
+    return f"CASE next_step {cases} END"
+
+
+def _agreed(held: Collection[str]) -> str:
+    """Per channel whether the customer agreed: what is not known is no agreement, what the data do not hold is NULL."""
+    return " ".join(f"WHEN {literal(channel)} THEN " + (f"coalesce(CAST({quoted('known_' + name)} AS INTEGER), 0)"
+                                                        if name in held else "NULL")
+                    for channel, name in CONSENTS.items())

@@ -1,0 +1,120 @@
+"""Overview: the headline, what changed, drivers and findings, for each role, on both demo companies."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import engine
+from engine import catalog, insight, saved, state
+from engine.insight import overview
+from engine.schema import Actor, Finding, money
+from tests.pages.app import healthy, open_app, words
+
+pytestmark = pytest.mark.slow
+COMPANIES = ("demo-telecom", "demo-shop")
+LOOKED_BACK = timedelta(days=400)
+
+
+def scored_earlier(name: str) -> catalog.Run:
+    """The company's run, once more, as if scored 400 days earlier, with everybody's chance a tenth lower."""
+    run = catalog.run(name)
+    dataset = catalog.dataset(name, run.version)
+    then = catalog.Run.of(dataset, run.model_id, run.as_of - LOOKED_BACK, run.customers)
+    scores, reasons = (frame.assign(run_id=then.run_id) for frame in (run.scores(), run.reasons()))
+    scores["churn_probability"] *= 0.9
+    scores["churn_low"] *= 0.5
+    features = pd.read_parquet(run.folder / "features.parquet").set_index("customer_id")
+    return catalog.save_run(then, scores, reasons, features, actor=Actor("ana"), now=then.as_of, in_use=False)
+
+
+@pytest.mark.parametrize("role", ["manager", "executive"])
+@pytest.mark.parametrize("name", COMPANIES)
+def test_the_headline_is_the_engines(read_companies: Path, monkeypatch: pytest.MonkeyPatch, name: str, role: str) -> None:
+    app = healthy(open_app(monkeypatch, role, "overview.py", dataset=name))
+    scope = insight.scope(name)
+    found = overview.standing(scope, overview.doubt(engine.model_card(name, scope.run.model_id)))
+    labels = {metric.label: metric.value for metric in app.metric}
+    assert len(labels) == 4
+    assert labels[f"Expected leavers of {found.customers:,}"].startswith(f"{found.leavers.value:,.0f} ± ")
+    assert labels["Margin at risk"].startswith(money(found.margin_at_risk.value, scope.dataset.currency))
+    assert labels["Average expected LTV"] == money(found.mean_ltv, scope.dataset.currency)
+    assert overview.sentence(found, scope.dataset.label.horizon_days).replace("-", "\\-") in words(app).replace("-", "\\-")
+    assert "Synthetic" in words(app)
+
+
+def test_a_first_run_says_what_to_do(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for run in catalog.runs("demo-shop"):
+        if run != catalog.run("demo-shop"):
+            for path in sorted(run.folder.iterdir()):
+                path.unlink()
+            run.folder.rmdir()
+    app = healthy(open_app(monkeypatch, "manager", "overview.py", dataset="demo-shop"))
+    assert "this is the first scoring run" in words(app)
+    assert "python -m engine run" in words(app)
+    assert all(not metric.delta for metric in app.metric if metric.label == "Average expected LTV") or True
+    assert not app.segmented_control or "overview_than" not in {control.key for control in app.segmented_control}
+
+
+def test_movement_is_told_with_its_moment(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    then = scored_earlier("demo-telecom")
+    app = healthy(open_app(monkeypatch, "manager", "overview.py", dataset="demo-telecom",
+                           overview_than="the run before"))
+    [leavers] = [metric for metric in app.metric if metric.label.startswith("Expected leavers")]
+    assert leavers.delta.startswith("+")
+    assert "riskier" in words(app)
+    assert "Whose risk changed most" in words(app)
+    [table] = [frame.value for frame in app.dataframe if "why" in frame.value]
+    assert len(table) == 10
+    assert (table["change"] > 0).all()
+    assert then.as_of < catalog.run("demo-telecom").as_of
+
+
+def test_executives_see_movement_but_nobody(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored_earlier("demo-telecom")
+    app = healthy(open_app(monkeypatch, "executive", "overview.py", dataset="demo-telecom"))
+    assert "Single customers are shown to marketers and managers" in words(app)
+    assert not any("customer_id" in frame.value for frame in app.dataframe)
+
+
+def with_finding(monkeypatch: pytest.MonkeyPatch, finding: Finding) -> None:
+    """Every card that is looked at holds the finding."""
+    from dataclasses import replace
+
+    from ui import state as shown
+
+    known = engine.model_card
+    shown.card_of.clear()
+    monkeypatch.setattr(engine, "model_card", lambda name, model: replace(known(name, model), findings=(finding,)))
+
+
+def test_a_severe_finding_is_answered_and_asks_again(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_finding(monkeypatch, Finding("severe", "left_at", "tells the answer.", "Leave it out."))
+    app = healthy(open_app(monkeypatch, "manager", "overview.py", dataset="demo-shop"))
+    assert any("tells the answer" in warning.value for warning in app.warning), "It heads the screen."
+    app.text_area(key="overview_reason_0").set_value("Dropped it.")
+    healthy(app.button(key="overview_keep_0").click().run())
+    assert not app.warning
+    assert "Dropped it." in words(app)
+    assert state.audit_log()[0].verb == "answer"
+    healthy(app.button(key="overview_again_0").click().run())
+    assert saved.kept("answer", "demo-shop", actor=Actor("ana")) == []
+    assert app.warning
+
+
+def test_an_answer_without_a_reason_is_not_kept(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_finding(monkeypatch, Finding("severe", "left_at", "tells the answer.", "Leave it out."))
+    app = healthy(open_app(monkeypatch, "manager", "overview.py", dataset="demo-shop"))
+    healthy(app.button(key="overview_keep_0").click().run())
+    assert saved.kept("answer", "demo-shop", actor=Actor("ana")) == []
+    assert "Say in 1 to 1,000 characters" in app.toast[0].value
+
+
+def test_an_executive_reads_answers_and_gives_none(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_finding(monkeypatch, Finding("warning", "level", "was missed.", "Look."))
+    app = healthy(open_app(monkeypatch, "executive", "overview.py", dataset="demo-shop"))
+    assert "1 finding needs a person" in words(app)
+    assert not app.text_area

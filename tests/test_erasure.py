@@ -1,0 +1,518 @@
+"""Erasure: nothing of the customer is left anywhere, nothing of anybody else is touched, and no kill leaves it half done."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import multiprocessing
+import os
+import pickle
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import engine
+from engine import catalog, erasure, forgetting, insight, jobs, saved, state, uploads, watch
+from engine.__main__ import main
+from engine.data import rewriting
+from engine.data.demo import DEMOS
+from engine.errors import EngineError, Refused
+from engine.prediction import store
+from engine.pseudonyms import pseudonym
+from engine.schema import REASONS, SCORES, Actor, Dataset, Finding
+from tests.test_store import card
+
+ROOT, ANA = Actor("root", "admin"), Actor("ana", "manager")
+CUSTOMERS = 300
+LATER = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which one customer of a small shop has left traces of every kind; copied for each test."""
+    home = tmp_path_factory.mktemp("erasing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_HOME", str(home))
+        patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+        _leave_traces(home, datetime(2024, 6, 1))
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that home."""
+    place = shutil.copytree(made, tmp_path / "home")
+    monkeypatch.setenv("HOLDFAST_HOME", str(place))
+    monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+    return place
+
+
+@pytest.fixture
+def who(home: Path) -> str:
+    """The customer: the one of whom a row was rejected."""
+    return str(_contacts(catalog.dataset("acme")).index[0])
+
+
+def _contacts(dataset: Dataset) -> pd.DataFrame:
+    frame = dataset.frame()
+    return frame[frame["email"].notna()].sort_values("email")
+
+
+def _leave_traces(home: Path, now: datetime) -> None:
+    """Two versions of a shop, a run and a model of the newer one, an upload, a job, an audience, looks at the customer."""
+    demo = DEMOS["demo-shop"]
+    files = demo.write(home.parent / f"{home.name}-raw", 1, CUSTOMERS)
+    older = _onboard(list(files.sources), files, now)
+    customer = str(_contacts(older).index[0])
+    orders = next(path for path in files.sources if path.name == "orders.csv")
+    with orders.open("a", encoding="utf-8") as file:
+        file.write(f'{customer},999999,"SKU, ""0""\nthe second line",2024-03-01 10:00:00,many,1.5\n')
+    dataset = _onboard(list(files.sources), files, now + LATER)
+    _run_and_model(dataset, customer, now)
+    uploads.keep([(path.name, path.read_bytes()) for path in files.sources], actor=ANA, now=now)
+    saved.keep("audience", "acme", "call them", {"ids": [customer, "someone"]}, actor=ANA, now=now)
+    said = f"import json; print(json.dumps({{'customer_id': {customer!r}}}))"
+    jobs.wait(jobs.start(["predict", "--dataset", "acme", "--customer-id", customer], "acme", ANA, now,
+                         command=[sys.executable, "-c", said]), 60)
+    state.record(ANA, "predict", "acme", now, {"customer_id": customer})
+    state.connect().dispose()
+
+
+def _onboard(sources: list[Path], files: Any, now: datetime) -> Dataset:
+    return engine.onboard(sources, name="acme", adapter="orders", observed_until=files.observed_until, actor=ANA,
+                          now=now, apart={"truth": files.truth}, options={"synthetic": True, "horizon_days": 90})[0]
+
+
+def _run_and_model(dataset: Dataset, customer: str, now: datetime) -> None:
+    ids = sorted(dataset.frame().index)
+    run = catalog.Run.of(dataset, "m1", dataset.observed_until, len(ids))
+    figures = {column.name: 0.5 for column in SCORES if column.kind == "number"}
+    words = {"churn_risk": "LOW", "ltv_tier": "Low LTV", "segment": "Champion", "hold_back": "", "has_left": 0,
+             "next_order_at": pd.NaT, "best_contact_month": 1.0, "spend_index": 0.0}
+    scores = pd.DataFrame({"run_id": run.run_id, "customer_id": ids, **figures, **words})[SCORES.names]
+    reasons = pd.DataFrame({"run_id": run.run_id, "customer_id": ids, "rank": 1, "feature": "orders", "value": "2",
+                            "contribution": 0.1, "words": "Buys."})[REASONS.names]
+    catalog.save_run(run, scores, reasons, pd.DataFrame({"orders": 1.0}, index=pd.Index(ids)), actor=ANA, now=now)
+    told = Finding("warning", "orders.csv", f"2 rows belong to nobody, such as {customer}.", "Check the ids.", 2)
+    store.save({"churn": {"cut": 0.5}}, dataclasses.replace(card(), version=dataset.version, findings=(told,)), "acme")
+    store.promote("acme", "m1")
+    path = dataset.customers.parent / "findings.json"
+    catalog.write_record(path, (*catalog.findings(dataset), told), tuple[Finding, ...])
+
+
+def traces(home: Path, text: str) -> list[str]:
+    """The files that hold the text: in their bytes, or in what they hold once unpacked."""
+    return [path.relative_to(home).as_posix() for path in sorted(home.rglob("*")) if path.is_file()
+            and (text.encode() in path.read_bytes() or text in _unpacked(path))]
+
+
+def _unpacked(path: Path) -> str:
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path).to_csv()
+    return pickle.dumps(joblib.load(path), 0).decode("latin-1") if path.suffix == ".joblib" else ""
+
+
+def contents(home: Path, without: str) -> dict[str, Any]:
+    """Every table and text of a home, without the rows of one customer."""
+    found: dict[str, Any] = {}
+    for path in sorted((home / "data" / "acme").rglob("*")):
+        key = path.relative_to(home).as_posix()
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+            frame = frame.reset_index() if frame.index.name else frame
+            found[key] = frame[frame["customer_id"] != without].reset_index(drop=True) if "customer_id" in frame else frame
+        elif path.suffix == ".csv":
+            found[key] = [line for line in path.read_bytes().splitlines(True) if not line.startswith(without.encode())
+                          and not line.startswith(b"the second line")]
+    return found
+
+
+def erase(who: str, **more: Any) -> dict[str, Any]:
+    """Erase a customer of acme."""
+    asked = {"reason": "They asked for it.", "actor": ROOT, "now": datetime(2024, 6, 3), **more}
+    return engine.erase_customer("acme", who, **asked)
+
+
+# --- a customer
+
+
+def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
+    row = _contacts(catalog.dataset("acme")).loc[who]
+    texts = [who, row["email"], row["phone"]]
+    before = traces(home, who)
+    for place in ("raw/orders.csv", "raw/customers.csv", "customers.parquet", "events.parquet", "rejected.parquet",
+                  "apart/truth.parquet", "scores.parquet", "reasons.parquet", "features.parquet", "findings.json",
+                  "card.json", "stdout.json", "files/orders.csv"):
+        assert any(found.endswith(place) for found in before), f"The test leaves no trace in {place}."
+    done = erase(who)
+    assert [trace for text in texts for trace in traces(home, text)] == []
+    assert done["found"] and done["runs"] == 1 and done["uploads"] == 1 and done["jobs"] == 1 and done["saved"] == 1
+    assert len(done["versions"]) == 2 and done["models"] == ("m1",) and done["raw"] == () and done["scrubbed"]
+    assert "A model does not unlearn" in " ".join(done["advice"]) and "backups" in " ".join(done["advice"])
+
+
+def test_nobody_else_is_touched(home: Path, who: str) -> None:
+    before = contents(home, who)
+    other = str(_contacts(catalog.dataset("acme")).index[1])
+    erase(who)
+    after = contents(home, who)
+    assert before.keys() == after.keys()
+    for name, content in before.items():
+        if isinstance(content, list):
+            assert content == after[name], name
+        elif not name.endswith("rejected.parquet"):
+            pd.testing.assert_frame_equal(content, after[name])
+    assert len(traces(home, other)) > 10
+    assert [kept.content for kept in saved.kept("audience", "acme", actor=ANA)] == [{"ids": ["someone"]}]
+
+
+def test_the_log_knows_of_it_by_a_keyed_hash(home: Path, who: str) -> None:
+    erase(who)
+    entries = engine.audit_log(10, ROOT, who)
+    assert [entry["verb"] for entry in entries] == ["erase", "predict"]
+    detail = entries[0]["detail"]
+    assert detail["customer"] == pseudonym(who) and detail["reason"] == "They asked for it."
+    assert detail["rows"] > 10 and detail["models"] == ["m1"]
+
+
+def test_versions_and_runs_say_what_they_lack(home: Path, who: str) -> None:
+    scope = insight.scope("acme")
+    dataset, run, key = scope.dataset, scope.run, scope.key
+    erase(who)
+    now = insight.scope("acme")
+    assert (now.dataset.version, now.run.run_id, now.dataset.sources) == (dataset.version, run.run_id, dataset.sources)
+    assert now.dataset.erased == (pseudonym(who),) and now.key != key, "Answers kept under the old key must not be seen."
+    assert now.run.customers == run.customers - 1 == len(now.run.scores())
+    assert insight.ask(now, "SELECT count(*) AS n FROM people")["n"][0] == run.customers - 1
+
+
+def test_models_trained_afterwards_are_other_models(home: Path, who: str) -> None:
+    from engine.files import short_hash
+    from engine.prediction.card import LEARNING
+
+    dataset = catalog.dataset("acme")
+    erase(who)
+    erased = catalog.dataset("acme").erased
+    ids = {short_hash(dataset.name, dataset.version, "settings", LEARNING, *lacking) for lacking in ((), erased)}
+    assert len(ids) == 2, "A model stays as it is under its id: the one that knew the customer must not be taken for it."
+    store.load("acme")
+
+
+def test_the_same_file_does_not_bring_the_customer_back(home: Path, made: Path, who: str, now: datetime) -> None:
+    files = DEMOS["demo-shop"].write(home.parent / "again", 1, CUSTOMERS)
+    oldest = catalog.versions("acme")[0]
+    erase(who)
+    dataset = _onboard(list(files.sources), files, now)
+    assert dataset.version == oldest and who not in dataset.frame().index
+    assert traces(home, who) == []
+
+
+def test_erasing_twice_finds_nothing_more(home: Path, who: str) -> None:
+    erase(who)
+    before = contents(home, who)
+    done = erase(who)
+    assert not done["found"] and done["rows"] == 0 and done["models"] == ()
+    assert "erased before" in done["advice"][0]
+    assert before.keys() == contents(home, who).keys()
+    assert catalog.dataset("acme").erased == (pseudonym(who),)
+
+
+def test_a_stranger_is_named_and_leaves_no_line(home: Path) -> None:
+    lines = len(state.audit_log())
+    with pytest.raises(EngineError, match="acme knows no customer 'nobody'"):
+        erase("nobody")
+    assert len(state.audit_log()) == lines and erasure.unfinished(ROOT) == []
+    with pytest.raises(EngineError, match="No customer was named"):
+        erase(" ")
+    with pytest.raises(EngineError, match="There is no dataset 'other'"):
+        engine.erase_customer("other", "7", reason="", actor=ROOT, now=datetime(2024, 6, 3))
+
+
+@pytest.mark.parametrize("role", ["executive", "marketer", "manager"])
+def test_only_an_admin_erases(home: Path, who: str, role: str) -> None:
+    before = traces(home, who)
+    with pytest.raises(Refused, match="may not erase"):
+        erase(who, actor=Actor("eve", role))
+    with pytest.raises(Refused, match="may not erase"):
+        engine.erase_dataset("acme", confirm="acme", reason="", actor=Actor("eve", role), now=datetime(2024, 6, 3))
+    assert traces(home, who) == before
+
+
+def test_the_reason_must_not_name_the_customer(home: Path, who: str) -> None:
+    row = _contacts(catalog.dataset("acme")).loc[who]
+    for reason in (f"Request of {who}", f"{row['first_name'].upper()} wrote to us", f"mail from {row['email']}"):
+        with pytest.raises(EngineError, match="leave the customer's id, name and addresses out"):
+            erase(who, reason=reason)
+    assert traces(home, who)
+
+
+def test_nobody_erases_under_a_worker(home: Path, who: str, now: datetime) -> None:
+    number = jobs.start(["run"], "acme", ANA, now, command=[sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        for attempt in (lambda: erase(who), lambda: engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT,
+                                                                        now=now)):
+            with pytest.raises(EngineError, match=f"cancel job {number}"):
+                attempt()
+    finally:
+        jobs.cancel(number, ROOT, now)
+    assert erase(who)["found"]
+
+
+@pytest.mark.slow
+def test_an_erasure_is_no_background_job(home: Path, who: str, now: datetime) -> None:
+    job = jobs.wait(jobs.start(["erase", "--dataset", "acme", "--customer-id", who, "--yes"], "acme", ROOT, now), 120)
+    assert job.status == "failed" and "not as a background job" in job.error
+    assert erase(who)["found"] and traces(home, who) == []
+
+
+@pytest.mark.slow
+def test_an_interrupted_erasure_is_completed_by_the_next(home: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken off before each of its steps in turn, then completed on behalf of whoever began it."""
+    copy, steps = home.parent / "copy", 0
+    shutil.copytree(home, copy)
+    while True:
+        _break_off_at(monkeypatch, steps)
+        try:
+            erase(who)
+        except InterruptedError:
+            pass
+        else:
+            break
+        finally:
+            monkeypatch.undo()
+            monkeypatch.setenv("HOLDFAST_HOME", str(home))
+        assert erasure.unfinished(ROOT) == ["acme"]
+        with pytest.raises(Refused):
+            erasure.unfinished(ANA)
+        erasure.complete("acme", actor=Actor("bob", "admin"), now=datetime(2024, 7, 1))
+        assert erasure.unfinished(ROOT) == [] and traces(home, who) == []
+        [entry] = state.audit_log(verb="erase")
+        assert entry.actor == ROOT and entry.detail["found"] and len(entry.detail["versions"]) == 2
+        state.connect().dispose()
+        shutil.rmtree(home)
+        shutil.copytree(copy, home)
+        steps += 1
+    assert steps > 15
+
+
+def _break_off_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Let as many of the changing functions do their work, and then no more."""
+    left = [step]
+
+    def breaking(does: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*args: Any, **more: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise InterruptedError
+            return does(*args, **more)
+
+        return work
+
+    for module, name in ((forgetting, "remove_rows"), (forgetting, "write_record"), (catalog, "note_erasure"),
+                         (uploads, "remove"), (saved, "forget_customer"), (jobs, "forget_customer"),
+                         (store, "rewrite_card"), (state, "scrub")):
+        monkeypatch.setattr(module, name, breaking(getattr(module, name)))
+
+
+def test_the_next_erasure_completes_the_one_before(home: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = str(_contacts(catalog.dataset("acme")).index[1])
+    _break_off_at(monkeypatch, 6)
+    with pytest.raises(InterruptedError):
+        erase(who)
+    monkeypatch.undo()
+    monkeypatch.setenv("HOLDFAST_HOME", str(home))
+    erase(other)
+    assert traces(home, who) == [] == traces(home, other)
+    assert {entry["verb"] for entry in engine.audit_log(2, ROOT)} == {"erase"}
+
+
+@pytest.mark.slow
+def test_no_kill_leaves_a_trace_once_completed(home: Path, who: str) -> None:
+    copy = home.parent / "copy"
+    shutil.copytree(home, copy)
+    chance, killed = random.Random(5), 0
+    for _ in range(8):
+        worker = multiprocessing.get_context("fork").Process(target=erase, args=(who,))
+        worker.start()
+        time.sleep(chance.uniform(0.02, 0.6))
+        if worker.is_alive() and worker.pid:
+            os.kill(worker.pid, signal.SIGKILL)
+        worker.join(60)
+        killed += worker.exitcode == -signal.SIGKILL
+        for dataset in catalog.datasets():
+            assert len(dataset.frame()) >= CUSTOMERS // 2, "Whatever is there can be read at any moment."
+        assert not erase(who)["found"] or traces(home, who) == []
+        assert traces(home, who) == []
+        state.connect().dispose()
+        shutil.rmtree(home)
+        shutil.copytree(copy, home)
+    assert killed > 2
+
+
+def test_open_screens_notice(home: Path, who: str) -> None:
+    before = watch.pulse(ANA)
+    assert watch.pulse(ANA) == before
+    engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT, now=datetime(2024, 6, 3))
+    assert watch.pulse(ANA) != before
+
+
+# --- files of every kind
+
+
+def test_a_workbook_goes_as_a_whole_and_that_is_said(home: Path, tmp_path: Path, now: datetime) -> None:
+    frame = pd.DataFrame({"client no": [f"C{n}" for n in range(600)], "spent": range(600), "gone": [0, 1] * 300})
+    frame.to_excel(tmp_path / "clients.xlsx", index=False)
+    mapping = {"id": "client no", "money": {"column": "spent", "per": "total"},
+               "label": {"column": "gone", "positive": "1"}, "horizon_days": 90}
+    engine.onboard([tmp_path / "clients.xlsx"], name="book", adapter="table", actor=ANA, now=now,
+                   options={"mapping": mapping})
+    done = engine.erase_customer("book", "C77", reason="", actor=ROOT, now=now)
+    assert done["raw"] == ("clients.xlsx",) and "clients.xlsx" in " ".join(done["advice"])
+    assert catalog.raw(catalog.dataset("book")) == [] and len(catalog.dataset("book").frame()) == 599
+
+
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6)
+
+
+@given(rows=st.lists(st.tuples(st.sampled_from(["7", "07", "77", " 7 ", "x"]), CELL, CELL), min_size=1, max_size=12),
+       delimiter=st.sampled_from([",", ";", "\t", "|"]), ending=st.sampled_from(["\n", "\r\n"]),
+       encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+@settings(max_examples=60, deadline=None)
+def test_other_rows_of_a_text_file_keep_every_byte(tmp_path_factory: pytest.TempPathFactory, rows: list, delimiter: str,
+                                                   ending: str, encoding: str) -> None:
+    path = tmp_path_factory.mktemp("text") / "rows.csv"
+
+    def write(kept: list, to: Path) -> bytes:
+        with to.open("w", encoding=encoding, newline="") as file:
+            csv.writer(file, delimiter=delimiter, lineterminator=ending).writerows([("id", "name", "note"), (), *kept])
+        return to.read_bytes()
+
+    write(rows, path)
+    left = [row for row in rows if row[0].strip() != "7"]
+    try:
+        assert rewriting.rows_of(path, ["id"], "7") == len(rows) - len(left)
+    except (EngineError, ValueError):
+        return  # what the reader cannot split is removed as a whole
+    rewriting.remove_rows(path, ["id"], "7")
+    assert path.read_bytes() == write(left, path.with_name("left.csv"))
+
+
+@pytest.mark.parametrize("ids", [
+    pa.array([13_085_000, 7, None], pa.int64()), pa.array([13_085_000.0, 7.0, None]),
+    pa.array(["13085000.0", "7", None]), pa.array([" 13085000", "7", None]).dictionary_encode(),
+    pa.array(["13085000", "7", None], pa.large_string()),
+], ids=["whole", "float", "text with .0", "dictionary", "large"])
+def test_ids_of_every_type_are_found_in_parquet(tmp_path: Path, ids: pa.Array) -> None:
+    path = tmp_path / "raw.parquet"
+    pq.write_table(pa.table({"CustomerID": ids, "x": [1, 2, 3]}), path, row_group_size=2)
+    assert rewriting.rows_of(path, ["CustomerID"], "13085000") == 1
+    rewriting.remove_rows(path, ["CustomerID"], "13085000")
+    assert pq.read_table(path).column("x").to_pylist() == [2, 3]
+    assert pq.read_table(path).schema.field("CustomerID").type == ids.type
+
+
+def test_columns_apart_by_white_space(tmp_path: Path) -> None:
+    path = tmp_path / "cdnow.txt"
+    path.write_bytes(b" id  date  amount\n 00004  19970101  29.33\n 00005  19970102  1.5\n")
+    rewriting.remove_rows(path, ["id"], "00004")
+    assert path.read_bytes() == b" id  date  amount\n 00005  19970102  1.5\n"
+
+
+# --- a dataset
+
+
+def test_nothing_of_a_dataset_is_left(home: Path, who: str, now: datetime) -> None:
+    done = engine.erase_dataset("acme", confirm="acme", reason="Test.", actor=ROOT, now=now)
+    assert traces(home, who) == []
+    assert sorted(path.name for path in (home / "data").iterdir() if "state" not in path.name) == [
+        ".jobs", ".uploads", "audit.key"]
+    assert list((home / "data" / ".jobs").iterdir()) == [] and list((home / "models").iterdir()) == []
+    assert engine.describe_datasets(ROOT) == [] and engine.describe_jobs(ROOT) == []
+    assert saved.kept("audience", "acme", actor=ANA) == []
+    assert len(done["versions"]) == 2 and done["models"] == ("m1",) and done["uploads"] == 1
+    with pytest.raises(EngineError, match="There is no dataset 'acme'"):
+        engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT, now=now)
+
+
+def test_the_name_must_be_repeated(home: Path, who: str, now: datetime) -> None:
+    with pytest.raises(EngineError, match="repeat its name exactly; 'acm' is another"):
+        engine.erase_dataset("acme", confirm="acm", reason="", actor=ROOT, now=now)
+    assert traces(home, who)
+
+
+def test_other_datasets_stay_and_the_name_is_free_again(home: Path, tmp_path: Path, now: datetime) -> None:
+    files = DEMOS["demo-shop"].write(tmp_path / "shop", 2, CUSTOMERS)
+    for name in ("other", "third"):
+        engine.onboard(list(files.sources), name=name, actor=ANA, now=now)
+    engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT, now=now)
+    assert [dataset.name for dataset in catalog.datasets()] == ["other", "third"]
+    engine.onboard(list(files.sources), name="acme", actor=ANA, now=now)
+    assert len(catalog.dataset("acme").frame()) > 0
+
+
+def test_a_damaged_dataset_is_told_and_can_be_erased(home: Path, now: datetime) -> None:
+    version = catalog.dataset("acme").version
+    (home / "data" / "acme" / version / "dataset.json").write_text("{")
+    assert catalog.datasets() == [] and "is damaged" in catalog.aside()["acme"]
+    engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT, now=now)
+    assert catalog.aside() == {}
+
+
+def test_what_was_read_but_never_used_is_told(home: Path) -> None:
+    (home / "data" / "acme" / "current").unlink()
+    assert catalog.aside() == {"acme": "Its files were read, but nothing was learned from them."}
+
+
+def test_an_interrupted_erasure_of_a_dataset_is_swept(home: Path, who: str, now: datetime,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off() -> int:
+        raise InterruptedError
+
+    monkeypatch.setattr(erasure, "sweep", break_off)
+    with pytest.raises(InterruptedError):
+        engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT, now=now)
+    monkeypatch.undo()
+    monkeypatch.setenv("HOLDFAST_HOME", str(home))
+    engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT, now=now)
+    assert erasure.sweep() == 0 and traces(home, who) == []
+
+
+# --- from the shell
+
+
+def test_the_shell_erases_and_asks_first(home: Path, who: str, capsys: pytest.CaptureFixture) -> None:
+    assert main(["erase", "--dataset", "acme", "--customer-id", who]) == 2
+    assert "Nothing was erased" in capsys.readouterr().err and traces(home, who)
+    assert main(["erase", "--dataset", "acme", "--customer-id", who, "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["found"] is True
+    assert main(["audit", "--customer-id", who, "--json"]) == 0
+    assert {line["verb"] for line in json.loads(capsys.readouterr().out)["log"]} == {"erase", "predict"}
+    assert main(["erase", "--dataset", "acme", "--yes"]) == 0
+    assert "Erased from acme" in capsys.readouterr().out
+    assert main(["erase", "--dataset", "acme", "--yes"]) == 2
+
+
+def test_numbers_survive_being_written_anew(home: Path, who: str) -> None:
+    """Figures of others are the same bits, not only nearly so."""
+    run = catalog.run("acme")
+    before = run.scores().set_index("customer_id").drop(index=who)
+    erase(who)
+    after = run.scores().set_index("customer_id")
+    assert np.array_equal(before["churn_probability"].to_numpy().view(np.int64),
+                          after["churn_probability"].to_numpy().view(np.int64))

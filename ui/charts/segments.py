@@ -1,0 +1,239 @@
+"""Charts of Segment Analysis: value beside risk, segments by the groups of a feature, two segments compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from engine.insight.quadrant import COLUMNS, CORNERS, ROWS, Axes, Plane
+from engine.schema import SEGMENTS, Column, money, plural, share
+from engine.schema.wording import SIGNS
+from ui.charts.base import MEDIUM, TALL, Chart, drawn
+from ui.charts.overview import plain_money, round_steps, unit
+from ui.charts.parts import folded, rows, safe
+from ui.look import Look
+
+PLACE = ["column", "row"]
+WIDEST, NARROWEST = 26.0, 6.0
+FEW = 20
+MOST_DIFFERENCES = 10
+ROW = 44
+TITLE = "Value beside risk"
+DRAGS: Mapping[str, str | bool] = {"Click": False, "Box": "select", "Lasso": "lasso"}
+HOW = {"Click": "Click one to see who they are, more with the shift key.", "Box": "Draw a box to see who they are.",
+       "Lasso": "Draw around some to see who they are."}
+
+
+def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
+    """The plane counted in bins: a marker's area goes with its customers, its custom data are its column and row.
+
+    by: how customers are selected in it, one of DRAGS.
+    """
+    table = plane.bins
+    most = float(table["customers"].max())
+    words = [f"<b>{plural(row.customers, 'customer')}</b>, mostly {row.segment} ({share(row.segment_share)})<br>"
+             f"{share(row.churn_probability)} chance to leave, worth {money(row.expected_ltv, currency)} on average<br>"
+             f"{money(row.margin_at_risk, currency)} margin at risk" for row in rows(table)]
+    figure = go.Figure()
+    for name in SEGMENTS:
+        mine = (table["segment"] == name).to_numpy()
+        part = table[mine]
+        figure.add_scatter(
+            x=(part["column"] + 0.5) / COLUMNS, y=axes.value((part["row"].to_numpy() + 0.5) / ROWS), mode="markers",
+            customdata=part[PLACE], marker=_marker(look, name, _sizes(part["customers"], most)),
+            hovertemplate=[f"{told}<extra></extra>" for told, is_mine in zip(words, mine, strict=True) if is_mine])
+    _on_the_plane(figure, axes, by, currency, look)
+    _name_segments(figure, table.rename(columns={"customers": "weight"}), axes, look)
+    says = f"Each marker stands for customers of like risk and value, its area for how many. {axes.words} {HOW[by]}"
+    data = pd.DataFrame({
+        "Chance to leave, mean": table["churn_probability"].map(share),
+        unit("Expected LTV, mean", currency): table["expected_ltv"].round(2), "Customers": table["customers"],
+        "Mostly": table["segment"], unit("Margin at risk", currency): table["margin_at_risk"].round(2)})
+    return Chart(TITLE, says, figure, data.sort_values("Customers", ascending=False), _in_words(plane.corners))
+
+
+def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
+    """The plane with a point per customer, whose custom data begin with its id."""
+    figure, sign = go.Figure(), SIGNS.get(currency, f"{currency} ")
+    for name in SEGMENTS:
+        part = found[found["segment"] == name]
+        figure.add_trace(go.Scattergl(
+            x=part["churn_probability"].astype(np.float32), mode="markers", marker=_marker(look, name, 6.0),
+            y=part["expected_ltv"].clip(axes.value_low, axes.value_high),
+            customdata=np.column_stack([part["customer_id"], part["customer_id"].map(safe),
+                                        part[["expected_ltv", "margin_at_risk"]].round(2)]),
+            hovertemplate=f"<b>%{{customdata[1]}}</b>, {name}<br>%{{x:.1%}} chance to leave, worth {sign}"
+                          f"%{{customdata[2]:,.2f}}<br>{sign}%{{customdata[3]:,.2f}} margin at risk<extra></extra>"))
+    _on_the_plane(figure, axes, by, currency, look)
+    _name_segments(figure, found.assign(weight=1), axes, look)
+    says = f"Each point is a customer. {axes.words} {HOW[by]}"
+    data = pd.DataFrame({
+        "Customer": found["customer_id"], "Chance to leave": found["churn_probability"].map(share),
+        unit("Expected LTV", currency): found["expected_ltv"].round(2), "Segment": found["segment"]})
+    return Chart(TITLE, says, figure, data, _in_words(plane.corners))
+
+
+def _marker(look: Look, segment: str, size: float | list[float]) -> dict[str, object]:
+    return {"color": look.segments[segment], "size": size, "opacity": 0.85, "line": {"color": look.surface, "width": 1}}
+
+
+def _sizes(customers: pd.Series, most: float) -> list[float]:
+    return [max(NARROWEST, WIDEST * (count / most) ** 0.5) for count in customers]
+
+
+def _in_words(corners: pd.DataFrame) -> str:
+    told = "; ".join(f"{row.corner} ({row.means}): {plural(row.customers, 'customer')}" for row in rows(corners))
+    return f"{TITLE}. {told}."
+
+
+def _on_the_plane(figure: go.Figure, axes: Axes, by: str, currency: str, look: Look) -> None:
+    """Axes, the two cuts, and the names of the corners."""
+    drawn(figure, look, height=TALL + 60, x="chance to leave", y=unit("expected LTV", currency), x_format=".0%")
+    margin = 0.04
+    ends = axes.value(np.array([-margin, 1 + margin]))
+    figure.update_xaxes(range=[-0.02, 1.02], showgrid=False, fixedrange=True)
+    figure.update_yaxes(showgrid=False, fixedrange=True)
+    if axes.ratios:
+        ticks = [tick for tick in round_steps(axes.value_low, axes.value_high) if ends[0] <= tick <= ends[1]]
+        figure.update_yaxes(type="log", tickvals=ticks, ticktext=[plain_money(tick, currency) for tick in ticks],
+                            range=[float(np.log10(end)) for end in ends])
+    else:
+        figure.update_yaxes(range=[float(end) for end in ends], tickformat="~s")
+    dotted = {"color": look.muted, "dash": "dot", "width": 1}
+    figure.add_vline(axes.risk_cut, line=dotted, layer="below").add_hline(axes.value_cut, line=dotted, layer="below")
+    figure.update_layout(dragmode=DRAGS[by], margin_t=34, newselection_line={"color": look.accent, "width": 2})
+    _name_cuts(figure, axes, currency, look)
+    _name_corners(figure, look)
+
+
+def _name_cuts(figure: go.Figure, axes: Axes, currency: str, look: Look) -> None:
+    told = {"font": {"size": 11, "color": look.muted}, "showarrow": False, "bgcolor": look.faded(look.surface, 0.8)}
+    figure.add_annotation(x=axes.risk_cut, y=0, yref="paper", yanchor="bottom", xanchor="left",
+                          text=f"average {share(axes.risk_cut)}", **told)
+    value = float(np.log10(axes.value_cut)) if axes.ratios else axes.value_cut
+    figure.add_annotation(x=1, xref="paper", y=value, xanchor="right", yanchor="bottom",
+                          text=f"median {money(axes.value_cut, currency)}", **told)
+
+
+def _name_corners(figure: go.Figure, look: Look) -> None:
+    save, keep, run, automate = CORNERS
+    for name, x, y in ((save, 1, 1), (keep, 0, 1), (run, 0, 0), (automate, 1, 0)):
+        figure.add_annotation(
+            x=x, y=y, xref="paper", yref="paper", text=f"<b>{name}</b>", showarrow=False,
+            xanchor="right" if x else "left", yanchor="bottom" if y else "top", yshift=4 if y else -22,
+            font={"size": 13, "color": look.text})
+
+
+def _name_segments(figure: go.Figure, table: pd.DataFrame, axes: Axes, look: Look) -> None:
+    """Each segment's name where most of its customers lie."""
+    for name, part in table.groupby("segment"):
+        weight = part["weight"].to_numpy(dtype=float)
+        x = float(np.average(part["churn_probability"], weights=weight))
+        y = float(axes.value(np.average(axes.place(part["expected_ltv"].to_numpy(dtype=float)), weights=weight)))
+        figure.add_annotation(
+            x=x, y=float(np.log10(y)) if axes.ratios else y, text=str(name), showarrow=False,
+            xanchor="right" if x > 0.75 else "left" if x < 0.15 else "center",
+            font={"size": 12, "color": look.text}, bgcolor=look.faded(look.surface, 0.7),
+            bordercolor=look.segments[str(name)], borderpad=2)
+
+
+def heatmap(found: pd.DataFrame, column: Column, look: Look) -> Chart:
+    """Mean chance to leave by segment and group, with the customers it rests on; darker is riskier."""
+    chance = found.pivot(index="segment", columns="group", values="churn_probability").dropna(how="all")
+    count = found.pivot(index="segment", columns="group", values="customers").reindex(chance.index).fillna(0)
+    names = [folded(str(group), 16) for group in chance.columns]
+    risks, counts = chance.to_numpy().tolist(), count.to_numpy().astype(int).tolist()
+    cells = [list(zip(*row, strict=True)) for row in zip(risks, counts, strict=True)]
+    words = [[f"<b>{segment}</b>, {column.title}: {safe(str(group))}<br>"
+              + (f"{share(risk)} chance to leave on average, {plural(of, 'customer')}" if of else "nobody")
+              for group, (risk, of) in zip(chance.columns, row, strict=True)]
+             for segment, row in zip(chance.index, cells, strict=True)]
+    figure = go.Figure(go.Heatmap(
+        z=chance.where(count >= FEW), x=names, y=list(chance.index), customdata=words, zmin=0, zmax=1, xgap=3, ygap=3,
+        colorscale=[[0, look.surface], [1, look.risk["HIGH"]]], showscale=False, hoverongaps=False,
+        hovertemplate="%{customdata}<extra></extra>"))
+    for segment, row in zip(chance.index, cells, strict=True):
+        for name, (risk, of) in zip(names, row, strict=True):
+            figure.add_annotation(x=name, y=segment, text=_cell(risk, of), showarrow=False,
+                                  font={"size": 12, "color": _ink(risk, of, look)})
+    drawn(figure, look, height=96 + 46 * len(chance))
+    figure.update_xaxes(side="top", showgrid=False, type="category").update_yaxes(
+        autorange="reversed", showgrid=False, type="category", tickfont_color=look.text)
+    says = ("Mean chance to leave, and the customers it rests on in brackets; darker is riskier. Groups of fewer than "
+            f"{FEW} customers are too small to tell.")
+    data = pd.DataFrame({"Segment": found["segment"], column.title: found["group"], "Customers": found["customers"],
+                         "Mean chance to leave": found["churn_probability"].map(share)})
+    return Chart(_sharpest(found, column), says, figure, data)
+
+
+def _cell(chance: float, count: int) -> str:
+    if not count:
+        return "·"
+    return f"<b>{100 * chance:.0f} %</b> ({count:,})" if count >= FEW else f"({count:,})"
+
+
+def _ink(chance: float, count: int, look: Look) -> str:
+    """The ink that reads best on a cell of that chance: the theme's text, or its surface."""
+    if count < FEW:
+        return look.muted
+    ends = [_channels(look.surface), _channels(look.risk["HIGH"])]
+    paper = _light([low + chance * (high - low) for low, high in zip(*ends, strict=True)])
+    return max((look.text, look.surface), key=lambda ink: _contrast(paper, _light(_channels(ink))))
+
+
+def _channels(colour: str) -> list[float]:
+    return [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+
+
+def _light(channels: Sequence[float]) -> float:
+    """Relative luminance [0..1] as WCAG defines it.
+
+    >>> _light([1.0, 1.0, 1.0])
+    1.0
+    """
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return round(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2], 6)
+
+
+def _contrast(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def _sharpest(found: pd.DataFrame, column: Column) -> str:
+    """Where the feature parts customers of one segment most, among groups large enough to tell."""
+    known = found[found["customers"] >= FEW]
+    ends = known.groupby("segment", observed=True)["churn_probability"].agg(["min", "max"])
+    gap = (ends["max"] - ends["min"]).dropna()
+    if gap.empty or gap.max() < 0.01:
+        return f"{column.title} parts the customers of no segment"
+    low, high = (100 * float(ends[name][gap.idxmax()]) for name in ("min", "max"))
+    return f"{column.title} parts {gap.idxmax()} most: {low:.0f} % to {high:.0f} % leave"
+
+
+def differences(found: pd.DataFrame, one: str, other: str, look: Look) -> Chart:
+    """By what two segments differ most, in standard deviations; to the right what the first has more of."""
+    table = found.head(MOST_DIFFERENCES)
+    names = [f"{folded(row.title, 30)}<br><span style='color:{look.muted}'>{safe(row.one)} · {safe(row.other)}</span>"
+             for row in rows(table)]
+    figure = go.Figure(go.Bar(
+        x=table["size"], y=names, orientation="h",
+        marker_color=[look.segments[one if size > 0 else other] for size in table["size"]],
+        hovertemplate=[f"<b>{safe(row.title)}</b><br>{one}: {safe(row.one)}<br>{other}: {safe(row.other)}<br>"
+                       f"{abs(row.size):.1f} standard deviations apart<extra></extra>" for row in rows(table)]))
+    drawn(figure, look, height=max(MEDIUM, 90 + ROW * len(table)), x="difference [standard deviations]")
+    most = 1.15 * max(float(table["size"].abs().max()), 0.1)
+    figure.update_xaxes(range=[-most, most]).update_yaxes(autorange="reversed", showgrid=False,
+                                                          tickfont_color=look.text)
+    figure.update_layout(margin_t=44).add_vline(0, line_color=look.muted, line_width=1)
+    for name, anchor, shift, words in ((other, "right", -6, f"more in<br>← {other}"),
+                                       (one, "left", 6, f"more in<br>{one} →")):
+        figure.add_annotation(x=0, y=1, yref="paper", text=words, showarrow=False, xanchor=anchor, yanchor="bottom",
+                              xshift=shift, font={"size": 12, "color": look.segments[name]})
+    says = (f"Under each feature the mean, or the share, of {one} and then of {other}. Of the features that the model "
+            "rests on most.")
+    data = table[["title", "one", "other", "size"]].assign(size=table["size"].round(2)).set_axis(
+        ["Feature", one, other, "Difference [standard deviations]"], axis=1)
+    return Chart(f"{one} and {other} differ most in {table['title'].iloc[0]}", says, figure, data)

@@ -1,0 +1,51 @@
+"""The row of filters under a screen's title: segment, risk, LTV tier and one feature, kept in the address."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.insight import Filters, audiences, meaning, segments
+from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS, Column
+from ui.components import told
+from ui.state import Here, answer
+
+ANY = "Any feature"
+NO_AUDIENCE = "None"
+LISTS = (("segment", "Segment", SEGMENTS), ("churn_risk", "Risk", RISK_BANDS), ("ltv_tier", "LTV tier", LTV_TIERS))
+
+
+def filter_row(page: str, here: Here) -> Filters:
+    """Whom the screen speaks of; nothing chosen lets everybody through who is still there."""
+    with st.grid(6 if here.may("customers") else 5, min_column_width=150):
+        chosen = {column: tuple(st.multiselect(title, options, key=f"{page}_{column}", bind="query-params",
+                                               placeholder="All"))
+                  for column, title, options in LISTS}
+        filters = _by_feature(page, here, Filters({name: values for name, values in chosen.items() if values}))
+        return _within_audience(page, here, filters)
+
+
+def _by_feature(page: str, here: Here, filters: Filters) -> Filters:
+    offered = {column.title: column for column in meaning.sorting_columns(here.scope)}
+    title = st.selectbox("Feature", [ANY, *offered], key=f"{page}_feature", bind="query-params")
+    column: Column | None = offered.get(title)
+    groups = answer(segments.groups, here.scope, column) if column else {}
+    several = column is None or column.kind in ("category", "text")
+    chosen = st.multiselect(column.title if column else "Which", list(groups), key=f"{page}_group", bind="query-params",
+                            placeholder="All" if column else "Choose a feature", disabled=column is None,
+                            max_selections=None if several else 1)
+    picked = [groups[name] for name in chosen if name in groups]
+    return segments.in_groups(filters, column, picked) if column else filters
+
+
+def _within_audience(page: str, here: Here, filters: Filters) -> Filters:
+    """The filters within an audience that is opened."""
+    if not here.may("customers"):
+        return filters
+    kept = audiences.audiences(here.dataset.name, here.actor)
+    name = st.selectbox("Audience", [NO_AUDIENCE, *kept], key=f"{page}_audience", bind="query-params",
+                        help="A saved selection of customers. The other filters apply within it.")
+    if name == NO_AUDIENCE:
+        return filters
+    with told():
+        return filters.within(audiences.audience(here.dataset.name, name, here.actor))
+    return filters

@@ -1,0 +1,227 @@
+"""The parts of the overview: headline figures with their movement, what changed, findings that need a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+import engine
+from engine import insight
+from engine.catalog import Run
+from engine.insight import answers, movement, overview
+from engine.schema import Estimate, money, plural, share
+from ui.charts import overview as charts
+from ui.components import ICONS, Kpi, card, empty, escaped, plot, told
+from ui.links import customer_column, open_clicked
+from ui.state import Here, answer, now
+
+POINTS = "{:+.1f} points"
+RISEN, FALLEN = "Risen", "Fallen"
+BANDS, SEGMENTS = "Risk", "Segment"
+
+
+def age(here: Here) -> None:
+    """How old the data are, with what to do once the chances speak of the past."""
+    found = overview.age(here.scope, now())
+    if not found.over:
+        st.caption(f":material/schedule: {found.words}")
+    elif here.dataset.synthetic:
+        st.caption(f":material/schedule: {found.words} An invented company stays at its moment.")
+    else:
+        st.warning(f"{found.words} Bring newer data and score again before acting on these figures.",
+                   icon=":material/schedule:")
+
+
+def compared_with(here: Here) -> Run | None:
+    """The earlier run to compare with, chosen where there are several; None for the first run."""
+    choices = movement.earlier(here.scope.run)
+    if len(choices) < 2:
+        return next(iter(choices.values()), None)
+    words = {name: f"{name.capitalize()}: {run.as_of:%d %b %Y}" for name, run in choices.items()}
+    chosen = st.segmented_control("Compare with", list(choices), key="overview_than", bind="query-params",
+                                  required=True, default=next(iter(choices)), format_func=words.__getitem__)
+    return choices[chosen or next(iter(choices))]
+
+
+def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi]:
+    """The four headline figures, each with its movement and the runs so far as a line."""
+    told = [answer(movement.totals, insight.scope(run.dataset, run.run_id)) for run in movement.history(here.scope.run)]
+    then = answer(movement.totals, insight.scope(than.dataset, than.run_id)) if than else None
+    last, days, currency = told[-1], here.dataset.label.horizon_days, here.currency
+    moves = _moves(last, then, currency) if then else {}
+    since = f"since {than.as_of:%d %b %Y}" if than else ""
+
+    def kpi(name: str, label: str, value: str, says: str, band: str = "", good: bool = True) -> Kpi:
+        moved = moves.get(name)
+        return Kpi(label, value, says, moved, good, since, [getattr(one, name) for one in told],
+                   band if moved is None else "")
+
+    return [
+        kpi("leavers", f"Expected leavers of {stands.customers:,}", _pm(stands.leavers, lambda x: f"{x:,.0f}"),
+            f"Customers expected to leave within {days} days: the sum of their chances. {_band(stands.leavers)}",
+            f"within {days} days", good=False),
+        kpi("margin_at_risk", "Margin at risk", _pm(stands.margin_at_risk, lambda x: money(x, currency)),
+            "Chance to leave x what the customer is worth if not, summed. " + _band(stands.margin_at_risk),
+            f"{share(stands.margin_at_risk.value / max(stands.at_stake, 1e-9))} of what is at stake", good=False),
+        kpi("mean_ltv", "Average expected LTV", money(stands.mean_ltv, currency),
+            "Expected discounted margin per customer over the LTV horizon, leaving counted once.", "per customer"),
+        kpi("vip_share", "Margin at risk in At-Risk VIP", share(stands.vip_share),
+            "The share of the margin at risk that sits with customers of high value and high risk.",
+            _vips(stands), good=False),
+    ]
+
+
+def _moves(last: movement.Totals, then: movement.Totals, currency: str) -> dict[str, str | int]:
+    """How each figure moved, in words; 0 where it did not."""
+    margin, ltv = last.margin_at_risk - then.margin_at_risk, last.mean_ltv - then.mean_ltv
+    words = {"leavers": f"{last.leavers - then.leavers:+,.0f}", "margin_at_risk": _signed(margin, currency),
+             "mean_ltv": _signed(ltv, currency), "vip_share": POINTS.format(100 * (last.vip_share - then.vip_share))}
+    return {name: told if any(sign in told for sign in "123456789") else 0 for name, told in words.items()}
+
+
+def _signed(value: float, currency: str) -> str:
+    return ("+" if value >= 0 else "") + money(value, currency)
+
+
+def _pm(found: Estimate, style: Any) -> str:
+    """A figure with half the width of its interval."""
+    return f"{style(found.value)} ± {style((found.high - found.low) / 2)}"
+
+
+def _band(found: Estimate) -> str:
+    return f"The interval holds {found.method}."
+
+
+def _vips(stands: overview.Standing) -> str:
+    vips = stands.segments.loc[stands.segments["segment"] == overview.VIP, "customers"].sum()
+    return f"{plural(int(vips), 'customer')}, {share(vips / max(stands.customers, 1))} of all"
+
+
+# ---- what changed
+
+
+def what_changed(here: Here, than: Run | None) -> None:
+    """Who moved between bands and segments, who rose and fell most and why; what to do while there is one run only."""
+    if than is None:
+        empty("Nothing to compare with yet: this is the first scoring run.",
+              "Bring newer data on the Data screen, or run `python -m engine run` with the new file and the same name. "
+              "What changed since this run appears here then.")
+        return
+    found = answer(movement.changes, here.scope, than.run_id, here.actor)
+    left, right = st.columns([5, 7])
+    with left:
+        _moved(here, found)
+    with right:
+        _movers(here, found)
+
+
+def _moved(here: Here, found: movement.Changes) -> None:
+    what = st.session_state.get("overview_moved") or BANDS
+    matrix, word = (found.bands, "risk band") if what == BANDS else (found.segments, "segment")
+    says = (f"Of {found.stayed:,} customers here at both moments. {_came_and_went(found)}"
+            + ("" if found.same_model else " Another model judged then: part of the movement is the model's.")
+            + (" It looks back: today's model, which has learned from what came since, judged that moment."
+               if found.than.looks_back and found.same_model else ""))
+    chart = charts.moved(matrix, word, says, here.look, risk=what == BANDS)
+    with card(chart.title, chart.says):
+        st.segmented_control("Moved between", [BANDS, SEGMENTS], key="overview_moved", default=BANDS, required=True,
+                             label_visibility="collapsed")
+        plot(chart, "overview_matrix")
+
+
+def _came_and_went(found: movement.Changes) -> str:
+    parts = [f"{found.newcomers:,} came", f"{found.left + found.gone:,} left",
+             *([f"{found.back:,} came back"] if found.back else [])]
+    return f"Since then {', '.join(parts)}."
+
+
+def _movers(here: Here, found: movement.Changes) -> None:
+    """The customers whose chance changed most; aggregates alone for those who may not see them."""
+    moved = f"On average the chance to leave moved by {POINTS.format(100 * found.mean_change)}."
+    with card("Whose risk changed most", moved):
+        if found.risers is None or found.fallers is None:
+            st.caption("Single customers are shown to marketers and managers. Your role sees figures of all together.")
+            return
+        which = st.segmented_control("Show", [RISEN, FALLEN], key="overview_movers", default=RISEN, required=True,
+                                     label_visibility="collapsed")
+        rows = found.risers if which == RISEN else found.fallers
+        if rows.empty:
+            st.caption(f"Nobody's risk has {str(which).lower()}.")
+            return
+        reasons = answer(movement.why, here.scope, found.than.run_id, rows, here.actor)
+        _movers_table(here, rows, reasons)
+
+
+def _movers_table(here: Here, rows: Any, reasons: Mapping[str, str]) -> None:
+    told = rows.assign(why=rows["customer_id"].map(reasons).fillna("None of the strongest reasons"),
+                       then=100 * rows["then"], now=100 * rows["now"], change=100 * (rows["now"] - rows["then"]))
+    percent = st.column_config.NumberColumn
+    st.dataframe(
+        told[["customer_id", "now", "change", "why", "margin_at_risk"]], hide_index=True, height="content",
+        key="overview_movers_table", alt="Customers whose chance to leave changed most", column_config={
+            "customer_id": customer_column("overview_open"),
+            "now": percent("Now", help="Chance to leave now", format="%.0f %%", width=60),
+            "change": percent("Change", format="%+.0f points", width=90),
+            "why": st.column_config.TextColumn("What changed", width=280),
+            "margin_at_risk": percent("At risk", help=f"Margin at risk [{here.currency}]", format="%.0f", width=80)})
+    open_clicked("overview_open")
+
+
+# ---- findings
+
+
+def findings(here: Here) -> None:
+    """What needs a person: unanswered first, each with its answer or with the way to give one."""
+    found = answers.asked(here.card, here.dataset.name, here.actor)
+    open_ones = sum(one.answer is None for one in found)
+    title = f"{plural(open_ones, 'finding needs', 'findings need') if open_ones else 'No finding needs'} a person"
+    with card(title, "Found in the data and in the model's tests. A severe one heads every screen until answered."):
+        if not found:
+            st.caption(":material/check_circle: Nothing severe and no warning.")
+        for number, one in enumerate(found):
+            _finding(here, one, number)
+
+
+def _finding(here: Here, one: answers.Asked, number: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"overview_finding_{number}"):
+        finding = one.finding
+        st.markdown(f"{ICONS[finding.severity]} **{escaped(finding.where)}**: {escaped(finding.what)} "
+                    f":gray[{escaped(finding.fix)}]" + _answered(one), width="stretch")
+        if not here.may("answer"):
+            return
+        if one.answer is None:
+            _answer_box(here, one, number)
+        else:
+            st.button("Ask again", key=f"overview_again_{number}", type="tertiary", on_click=_take_back,
+                      args=(here, one), help="Remove the answer; the finding asks for a person again.")
+
+
+def _answered(one: answers.Asked) -> str:
+    if one.answer is None:
+        return ""
+    said = one.answer.content.get("reason", "")
+    return (f"  \n:green[:material/check_circle: Answered] by {escaped(one.answer.actor)} on {one.answer.at:%d %b %Y}: "
+            f"{escaped(said)}")
+
+
+def _answer_box(here: Here, one: answers.Asked, number: int) -> None:
+    with st.popover("Answer", key=f"overview_answer_{number}"):
+        st.text_area("Why has this been dealt with?", key=f"overview_reason_{number}", max_chars=answers.LONGEST_ANSWER,
+                     help="Your answer, your name and the date are shown to everybody and kept in the audit log.")
+        st.button("Keep the answer", key=f"overview_keep_{number}", type="primary", on_click=_keep,
+                  args=(here, one, f"overview_reason_{number}"))
+
+
+def _keep(here: Here, one: answers.Asked, key: str) -> None:
+    try:
+        answers.answer_finding(here.dataset.name, one.finding, st.session_state.get(key) or "", actor=here.actor,
+                               now=now())
+    except engine.EngineError as problem:
+        st.toast(escaped(str(problem)), icon=":material/error:")
+
+
+def _take_back(here: Here, one: answers.Asked) -> None:
+    with told():
+        answers.take_back(here.dataset.name, one.finding, actor=here.actor, now=now())
