@@ -1,6 +1,7 @@
 """The engine's verbs on the command line: python -m engine VERB. Exit code 0, 2 (you can fix it), 1 (a bug).
 
-Every verb takes --json and then prints one JSON object on stdout and nothing else; logs and progress go to stderr.
+Every verb takes --json and then prints one JSON object on stdout and nothing else; logs and progress go to stderr. A
+verb's options are spelled out when that verb is asked for, for some of them list what the rooms behind it offer.
 """
 
 from __future__ import annotations
@@ -15,11 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import engine
-from engine import cards, insight, reports
-from engine.campaign.export import EXPORTERS
-from engine.insight.planned import CONTACT_LIST, STANDINGS
-from engine.insight.source import OPEN
-from engine.insight.worklist import ORDERS
+from engine import cards
 from engine.permissions import acting
 from engine.progress import Progress
 from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS, jsonable
@@ -72,17 +69,33 @@ class Grammar(argparse.ArgumentParser):
         raise Misused(self, message)
 
 
+class Verb(Grammar):
+    """One verb's grammar; `spell` adds its options once its arguments are to be read."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.spell: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The namespace and what was not understood."""
+        spell, self.spell = self.spell, None
+        if spell is not None:
+            spell(self)
+        return super().parse_known_args(args, namespace)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar: one sub-command per verb of the engine."""
     root = Grammar(prog="python -m engine", description="Holdfast: who will leave, what they are worth, why, and what "
                    "is worth doing about it.")
     root.add_argument("--version", action="version", version=f"Holdfast {version()}")
-    verbs = root.add_subparsers(required=True, metavar="VERB")
-    _run_verb(verbs)
-    _train_verb(verbs)
+    verbs = root.add_subparsers(required=True, metavar="VERB", parser_class=Verb)
+    _verb(verbs, "run", _run, "read a company's file, learn, score every customer, and store it all", _run_options)
+    _verb(verbs, "train", _train, "learn anew from a dataset that is there, and score every customer", _train_options)
     _predict_verb(verbs)
     _score_verb(verbs)
-    _export_verb(verbs)
+    _verb(verbs, "export", _export, "write a worklist to a file: whom to contact, with which step, and why",
+          _export_options)
     demo = _verb(verbs, "demo", _demo, "create the demo companies where absent, and run the pipeline on them")
     demo.add_argument("--seed", type=int, default=0)
     _verb(verbs, "datasets", _datasets, "list the datasets there are")
@@ -110,8 +123,7 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _run_verb(verbs: Any) -> None:
-    run = _verb(verbs, "run", _run, "read a company's file, learn, score every customer, and store it all")
+def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--source", required=True, type=Path, action="append", help="a file; repeat for several")
     run.add_argument("--name", required=True, help="what to call the dataset")
     run.add_argument("--adapter", help=f"one of {', '.join(sorted(engine.ADAPTERS))}; guessed from the columns")
@@ -122,8 +134,7 @@ def _run_verb(verbs: Any) -> None:
     run.add_argument("--currency", help="ISO code of the money in the file")
 
 
-def _train_verb(verbs: Any) -> None:
-    train = _verb(verbs, "train", _train, "learn anew from a dataset that is there, and score every customer")
+def _train_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--dataset", required=True)
     _learning_options(train)
 
@@ -169,8 +180,11 @@ def _score_verb(verbs: Any) -> None:
     score.add_argument("--as-of", type=_moment)
 
 
-def _export_verb(verbs: Any) -> None:
-    export = _verb(verbs, "export", _export, "write a worklist to a file: whom to contact, with which step, and why")
+def _export_options(export: argparse.ArgumentParser) -> None:
+    from engine.campaign.export import EXPORTERS
+    from engine.insight.planned import CONTACT_LIST, STANDINGS
+    from engine.insight.worklist import ORDERS
+
     export.add_argument("--dataset", required=True)
     export.add_argument("--run", help="a scoring run; the current one when left out")
     export.add_argument("--output", required=True, type=Path, help="a .csv or .xlsx file")
@@ -213,8 +227,10 @@ def _job_verbs(verbs: Any) -> None:
     cancel.add_argument("--job", required=True, type=int)
 
 
-def _verb(verbs: Any, name: str, does: Callable[[argparse.Namespace], Printed], says: str) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+def _verb(verbs: Any, name: str, does: Callable[[argparse.Namespace], Printed], says: str,
+          spell: Callable[[argparse.ArgumentParser], None] | None = None) -> Verb:
+    verb: Verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    verb.spell = spell
     verb.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     verb.set_defaults(verb=does)
     return verb
@@ -273,6 +289,9 @@ def _score(asked: argparse.Namespace) -> Printed:
 
 
 def _export(asked: argparse.Namespace) -> Printed:
+    from engine import insight, reports
+    from engine.insight.source import OPEN
+
     scope = insight.scope(asked.dataset, asked.run)
     values = {column: tuple(getattr(asked, column)) for _, column, _ in NARROWED}
     ranges = {} if asked.least_margin is None else {"margin_at_risk": (asked.least_margin, OPEN)}
@@ -307,9 +326,11 @@ def _models(asked: argparse.Namespace) -> Printed:
 
 
 def _runs(asked: argparse.Namespace) -> Printed:
-    heads = {"run_id": "run", "as_of": "as of", "version": "version", "model_id": "model", "customers": "customers"}
+    heads = {"run_id": "run", "as_of": "as of", "version": "version", "model_id": "model", "customers": "customers",
+             "looks_back": "looks back"}
     record = {"dataset": asked.dataset, "runs": engine.describe_runs(asked.dataset, acting())}
-    return record, lambda record: cards.listing(record["runs"], heads, "No scoring runs yet.")
+    return record, lambda record: cards.listing([row | {"looks_back": "yes" if row["looks_back"] else "no"}
+                                                 for row in record["runs"]], heads, "No scoring runs yet.")
 
 
 def _erase(asked: argparse.Namespace) -> Printed:

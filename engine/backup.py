@@ -28,7 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from engine import files, locks, state
-from engine.catalog import NAME, RESERVED, data_home
+from engine.catalog import NAME, RESERVED, data_home, decided_restore
 from engine.errors import EngineError
 from engine.files import CHUNK_BYTES, home, read_record, write_record, writing
 from engine.permissions import allow
@@ -43,7 +43,6 @@ KINDS = ("data", "models")
 POINTERS = frozenset({"current", "production", "staging"})
 PACKED_ALREADY = frozenset({".parquet", ".joblib", ".zip", ".gz", ".xlsx"})
 READ_ONLY, WRITABLE, PRIVATE = 0o444, 0o644, 0o600
-ENCRYPTED = 1  # a bit of a zip member's flags
 NOT_SQLITE = "The state lives in PostgreSQL and is not in here: keep it with pg_dump, restore it with pg_restore."
 
 
@@ -164,7 +163,7 @@ def restore(path: Path, *, actor: Actor, now: datetime) -> dict[str, Any]:
                 _check_state(staged / STATE)
                 write_record(staged / MANIFEST, manifest)
                 undone = len(state.audit_log(1_000_000, "erase", since=manifest.at))
-                decided = files.publish(staged, _decided())
+                decided = files.publish(staged, decided_restore())
                 assert decided, "A restore that was decided before is carried out before."
             _carry_out(manifest)
     report = _report(manifest, path) | {"erasures_undone": undone}
@@ -174,12 +173,12 @@ def restore(path: Path, *, actor: Actor, now: datetime) -> dict[str, Any]:
 
 def finish_restore(actor: Actor, now: datetime) -> bool:
     """Carry out a restore that was decided before a crash; whether there was one."""
-    if not _decided().is_dir():
+    if not decided_restore().is_dir():
         return False
     with _alone():
-        if not _decided().is_dir():
+        if not decided_restore().is_dir():
             return False
-        manifest: Manifest = read_record(_decided() / MANIFEST, Manifest)
+        manifest: Manifest = read_record(decided_restore() / MANIFEST, Manifest)
         with _nobody_at_work(manifest, actor, now):
             _carry_out(manifest)
     return True
@@ -190,10 +189,6 @@ def _report(manifest: Manifest, path: Path) -> dict[str, Any]:
             "datasets": list(manifest.names("data")), "files": len(manifest.members),
             "bytes": sum(member.bytes for member in manifest.members.values()),
             "state": "in the backup" if STATE in manifest.members else NOT_SQLITE}
-
-
-def _decided() -> Path:
-    return data_home() / ".restore"
 
 
 @contextmanager
@@ -227,7 +222,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except FileNotFoundError as error:
         raise EngineError(f"There is no file {path}.") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last: packed otherwise
         raise _damaged(path, str(error)) from error
 
 
@@ -238,8 +233,6 @@ def _damaged(path: Path | str, what: str) -> EngineError:
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     """What the archive says it holds, if that is what it holds, and nothing would land outside its place."""
     names = archive.namelist()
-    if any(member.flag_bits & ENCRYPTED for member in archive.infolist()):
-        raise _damaged(path, "it is encrypted")
     try:
         manifest: Manifest = loads(Manifest, archive.read(MANIFEST).decode())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -320,7 +313,7 @@ def _check_state(path: Path) -> None:
 
 def _carry_out(manifest: Manifest) -> None:
     """Make what was decided so, from wherever it was left; every step may be taken again."""
-    staged, old = _decided(), data_home() / ".replaced"
+    staged, old = decided_restore(), data_home() / ".replaced"
     for kind in KINDS:
         new = manifest.names(kind)
         for folder in list(_folders(kind)):

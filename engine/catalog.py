@@ -8,8 +8,8 @@
     data/<dataset>/runs/<run_id>/                run.json, scores.parquet, reasons.parquet,
                                                  features.parquet (what the scores rest on, for comparison)
 
-Only receipt.json, in either folder, knows the clock and the actor; all else is the same bytes for the same input. A file
-that neither says nor is told (--as-of) when it was drawn is taken to be of today: then the day is part of the input.
+Only receipt.json, in either folder, knows the clock and the actor; all else is the same bytes for the same input. A
+file that neither says nor is told (--as-of) when it was drawn is taken to be of today: that day is part of the input.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from engine import files
 from engine.errors import DataError, EngineError
 from engine.files import home, publish, read_record, short_hash, write_frame, write_record, write_text, writing
 from engine.schema import REASONS, SCORES, Actor, Dataset, Finding, Reading, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCORING = 3  # one more whenever the same model and data would be given other scores
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -47,7 +49,7 @@ class Receipt:
 class Run:
     """One scoring: which version of which data, by which model, knowing what was known at `as_of`.
 
-    looks_back: the model has learned from what came after `as_of`, so its scores there are no forecast made at the time.
+    looks_back: the model has learned from what came after `as_of`: its scores there are no forecast made at the time.
     """
 
     run_id: str
@@ -73,16 +75,27 @@ class Run:
 
     def scores(self) -> pd.DataFrame:
         """The SCORES table, one row per customer."""
-        return pd.read_parquet(self.folder / "scores.parquet")
+        return _frame(self.folder / "scores.parquet")
 
     def reasons(self) -> pd.DataFrame:
         """The REASONS table, one row per customer and rank."""
-        return pd.read_parquet(self.folder / "reasons.parquet")
+        return _frame(self.folder / "reasons.parquet")
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(path)
 
 
 def data_home() -> Path:
     """The folder of all datasets."""
     return home() / "data"
+
+
+def decided_restore() -> Path:
+    """Where a restore lies that was decided and has not been carried out yet."""
+    return data_home() / ".restore"
 
 
 def dataset_folder(name: str) -> Path:
@@ -201,10 +214,18 @@ def aside() -> dict[str, str]:
 
 def _readable(name: str) -> Dataset | str:
     """The dataset, or why it cannot be read; one that vanishes at this very moment counts as the latter."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        return dataset(name)
-    except (EngineError, FileNotFoundError) as problem:
+        found = dataset(name)
+        pq.read_metadata(found.customers)
+        runs(name)
+    except EngineError as problem:
         return str(problem)
+    except (OSError, pa.ArrowException):
+        return f"A file of {dataset_folder(name)} is missing or damaged. Restore it from a backup, or run again."
+    return found
 
 
 def _names() -> list[str]:
@@ -237,7 +258,7 @@ def findings(dataset: Dataset) -> tuple[Finding, ...]:
 
 def rejected(dataset: Dataset) -> pd.DataFrame:
     """The rows that could not be taken, as text, each with its source, row and reason."""
-    return pd.read_parquet(_folder_of(dataset) / "rejected.parquet")
+    return _frame(_folder_of(dataset) / "rejected.parquet")
 
 
 def raw(dataset: Dataset) -> list[Path]:

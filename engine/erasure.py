@@ -32,8 +32,8 @@ from engine.pseudonyms import pseudonym
 from engine.schema import Actor
 from engine.uploads import Upload
 
-ELSEWHERE = ("Not within reach: backups, exported files, files that `score` wrote, and rows of other customers that "
-             "mention the id.")
+ELSEWHERE = "Not within reach: backups, exported files, and files that `score` wrote."
+MENTIONED = "Rows of other customers that mention the id stay as they are."
 
 TELLING = 3  # characters from which on a text tells who is meant
 
@@ -179,7 +179,8 @@ def _said(removed: Removed) -> dict[str, Any]:
 
 
 def _report(name: str, removed: Removed) -> dict[str, Any]:
-    return {"dataset": name, **_said(removed), "advice": [*_advice(name, removed), ELSEWHERE, *_unscrubbed(removed)]}
+    return {"dataset": name, **_said(removed),
+            "advice": [*_advice(name, removed), ELSEWHERE, MENTIONED, *_unscrubbed(removed)]}
 
 
 def _advice(name: str, removed: Removed) -> list[str]:

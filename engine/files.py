@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from engine.errors import EngineError
 from engine.schema.codec import dumps, loads
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAGING = ".staging-"
 CHUNK_BYTES = 1 << 20

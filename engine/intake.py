@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine import files, reports
+from engine import files, listings
 from engine.catalog import dataset_folder
 from engine.data import adapters
 from engine.data.adapters import table
@@ -103,7 +103,7 @@ def check(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, ad
         except DataError as problem:
             return Preview(worst_first(problem.findings))
         found = worst_first((*reading.findings, *checked(reading.dataset)))
-        return Preview(found, reading.dataset, reports.rows(reading.dataset), len(reading.rejected),
+        return Preview(found, reading.dataset, listings.rows(reading.dataset), len(reading.rejected),
                        _share_left(reading.dataset, found))
 
 

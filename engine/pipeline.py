@@ -5,7 +5,7 @@
     score(dataset)    -> Run                        SCORES and REASONS of every customer, kept
     look_back(...)    -> Runs                       the same of earlier moments, by today's model
     run(sources)      -> all three, and what a person should know of them
-    train(dataset)    -> the last two, from the version that is there
+    train(dataset)    -> all but the first, from the version that is there
     predict(...)      -> one customer's card        score_file(...) -> a new file's scores
 
 Every verb that changes or reveals something takes `actor` and is refused or recorded here, whoever calls it.
@@ -166,7 +166,7 @@ def look_back(dataset: Dataset, moments: Sequence[datetime] | None = None, *, ac
 
 
 def _judged_then(model: Model, card: ModelCard, known: Dataset, as_of: datetime) -> Scored | None:
-    """The scores of an earlier moment; None where its file lacks a column that the model asks for, or nobody was there."""
+    """The scores of an earlier moment; None where its file lacks a column that the model needs, or nobody was there."""
     try:
         scored = judge(model, card, known, as_of)
     except EngineError:

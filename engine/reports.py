@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from engine import catalog
-from engine.data.features import feature_columns
+from engine import catalog, listings
 from engine.campaign import export
+from engine.data.features import feature_columns
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Treatment
 from engine.insight.handover import Export, described
 from engine.insight.source import Scope
@@ -21,7 +21,6 @@ from engine.prediction.model import Model, Scored
 from engine.schema import SEGMENTS, Column, Dataset, Finding, ModelCard, Reading, jsonable
 
 DRIVERS = 3
-CELL = r"(?:: |(?<=customer) )(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[-+.\de]+(?= is))"
 
 
 def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
@@ -33,7 +32,7 @@ def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
         "label": dataset.label.words, "horizon_days": dataset.label.horizon_days, "currency": dataset.currency,
         "as_of": kept.as_of.isoformat(), "run_id": kept.run_id, "model_id": card.model_id,
         "algorithm": card.algorithm, "ltv_algorithm": card.ltv_algorithm, "learned_from": card.rows,
-        "leavers": card.leavers, "usable": card.usable, "known": rows(dataset),
+        "leavers": card.leavers, "usable": card.usable, "known": listings.rows(dataset),
         "rejected": len(catalog.rejected(dataset)),
         "quarantined": [{"column": column, "reason": reason} for column, reason in card.quarantined],
         "findings": jsonable(card.findings), "notes": notes(dataset, card, book), "threshold": card.threshold,
@@ -50,7 +49,7 @@ def _subject(name: str, card: ModelCard) -> str:
 
 
 def notes(dataset: Dataset, card: ModelCard, book: Playbook) -> list[str]:
-    """What a reader must know: the card's notes, and what was assumed about sector and currency, what could not be heeded."""
+    """What a reader must know: the card's notes, and what was assumed of sector and currency, what was not heeded."""
     told = list(card.notes)
     if book.sector != dataset.sector:
         told.append(f"The sector {dataset.sector!r} has no playbook; the next steps are those of {book.sector}.")
@@ -58,8 +57,8 @@ def notes(dataset: Dataset, card: ModelCard, book: Playbook) -> list[str]:
         told.append("The data do not name their currency; money is in the file's own unit (--currency names it).")
     needed = book.minimum_tenure_column
     if needed and needed not in [column.name for column in feature_columns(dataset)]:
-        told.append(f"The playbook leaves customers below {book.minimum_tenure_months:g} months of tenure alone, but the "
-                    f"data have no {needed}: nobody is held back for being new.")
+        told.append(f"The playbook leaves customers below {book.minimum_tenure_months:g} months of tenure alone, but "
+                    f"the data have no {needed}: nobody is held back for being new.")
     return told
 
 
@@ -181,63 +180,9 @@ def of_export(scope: Scope, listing: Listing, made: Export, output: Path) -> dic
             "output": str(output)}
 
 
-def of_datasets(datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
-    """Each dataset's current version in a line."""
-    return [{"name": d.name, "version": d.version, "adapter": d.adapter, "kind": d.kind, "sector": d.sector,
-             "currency": d.currency, "customers": rows(d), "as_of": d.observed_until.date().isoformat(),
-             "label": d.label.words, "horizon_days": d.label.horizon_days, "synthetic": d.synthetic,
-             "sources": jsonable(d.sources), "runs": len(catalog.runs(d.name))} for d in datasets]
-
-
-def of_versions(name: str) -> list[dict[str, Any]]:
-    """Each of the dataset's versions in a line, the newest first, with its findings and why rows were rejected."""
-    current = catalog.dataset(name).version
-    found = [catalog.dataset(name, version) for version in reversed(catalog.versions(name))]
-    return [{"version": version.version, "current": version.version == current, "as_of": version.observed_until,
-             "customers": rows(version), "erased": len(version.erased), "sources": [s.name for s in version.sources],
-             **_received(version), "findings": catalog.findings(version), "rejected": of_rejected(version)}
-            for version in found]
-
-
-def _received(version: Dataset) -> dict[str, Any]:
-    receipt = catalog.receipt(version.customers.parent)
-    return {"at": receipt.at, "by": receipt.actor.id}
-
-
-def of_rejected(version: Dataset) -> list[dict[str, Any]]:
-    """Why rows were rejected and how many, the most frequent reason first; without the cells, which are customers'."""
-    reasons = catalog.rejected(version)["reason"].astype(str).str.replace(CELL, "", regex=True)
-    return [{"reason": str(reason), "rows": int(count)} for reason, count in reasons.value_counts().items()]
-
-
 def rejected_csv(version: Dataset) -> tuple[bytes, int]:
     """The rejected rows as a file, and how many they are."""
     frame, stream = catalog.rejected(version), io.BytesIO()
-    columns = [Column(name, "text", "", "As in the file") for name in frame]
+    columns = [Column(str(name), "text", "", "As in the file") for name in frame]
     count = export.write_csv(stream, columns, [frame], ())
     return stream.getvalue(), count
-
-
-def rows(dataset: Dataset) -> int:
-    """How many customers the dataset has, read from the file's footer alone."""
-    import pyarrow.parquet as pq
-
-    return pq.read_metadata(dataset.customers).num_rows
-
-
-def of_models(records: Sequence[store.ModelRecord]) -> list[dict[str, Any]]:
-    """Each model in a line: stage, algorithm, and its headline metrics with their intervals."""
-    return [{"model_id": r.model_id, "stage": _stage(r), "algorithm": r.card.algorithm, "ltv": r.card.ltv_algorithm,
-             "as_of": r.card.as_of.date().isoformat(), "rows": r.card.rows, "usable": r.card.usable,
-             "roc_auc": str(r.card.metrics["model"]["roc_auc"]), "brier": str(r.card.metrics["model"]["brier"]),
-             "metrics": jsonable(r.card.metrics), "synthetic": r.card.synthetic} for r in records]
-
-
-def _stage(record: store.ModelRecord) -> str:
-    stages: Mapping[str, bool] = {"production": record.production, "staging": record.staging}
-    return ", ".join(name for name, holds in stages.items() if holds) or "-"
-
-
-def of_runs(runs: Sequence[catalog.Run]) -> list[dict[str, Any]]:
-    """Each scoring run in a line, the latest knowledge last."""
-    return [{**jsonable(run), "as_of": run.as_of.date().isoformat()} for run in runs]

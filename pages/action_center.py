@@ -32,7 +32,7 @@ def call_list(place: Here, listing: Listing) -> tuple[str, ...]:
     if not ids:
         empty("Nobody is to be called.", "Widen the filters, or look at the whole list under To contact.")
         return ids
-    st.subheader(f"{plural(len(ids), 'customer')} to call", anchor=False)
+    st.header(f"{plural(len(ids), 'customer')} to call", anchor=False)
     st.caption(f"Only those who agreed to be called. What happened lately is counted back from "
                f"{place.scope.run.as_of:%d %b %Y}.")
     parts.calls(found, parts.contacts(place, ids), place)
@@ -41,13 +41,13 @@ def call_list(place: Here, listing: Listing) -> tuple[str, ...]:
 
 def whole_list(place: Here, found: worklist.Tally, listing: Listing) -> tuple[str, ...]:
     """The list, a page at a time; returns the ids that are ticked on all of its pages."""
-    with_contact = parts.contact_switch(place)
-    table = st.container()
-    page = parts.pages(found.total(listing).customers, ROWS)
-    rows = answer(worklist.rows, place.scope, listing, place.actor, start=ROWS * (page - 1), most=ROWS)
-    if rows.empty:
+    total = found.total(listing).customers
+    if not total:
         empty("Nobody is on this list.", "Widen the filters, or choose another list above.")
         return ()
+    with_contact, table = parts.contact_switch(place), st.container()
+    page = parts.pages(total, ROWS)
+    rows = answer(worklist.rows, place.scope, listing, place.actor, start=ROWS * (page - 1), most=ROWS)
     known = parts.contacts(place, tuple(rows["customer_id"])) if with_contact else None
     with table:
         ids = parts.table(rows, known, place, listing, page)

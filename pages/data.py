@@ -19,13 +19,13 @@ data_work.note_pulse(actor)
 datasets = engine.describe_datasets(actor)
 data_parts.head(datasets)
 if state.here():
-    hint("data", "A file becomes a dataset once it has been checked and learned from: bring it under *Bring your own*. "
-                 "Everybody sees the datasets; managers bring and train, admins erase.")
+    hint("data", "Bring a file, have it checked, train: its scores are then on every screen. Managers bring, admins "
+                 "erase.")
 data_work.strip(actor)
 data_parts.told_of_erasure()
 
 views = [DATASETS, BRING, JOBS] if engine.may(actor, "onboard") else [DATASETS, JOBS]
-first = BRING if BRING in views and not datasets else DATASETS
+first = DATASETS if datasets or data_parts.aside() or BRING not in views else BRING
 view = st.segmented_control("Show", views, default=first, required=True, key="data_view", bind="query-params",
                             label_visibility="collapsed")
 if view == BRING:

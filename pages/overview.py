@@ -57,9 +57,9 @@ def main() -> None:
     than = parts.compared_with(place)
     kpis(parts.top_row(place, stands, than))
     at_risk(place, stands)
-    st.subheader("What changed", anchor=False)
+    st.header("What changed", anchor=False)
     parts.what_changed(place, than)
-    st.subheader("What drives it", anchor=False)
+    st.header("What drives it", anchor=False)
     what_drives(place)
     parts.findings(place)
 

@@ -5,8 +5,7 @@ from typing import Any
 import streamlit as st
 
 from engine import insight, saved
-from engine.insight import Outcome, Simulation
-from engine.insight.overview import doubt
+from engine.insight import Outcome, Simulation, overview
 from engine.schema import money, money_in_full
 from ui import recovery
 from ui.charts import recovery as charts
@@ -90,7 +89,7 @@ def main() -> None:
     """Choose, simulate, show."""
     place = here()
     kept = saved.kept("scenario", place.dataset.name, actor=place.actor)
-    cells = answer(insight.recovery_cells, place.scope, doubt(place.card))
+    cells = answer(insight.recovery_cells, place.scope, overview.doubt(place.card))
     starts = answer(insight.recovery_starts, place.scope)
     top, bar, row = st.container(), st.container(horizontal=True, vertical_alignment="bottom"), st.container()
     left, right = st.columns([1, 2])

@@ -45,7 +45,7 @@ def main() -> None:
     top, row = st.container(), st.container()
     with row:
         filters = filter_row("segments", place)
-    stands = answer(overview.standing, place.scope, overview.doubt(place.card), filters)
+    stands = answer(overview.standing, place.scope, overview.doubt(place.card), filters, medians=True)
     with top:
         header("How do segments differ?", place, overview.sentence(stands, place.dataset.label.horizon_days))
         hint("segments", "Filter, then select in the picture or pick a corner: the list below shows who they are. A "

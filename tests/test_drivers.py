@@ -74,6 +74,29 @@ def test_words(column: Column, value: object, raises: bool, said: str) -> None:
     assert words(column, value, raises, place, told, "EUR") == said
 
 
+def test_rates_that_read_alike_support_no_claim() -> None:
+    """401 of 1,000 and 399 of 1,000 are both 40 %: neither value raises or lowers anything by itself."""
+    X = pd.DataFrame({"contract": pd.Categorical(["a"] * 1000 + ["b"] * 1000)})
+    told = Rates.learn(X, np.r_[np.arange(1000) < 401, np.arange(1000) < 399], COLUMNS)
+    for value, place in (("a", 0), ("b", 1)):
+        for raises in (True, False):
+            said = words(CONTRACT, value, raises, place, told)
+            assert said == (f"{value} contract {'raises' if raises else 'lowers'} the risk here, but only together "
+                            "with what else is known: alone it makes no difference.")
+
+
+def test_several_moments_are_counted_as_cases() -> None:
+    X, left = customers()
+    twice = pd.concat(dict.fromkeys((1, 2), X), names=["as_of"])
+    told = Rates.learn(twice, np.r_[left, left], COLUMNS)
+    assert words(CONTRACT, "Month-to-month", True, 0, told) == (
+        "Month-to-month contract raises the risk: in 43 % of such cases the customer left.")
+    assert words(TENURE, 7.0, True, 0, told) == (
+        "Tenure of 7 months raises the risk: in 48 % of the cases with at most 10 months the customer left.")
+    once = Rates.learn(twice.loc[[1]], left, COLUMNS)
+    assert words(CONTRACT, "Month-to-month", True, 0, once).endswith("43 % of such customers left.")
+
+
 def test_drivers_are_the_largest_contributions() -> None:
     X, _ = customers()
     phi = pd.DataFrame({"contract": [0.5, -0.1], "tech_support": [0.0, 0.0], "tenure_months": [-0.7, 0.0],

@@ -1,9 +1,8 @@
-"""Erasure: nothing of the customer is left anywhere, nothing of anybody else is touched, and no kill leaves it half done."""
+"""Erasure: nothing of the customer is left anywhere, nobody else is touched, and no kill leaves it half done."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import multiprocessing
 import os
@@ -14,8 +13,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import joblib
@@ -35,12 +35,10 @@ from engine.data.demo import DEMOS
 from engine.errors import EngineError, Refused
 from engine.prediction import store
 from engine.pseudonyms import pseudonym
-from engine.schema import REASONS, SCORES, Actor, Dataset, Finding
-from tests.test_store import card
+from engine.schema import Actor, Dataset, Window
+from tests.traces import ANA, CUSTOMERS, contacts, leave_traces, onboard
 
-ROOT, ANA = Actor("root", "admin"), Actor("ana", "manager")
-CUSTOMERS = 300
-LATER = timedelta(days=1)
+ROOT = Actor("root", "admin")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOLDFAST_HOME", str(home))
         patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
-        _leave_traces(home, datetime(2024, 6, 1))
+        leave_traces(home, datetime(2024, 6, 1))
     return home
 
 
@@ -66,54 +64,7 @@ def home(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def who(home: Path) -> str:
     """The customer: the one of whom a row was rejected."""
-    return str(_contacts(catalog.dataset("acme")).index[0])
-
-
-def _contacts(dataset: Dataset) -> pd.DataFrame:
-    frame = dataset.frame()
-    return frame[frame["email"].notna()].sort_values("email")
-
-
-def _leave_traces(home: Path, now: datetime) -> None:
-    """Two versions of a shop, a run and a model of the newer one, an upload, a job, an audience, looks at the customer."""
-    demo = DEMOS["demo-shop"]
-    files = demo.write(home.parent / f"{home.name}-raw", 1, CUSTOMERS)
-    older = _onboard(list(files.sources), files, now)
-    customer = str(_contacts(older).index[0])
-    orders = next(path for path in files.sources if path.name == "orders.csv")
-    with orders.open("a", encoding="utf-8") as file:
-        file.write(f'{customer},999999,"SKU, ""0""\nthe second line",2024-03-01 10:00:00,many,1.5\n')
-    dataset = _onboard(list(files.sources), files, now + LATER)
-    _run_and_model(dataset, customer, now)
-    uploads.keep([(path.name, path.read_bytes()) for path in files.sources], actor=ANA, now=now)
-    saved.keep("audience", "acme", "call them", {"ids": [customer, "someone"]}, actor=ANA, now=now)
-    said = f"import json; print(json.dumps({{'customer_id': {customer!r}}}))"
-    jobs.wait(jobs.start(["predict", "--dataset", "acme", "--customer-id", customer], "acme", ANA, now,
-                         command=[sys.executable, "-c", said]), 60)
-    state.record(ANA, "predict", "acme", now, {"customer_id": customer})
-    state.connect().dispose()
-
-
-def _onboard(sources: list[Path], files: Any, now: datetime) -> Dataset:
-    return engine.onboard(sources, name="acme", adapter="orders", observed_until=files.observed_until, actor=ANA,
-                          now=now, apart={"truth": files.truth}, options={"synthetic": True, "horizon_days": 90})[0]
-
-
-def _run_and_model(dataset: Dataset, customer: str, now: datetime) -> None:
-    ids = sorted(dataset.frame().index)
-    run = catalog.Run.of(dataset, "m1", dataset.observed_until, len(ids))
-    figures = {column.name: 0.5 for column in SCORES if column.kind == "number"}
-    words = {"churn_risk": "LOW", "ltv_tier": "Low LTV", "segment": "Champion", "hold_back": "", "has_left": 0,
-             "next_order_at": pd.NaT, "best_contact_month": 1.0, "spend_index": 0.0}
-    scores = pd.DataFrame({"run_id": run.run_id, "customer_id": ids, **figures, **words})[SCORES.names]
-    reasons = pd.DataFrame({"run_id": run.run_id, "customer_id": ids, "rank": 1, "feature": "orders", "value": "2",
-                            "contribution": 0.1, "words": "Buys."})[REASONS.names]
-    catalog.save_run(run, scores, reasons, pd.DataFrame({"orders": 1.0}, index=pd.Index(ids)), actor=ANA, now=now)
-    told = Finding("warning", "orders.csv", f"2 rows belong to nobody, such as {customer}.", "Check the ids.", 2)
-    store.save({"churn": {"cut": 0.5}}, dataclasses.replace(card(), version=dataset.version, findings=(told,)), "acme")
-    store.promote("acme", "m1")
-    path = dataset.customers.parent / "findings.json"
-    catalog.write_record(path, (*catalog.findings(dataset), told), tuple[Finding, ...])
+    return str(contacts(catalog.dataset("acme")).index[0])
 
 
 def traces(home: Path, text: str) -> list[str]:
@@ -136,7 +87,8 @@ def contents(home: Path, without: str) -> dict[str, Any]:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
             frame = frame.reset_index() if frame.index.name else frame
-            found[key] = frame[frame["customer_id"] != without].reset_index(drop=True) if "customer_id" in frame else frame
+            mine = frame.get("customer_id", pd.Series(index=frame.index, dtype=object)) == without
+            found[key] = frame[~mine].reset_index(drop=True)
         elif path.suffix == ".csv":
             found[key] = [line for line in path.read_bytes().splitlines(True) if not line.startswith(without.encode())
                           and not line.startswith(b"the second line")]
@@ -153,7 +105,7 @@ def erase(who: str, **more: Any) -> dict[str, Any]:
 
 
 def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
-    row = _contacts(catalog.dataset("acme")).loc[who]
+    row = contacts(catalog.dataset("acme")).loc[who]
     texts = [who, row["email"], row["phone"]]
     before = traces(home, who)
     for place in ("raw/orders.csv", "raw/customers.csv", "customers.parquet", "events.parquet", "rejected.parquet",
@@ -169,7 +121,7 @@ def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
 
 def test_nobody_else_is_touched(home: Path, who: str) -> None:
     before = contents(home, who)
-    other = str(_contacts(catalog.dataset("acme")).index[1])
+    other = str(contacts(catalog.dataset("acme")).index[1])
     erase(who)
     after = contents(home, who)
     assert before.keys() == after.keys()
@@ -197,28 +149,35 @@ def test_versions_and_runs_say_what_they_lack(home: Path, who: str) -> None:
     erase(who)
     now = insight.scope("acme")
     assert (now.dataset.version, now.run.run_id, now.dataset.sources) == (dataset.version, run.run_id, dataset.sources)
-    assert now.dataset.erased == (pseudonym(who),) and now.key != key, "Answers kept under the old key must not be seen."
+    assert now.dataset.erased == (pseudonym(who),)
+    assert now.key != key, "Answers kept under the old key must not be seen."
     assert now.run.customers == run.customers - 1 == len(now.run.scores())
     assert insight.ask(now, "SELECT count(*) AS n FROM people")["n"][0] == run.customers - 1
 
 
 def test_models_trained_afterwards_are_other_models(home: Path, who: str) -> None:
-    from engine.files import short_hash
-    from engine.prediction.card import LEARNING
-
-    dataset = catalog.dataset("acme")
+    """A model stays as it is under its id: the one that knew the customer must not be taken for one that does not."""
+    before = _model_id(catalog.dataset("acme"))
+    assert before == _model_id(catalog.dataset("acme"))
     erase(who)
-    erased = catalog.dataset("acme").erased
-    ids = {short_hash(dataset.name, dataset.version, "settings", LEARNING, *lacking) for lacking in ((), erased)}
-    assert len(ids) == 2, "A model stays as it is under its id: the one that knew the customer must not be taken for it."
-    store.load("acme")
+    assert before != _model_id(catalog.dataset("acme"))
+    assert store.load("acme")[1].model_id == "m1", "The old one is sound, though its card was cleaned."
+
+
+def _model_id(dataset: Dataset) -> str:
+    """The id that a model learned from the dataset would get."""
+    from engine.prediction.card import write_card
+
+    known = SimpleNamespace(windows=(Window(dataset.observed_until, 90),), y=pd.Series([0, 1]))
+    who = SimpleNamespace(columns=(), threshold=0.5, knows_nothing=False)
+    return write_card(dataset, engine.Settings(), known, SimpleNamespace(quarantined=()), (), {}, who).model_id
 
 
 def test_the_same_file_does_not_bring_the_customer_back(home: Path, made: Path, who: str, now: datetime) -> None:
     files = DEMOS["demo-shop"].write(home.parent / "again", 1, CUSTOMERS)
     oldest = catalog.versions("acme")[0]
     erase(who)
-    dataset = _onboard(list(files.sources), files, now)
+    dataset = onboard(list(files.sources), files, now)
     assert dataset.version == oldest and who not in dataset.frame().index
     assert traces(home, who) == []
 
@@ -255,7 +214,7 @@ def test_only_an_admin_erases(home: Path, who: str, role: str) -> None:
 
 
 def test_the_reason_must_not_name_the_customer(home: Path, who: str) -> None:
-    row = _contacts(catalog.dataset("acme")).loc[who]
+    row = contacts(catalog.dataset("acme")).loc[who]
     for reason in (f"Request of {who}", f"{row['first_name'].upper()} wrote to us", f"mail from {row['email']}"):
         with pytest.raises(EngineError, match="leave the customer's id, name and addresses out"):
             erase(who, reason=reason)
@@ -331,7 +290,7 @@ def _break_off_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 def test_the_next_erasure_completes_the_one_before(home: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = str(_contacts(catalog.dataset("acme")).index[1])
+    other = str(contacts(catalog.dataset("acme")).index[1])
     _break_off_at(monkeypatch, 6)
     with pytest.raises(InterruptedError):
         erase(who)
@@ -468,6 +427,8 @@ def test_other_datasets_stay_and_the_name_is_free_again(home: Path, tmp_path: Pa
 
 def test_a_damaged_dataset_is_told_and_can_be_erased(home: Path, now: datetime) -> None:
     version = catalog.dataset("acme").version
+    (home / "data" / "acme" / version / "customers.parquet").write_bytes(b"PAR1")
+    assert catalog.datasets() == [] and "missing or damaged" in catalog.aside()["acme"]
     (home / "data" / "acme" / version / "dataset.json").write_text("{")
     assert catalog.datasets() == [] and "is damaged" in catalog.aside()["acme"]
     engine.erase_dataset("acme", confirm="acme", reason="", actor=ROOT, now=now)
@@ -516,3 +477,17 @@ def test_numbers_survive_being_written_anew(home: Path, who: str) -> None:
     after = run.scores().set_index("customer_id")
     assert np.array_equal(before["churn_probability"].to_numpy().view(np.int64),
                           after["churn_probability"].to_numpy().view(np.int64))
+
+
+@pytest.mark.slow
+def test_training_again_gives_a_model_that_never_knew_the_customer(own_companies: Path, now: datetime) -> None:
+    before, scored = engine.describe_models("demo-telecom", ROOT), catalog.run("demo-telecom")
+    who = str(scored.scores()["customer_id"].iloc[0])
+    done = engine.erase_customer("demo-telecom", who, reason="", actor=ROOT, now=now)
+    assert set(done["models"]) == {model["model_id"] for model in before}
+    report = engine.train("demo-telecom", settings=engine.Settings(quick=True), actor=ANA, now=now)
+    assert report["model_id"] not in done["models"] and report["rows"] == scored.customers - 1
+    assert store.current("demo-telecom") == report["model_id"] == catalog.run("demo-telecom").model_id
+    assert [path for path in own_companies.rglob("*.parquet") if who in pd.read_parquet(path).to_csv()] == []
+    with pytest.raises(EngineError, match="has no customer"):
+        engine.predict("demo-telecom", who, actor=ANA, now=now)

@@ -36,7 +36,7 @@ class Echo:
     def __init__(self) -> None:
         self.seen: set[int] = set()
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Echo:  # noqa: ARG002
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> Echo:
         self.seen = set(X["row"])
         return self
 

@@ -145,7 +145,7 @@ class TestTheSignInPage:
         assert f'name="next" value="{there.replace("&", "&amp;")}"' in form
         answer = server.sign_in("ana", there=there)
         assert (answer.status, answer.headers["location"]) == (303, there)
-        assert server.ask(sent, cookie=answer.cookie).headers["location"] == there, "Who is in already goes straight on."
+        assert server.ask(sent, cookie=answer.cookie).headers["location"] == there, "Who is in goes straight on."
 
     @pytest.mark.parametrize("there", [
         "//evil.example", "https://evil.example", "https:evil.example", "/\\evil.example", "\\\\evil.example", "evil",

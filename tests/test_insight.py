@@ -237,7 +237,9 @@ def test_segments_by_hand(now_there: Scope) -> None:
     assert champion[["customers", "share"]].tolist() == pytest.approx([2, 1 / 3])
     assert champion[["churn_probability", "leavers"]].tolist() == pytest.approx([0.15, 0.3])
     assert champion[["expected_ltv", "margin_at_risk", "margin_share"]].tolist() == pytest.approx([137.5, 50, 50 / 325])
-    assert table["median"].tolist() == [15, 2, 6.5, 1], "The median tenure."
+    assert table["median"].isna().all(), "Nobody has asked for it."
+    with_medians = overview.standing(now_there, SURE, medians=True)
+    assert (with_medians.median_of, with_medians.segments["median"].tolist()) == ("tenure_months", [15, 2, 6.5, 1])
 
 
 def test_nobody_stands_nowhere(now_there: Scope) -> None:
@@ -271,7 +273,8 @@ def test_what_errors_have_in_common_is_read_from_the_card() -> None:
     assert overview.doubt(card()) == overview.Doubt(0.0, False, 500)
     season = [{"shift": 0.0, "with": 0.1, "without": 0.1, "missed_with": 0.3, "missed_without": 0.3},
               {"shift": 0.2, "with": 0.01, "without": 0.05, "missed_with": 0.4, "missed_without": 0.8}]
-    assert overview.doubt(card(detail={"season": season})) == overview.Doubt(pytest.approx(math.sqrt(0.125)), True, 500)
+    found = overview.doubt(card(detail={"season": season}))
+    assert (found.level, found.tested) == (pytest.approx(math.sqrt(0.125)), True)
 
 
 def test_the_age_of_the_data(now_there: Scope) -> None:
@@ -330,10 +333,10 @@ def test_densities_know_the_quantiles(acme: Dataset, rng: np.random.Generator) -
     assert list(table.index) == ["Champion", "Promising"]
     for name, at in (("p5", 0.05), ("p25", 0.25), ("p50", 0.5), ("p95", 0.95)):
         assert table.at["Champion", name] == pytest.approx(np.quantile(worth[1::2], at), rel=0.02)
-    assert max(table.at["Champion", "density"]) == pytest.approx(1.0, abs=0.02)
-    assert len(table.at["Champion", "x"]) <= distributions.DRAWN
-    peak = table.at["Champion", "x"][int(np.argmax(table.at["Champion", "density"]))]
-    assert peak == pytest.approx(np.exp(4), rel=0.25)
+    x, density = (np.asarray(table[name]["Champion"]) for name in ("x", "density"))
+    assert density.max() == pytest.approx(1.0, abs=0.02)
+    assert len(x) <= distributions.DRAWN
+    assert x[density.argmax()] == pytest.approx(np.exp(4), rel=0.25)
 
 
 def test_densities_of_nobody_and_of_the_worthless(acme: Dataset) -> None:
@@ -374,13 +377,30 @@ def test_whoever_came_back_is_counted(acme: Dataset) -> None:
     assert movement.changes(now, then.run.run_id, MEG).back == 1
 
 
-def test_why_a_chance_changed(both: tuple[Scope, Scope]) -> None:
-    now, then = both
-    found = movement.changes(now, then.run.run_id, MEG)
-    assert movement.why(now, then.run.run_id, found.risers, MEG) == {"c": "Tenure: 2 months, was 5 months"}
-    assert movement.why(now, then.run.run_id, found.fallers, MEG) == {"a": "Plan: basic, was plus"}, "d has no reason."
+def test_why_a_chance_changed(both: tuple[Scope, Scope], now: datetime) -> None:
+    later, than = both[0], both[1].run.run_id
+    found = movement.changes(later, than, MEG)
+    assert found.risers is not None
+    assert found.fallers is not None
+    assert movement.why(later, than, found.risers, actor=MEG, now=now) == {"c": "Tenure: 2 months, was 5 months"}
+    assert movement.why(later, than, found.fallers, actor=MEG, now=now) == {"a": "Plan: basic, was plus"}, "d has none."
+    assert movement.why(later, than, found.risers.iloc[:0], actor=MEG, now=now) == {}
+    assert [entry.detail["shown"] for entry in state.audit_log()] == [0, 2, 1]
     with pytest.raises(Refused):
-        movement.why(now, then.run.run_id, found.risers, EVE)
+        movement.why(later, than, found.risers, actor=EVE, now=now)
+
+
+def test_reasons_that_come_and_go_are_told(acme: Dataset, now: datetime) -> None:
+    later = made(NOW, [("a", 1, PLAN, "basic", -0.5), ("c", 1, "tenure_months", "2 months", 1.2)], acme, JULY)
+    then = made(THEN, [("a", 1, "tenure_months", "9 months", 0.4), ("c", 1, "tenure_months", "2 months", 0.2)], acme,
+                JUNE, in_use=False)
+    found = movement.changes(later, then.run.run_id, MEG)
+    assert found.fallers is not None
+    assert found.risers is not None
+    told = movement.why(later, then.run.run_id, found.fallers, actor=MEG, now=now)
+    assert told == {"a": "Plan: basic, new among the strongest reasons"}
+    told = movement.why(later, then.run.run_id, found.risers, actor=MEG, now=now)
+    assert told == {"c": "Tenure: 2 months, as before"}
 
 
 def test_executives_see_no_single_customer_move(both: tuple[Scope, Scope]) -> None:
@@ -399,6 +419,9 @@ def test_totals_by_hand(now_there: Scope) -> None:
     found = movement.totals(now_there)
     assert (found.customers, found.mean_ltv) == (6, 83.0)
     assert (found.leavers, found.margin_at_risk, found.vip_share) == pytest.approx((2.5, 325.0, 240 / 325))
+    known = movement.totals_of(overview.standing(now_there, SURE), JULY)
+    assert (known.as_of, known.customers, known.mean_ltv) == (found.as_of, found.customers, found.mean_ltv)
+    assert (known.leavers, known.vip_share) == pytest.approx((found.leavers, found.vip_share))
 
 
 def test_runs_to_compare_with(acme: Dataset) -> None:
@@ -415,6 +438,14 @@ def test_runs_to_compare_with(acme: Dataset) -> None:
 def test_one_far_run_is_offered_once(both: tuple[Scope, Scope]) -> None:
     assert movement.earlier(both[0].run) == {"the run before": both[1].run}
     assert movement.history(both[1].run) == [both[1].run]
+
+
+def test_a_large_company_has_a_short_history(acme: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [made(THEN, (), acme, JULY - timedelta(days=days), in_use=False).run for days in (30, 20, 10, 0)]
+    monkeypatch.setattr(movement, "ROWS_READ", 3 * len(THEN))
+    assert movement.history(runs[-1]) == runs[1:]
+    monkeypatch.setattr(movement, "ROWS_READ", 1)
+    assert movement.history(runs[-1]) == runs[2:]
 
 
 # --- value beside risk

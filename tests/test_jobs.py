@@ -73,6 +73,25 @@ def test_a_job_ends_badly_and_says_why(start: Start) -> None:
         jobs.result(job.id)
 
 
+def test_a_refusal_is_told_in_its_own_words(start: Start) -> None:
+    """What the verb printed for programs, not the progress that stands before it on stderr."""
+    job = jobs.wait(start("print('  1/9  Read', file=__import__('sys').stderr)\n"
+                          "print('{\"error\": \"The label is missing.\"}'); raise SystemExit(2)"), 60)
+    assert (job.status, job.exit_code, job.error) == ("failed", 2, "The label is missing.")
+
+
+def test_a_bug_is_told_from_bad_data_and_its_trace_stays_in_the_log(start: Start) -> None:
+    job = jobs.wait(start("1 / 0"), 60)
+    assert (job.status, job.exit_code) == ("failed", 1)
+    assert job.error == f"A bug stopped it, not your data. The log is at {job.folder / 'stderr.log'}."
+    assert "ZeroDivisionError" in (job.folder / "stderr.log").read_text()
+
+
+def test_jobs_let_others_go_first(start: Start) -> None:
+    number = jobs.wait(start("import json, os; print(json.dumps({'nice': os.nice(0)}))"), 60).id
+    assert jobs.result(number) == {"nice": min(19, os.nice(0) + 15)}
+
+
 def test_a_program_that_is_not_there_fails(home: Path, now: datetime) -> None:
     job = jobs.wait(jobs.start(["run"], "acme", ANA, now, command=["/no/such/program"]), 60)
     assert (job.status, job.exit_code) == ("failed", 127)
@@ -130,6 +149,7 @@ def test_a_vanished_process_is_noticed(start: Start) -> None:
 def test_a_killed_verb_is_told_from_a_vanished_job(start: Start) -> None:
     job = jobs.wait(start("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"), 60)
     assert (job.status, job.exit_code) == ("failed", 137)
+    assert "killed (signal 9)" in job.error
 
 
 def test_a_job_outlives_who_started_it(start: Start) -> None:

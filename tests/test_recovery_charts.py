@@ -21,7 +21,8 @@ COURSES = {
     "loses": Scenario({"Vulnerable": Terms(60, 0, 0.1)}, budget=9_000.0, whole_budget=True),
     "all kept": Scenario({"Vulnerable": Terms(0, 0, 1.0)}),
 }
-NOBODY = {"nobody pays": Scenario({"Vulnerable": Terms(60, 0, 0.1)}), "nothing spent": Scenario(PAYS.segments, budget=0.0)}
+NOBODY = {"nobody pays": Scenario({"Vulnerable": Terms(60, 0, 0.1)}),
+          "nothing spent": Scenario(PAYS.segments, budget=0.0)}
 Draw = Callable[[Simulation, str, Look], Chart]
 
 

@@ -47,6 +47,11 @@ def test_four_headlines_with_intervals() -> None:
         ("2.80 times", "95 %: 2.60 to 3.00")]
 
 
+def test_an_error_above_chance_is_not_called_below() -> None:
+    worse = trust.headlines(with_model(full_card(), brier=about(0.21)))[1]
+    assert worse.beside == "5.0 % above chance"
+
+
 def test_a_threshold_is_counted_by_hand() -> None:
     """Ten customers, four leavers; from 0.5 on five are contacted, three of them leavers."""
     card = full_card(detail={"thresholds": {"threshold": [0.0, 0.5, 0.9], "flagged": [10, 5, 1], "caught": [4, 3, 1],

@@ -38,8 +38,9 @@ def ids(scope: Scope, listing: Listing, **more: int) -> list[str]:
 
 def planned_steps(scope: Scope) -> pd.Series:
     """Everyone's step as the list has it."""
-    frame = ask(scope, f"{planned(scope)} SELECT customer_id, next_step FROM planned", filters=Filters(left=True),
-                known=looked_at(scope))
+    held = looked_at(scope)
+    frame = ask(scope, f"{planned(scope, held)} SELECT customer_id, next_step FROM planned", (), Filters(left=True),
+                known=held)
     return frame.set_index("customer_id")["next_step"].sort_index()
 
 

@@ -26,6 +26,7 @@ from ui.clock import now
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 8501
 PORTS_TRIED = 100
+INTERRUPTED = 130
 TRUSTED_PROXY = "HOLDFAST_TRUSTED_PROXY"
 HEADS = {"name": "user", "role": "role", "disabled": "disabled", "since": "since", "last_sign_in": "last sign-in"}
 
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except engine.EngineError as problem:
         print(problem, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
 
 
@@ -167,6 +170,7 @@ def free_port(address: str, wanted: int) -> int:
 def _run(address: str, port: int) -> int:
     """Run Streamlit in this process until it is stopped; its settings are those of .streamlit/config.toml."""
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get(TRUSTED_PROXY, "")  # whose X-Forwarded-* headers are believed
+    import click
     from streamlit.web import cli
 
     options = {"server.address": address, "server.port": port, "logger.hideWelcomeMessage": "true",
@@ -174,7 +178,7 @@ def _run(address: str, port: int) -> int:
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     try:
         cli.main(["run", str(ROOT / "streamlit_app.py"), *flags], prog_name="streamlit", standalone_mode=False)
-    except KeyboardInterrupt:
+    except click.Abort:  # Ctrl+C
         print("Holdfast has ended.")
     return 0
 

@@ -61,6 +61,8 @@ def sentence(found: Tally, listing: Listing, currency: str) -> str:
     listing = replace(listing, standing=CONTACT_LIST)
     total, held = found.total(listing), found.held_back(listing)
     verb = "call" if listing.channels == (worklist.CALL,) else "contact"
+    if not total.customers:
+        return f"With these filters there is nobody to {verb}."
     said = (f"{plural(total.customers, 'customer')} to {verb} with {money(total.margin_at_risk, currency)} margin at "
             f"risk; to {verb} all of them costs {money(total.contact_cost, currency)}.")
     return said + (f" {plural(held.customers, 'more is', 'more are')} held back for now, with "
@@ -122,10 +124,10 @@ def ordered(found: Tally, listing: Listing) -> Listing:
     """The list in the order chosen, and of those alone who have agreed to be reached if that is asked."""
     order = st.selectbox("Order", found.orders(), format_func=lambda name: f"By {ORDER_WORDS[name].lower()}",
                          key="actions_order", bind="query-params", on_change=first_page, label_visibility="collapsed")
-    agreed = st.toggle("Only those who agreed to be reached that way", key="actions_agreed", bind="query-params",
-                       on_change=first_page, disabled=listing.agreed,
-                       help="Consent to the channel of the step. Where the data hold no consents, everyone stays.")
-    return replace(listing, order=order, agreed=agreed or listing.agreed)
+    agreed = listing.agreed or st.toggle(
+        "Only those who agreed to be reached that way", key="actions_agreed", bind="query-params", on_change=first_page,
+        help="Consent to the channel of the step. Where the data hold no consents, everyone stays.")
+    return replace(listing, order=order, agreed=agreed)
 
 
 def segments(found: Tally, listing: Listing, currency: str) -> Listing:
@@ -157,7 +159,7 @@ def calls(found: Any, known: Any, here: Here) -> None:
             why.markdown(_why(row))
             what.markdown(_what(row, here.currency))
             link.page_link(BY_URL["customer"].path, label="Open", icon="", help="Open in Customer Lookup",
-                           query_params={"dataset": here.dataset.name, "customer": row["customer_id"]})
+                           query_params={"customer": row["customer_id"]})
 
 
 def _who(number: int, row: Mapping[str, Any], known: Mapping[str, Any]) -> str:

@@ -165,8 +165,8 @@ def _line(line: Any) -> dict[str, str]:
 def keeping(actor: Actor) -> None:
     """Making backups, taking them away, and restoring one."""
     left, right = st.columns(2)
-    with left, card("Back up", "Datasets, models, people, audit log and what is saved, in one file. It holds all that is "
-                               "known of every customer: keep it where only admins get at it."):
+    with left, card("Back up", "Datasets, models, people, audit log and what is saved, in one file. It holds all that "
+                               "is known of every customer: keep it where only admins get at it."):
         if st.button("Make a backup", key="admin_backup", type="primary"):
             with told(), st.spinner("Copying datasets, models and state"):
                 made = backups.make(actor, state.now())
@@ -199,11 +199,14 @@ def _restore(actor: Actor) -> None:
                                help="Restore only backups of your own: they bring models, which are programs.")
     if brought and st.session_state.get("_admin_brought") != brought.file_id:
         with told():
-            backups.bring(brought, actor, state.now())
+            st.session_state["admin_restore_from"] = backups.bring(brought, actor, state.now()).name
             st.session_state["_admin_brought"] = brought.file_id
             st.rerun()
     names = [found.name for found in backups.kept()]
-    name = st.selectbox("Restore from", names, key="admin_restore_from", placeholder="None is kept on the server yet")
+    if not names:
+        st.caption("Make a backup first, or upload one.")
+        return
+    name = st.selectbox("Restore from", names, key="admin_restore_from")
     sure = st.text_input(f"Type the word {WORD} to confirm", key="admin_sure") == WORD
     if st.button("Restore everything", key="admin_restore", disabled=not (sure and name)) and name:
         with told(), st.spinner("Checking the backup, then putting everything back"):

@@ -81,7 +81,7 @@ def _results(place: Here, text: str) -> None:
                 st.rerun()
 
 
-def _result(place: Here, row: Mapping[str, Any]) -> bool:
+def _result(place: Here, row: Mapping[Any, Any]) -> bool:
     """One line of the results: id, name, and what is known of the customer."""
     known = [f"{share(row['churn_probability'])} chance to leave", f"LTV {money(row['expected_ltv'], place.currency)}",
              row["segment"]] if row["segment"] == row["segment"] and row["segment"] else ["not scored in this run"]
@@ -155,7 +155,7 @@ def who(place: Here, record: Mapping[str, Any]) -> None:
         reach = answer(insight.contact, place.scope, record["customer_id"], actor=place.actor)
     name = " ".join(reach[part] for part in ("first_name", "last_name") if part in reach)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(escaped(f"{name} · {record['customer_id']}" if name else record["customer_id"]), anchor=False,
+        st.header(escaped(f"{name} · {record['customer_id']}" if name else record["customer_id"]), anchor=False,
                      width="content")
         st.badge(record["segment"], color="primary", help="Value and risk together (see Segment Analysis)")
         st.badge(f"{record['churn_risk'].capitalize()} risk", icon=RISK_ICONS[record["churn_risk"]],
@@ -205,7 +205,7 @@ def _contact_kpi(record: Mapping[str, Any]) -> Kpi:
                    "The customer has left already.", band="has left" if record["has_left"] else "held back")
     if record["ahead"]["kind"] == "order":
         due = f"{datetime.fromisoformat(record['next_order_at']):%d %b %Y}"
-        return Kpi("Next order due", due if record["p_alive"] >= EVEN else "Unlikely", record["ahead"]["words"],
+        return Kpi("Next order due", due if record["p_alive"] >= EVEN else "In doubt", record["ahead"]["words"],
                    band=f"{share(record['p_alive'])} still buys at all")
     peak = record["ahead"]["peak"]
     value = "Now" if peak == 1 else f"Before month {peak}" if peak else "Any time"

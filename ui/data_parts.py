@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 import engine
-from engine import catalog, erasure, watch
+from engine import catalog, erasure, locks
 from engine.schema import Actor, plural
 from ui import components, state
 from ui.components import empty, escaped, told
@@ -31,7 +31,8 @@ def head(datasets: Sequence[dict[str, Any]]) -> None:
     """The screen's question, and in one sentence what is here."""
     st.title("Which data are here, and what was found in them?", anchor=False)
     if not datasets:
-        st.markdown("No data yet: bring your own file, or have the demo companies made with `python -m engine demo`.")
+        st.markdown("No dataset in use yet: bring your own file, or have the demo companies made with "
+                    "`python -m engine demo`.")
         return
     customers, newest = sum(found["customers"] for found in datasets), max(found["as_of"] for found in datasets)
     invented = sum(found["synthetic"] for found in datasets)
@@ -46,7 +47,7 @@ def listed(datasets: Sequence[dict[str, Any]], actor: Actor) -> None:
         empty("No datasets yet.", "A manager brings the first file under **Bring your own**; a shell does it with "
               "`python -m engine run --source FILE --name acme`.")
     for found in datasets:
-        with st.container(border=True, key=f"data_card_{found['name']}"):
+        with st.container(border=True, key=f"data_card_{found['name']}"), told():
             _dataset(found, actor)
     _aside(actor)
 
@@ -66,7 +67,8 @@ def _dataset(found: dict[str, Any], actor: Actor) -> None:
         st.metric("Known up to", found["as_of"])
         st.metric("Scoring runs", f"{found['runs']:,}")
         st.metric("ROC AUC in use", production["roc_auc"].split(" ")[0] if production else "none yet",
-                  help=production and f"{production['roc_auc']}: of the production model {production['model_id']}")
+                  help=f"{production['roc_auc']}: of the production model {production['model_id']}" if production
+                  else None)
     st.caption(escaped(f"{KINDS[found['kind']]} · {found['sector']} · {found['currency'] or 'currency unknown'} · "
                        f"leaving means: {found['label']} · read by {found['adapter']}"))
     with st.expander("Details", key=f"data_details_{name}", type="compact", on_change="rerun") as opened:
@@ -217,14 +219,18 @@ def told_of_erasure() -> None:
         st.button("Understood", key="data_erased_seen", type="tertiary", on_click=st.session_state.pop, args=(DONE,))
 
 
+def aside() -> dict[str, str]:
+    """What is no dataset in use, by name, and why: damaged, or never learned from; not while somebody is at work."""
+    return {name: why for name, why in catalog.aside().items() if not locks.is_held(name)}
+
+
 def _aside(actor: Actor) -> None:
-    """What is no dataset in use: damaged, never learned from, or half erased; with what to do."""
-    busy = {work.dataset for work in watch.under_way(actor)}
-    for name, why in catalog.aside().items():
-        if name not in busy:
-            with st.container(border=True, key=f"data_aside_{name}"):
-                st.markdown(f":material/warning: **{escaped(name)}** is not in use. {escaped(why)}")
-                if engine.may(actor, "erase"):
+    """What is no dataset in use, or half erased, with what to do."""
+    for name, why in aside().items():
+        with st.container(border=True, key=f"data_aside_{name}"):
+            st.markdown(f":material/warning: **{escaped(name)}** is not in use. {escaped(why)}")
+            if engine.may(actor, "erase"):
+                with st.popover("Erase it", icon=":material/delete_forever:"):
                     _erase_dataset(name, actor)
     for name in erasure.unfinished(actor) if engine.may(actor, "erase") else ():
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"data_unfinished_{name}"):

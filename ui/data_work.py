@@ -6,8 +6,9 @@ screen is drawn anew only when something has changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -20,16 +21,19 @@ from ui import session, state
 from ui.components import empty, escaped, told
 from ui.navigation import BY_URL
 
+Colour = Literal["green", "red", "gray", "blue"]
+
 BUSY_SECONDS, QUIET_SECONDS = 1.5, 4.0
 PULSE = "_data_pulse"
 DAY_HOURS = 24
 MOST_ENDS, MOST_JOBS = 3, 30
 VERBS = {"run": "Reading, learning and scoring", "train": "Learning and scoring", "demo": "Making the demo company",
          "onboard": "Reading", "score": "Scoring", "erase": "Erasing", "restore": "Restoring"}
-ENDS = {"done": (":material/check_circle:", "green", "done"), "failed": (":material/error:", "red", "failed"),
-        "cancelled": (":material/cancel:", "gray", "cancelled"),
-        "running": (":material/progress_activity:", "blue", "running"),
-        "queued": (":material/schedule:", "gray", "waiting")}
+ENDS: Mapping[str, tuple[str, Colour, str]] = {
+    "done": (":material/check_circle:", "green", "done"), "failed": (":material/error:", "red", "failed"),
+    "cancelled": (":material/cancel:", "gray", "cancelled"), "queued": (":material/schedule:", "gray", "waiting"),
+    "running": (":material/progress_activity:", "blue", "running"),
+}
 
 
 def note_pulse(actor: Actor) -> None:
@@ -130,7 +134,8 @@ def jobs(actor: Actor) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge(words, icon=icon, color=colour)
                 st.markdown(_title(job["dataset"], job["verb"]), width="stretch")
-                st.caption(escaped(f"job {job['job_id']} · {job['actor']} · {ago(datetime.fromisoformat(job['at']))}"))
+                st.caption(escaped(f"job {job['job_id']} · {job['actor']} · {ago(datetime.fromisoformat(job['at']))}"),
+                           width="content")
             if job["error"]:
                 st.caption(escaped(job["error"]))
 

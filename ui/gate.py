@@ -32,7 +32,8 @@ from ui.accounts import digest
 from ui.clock import now
 from ui.compression import Compressed
 from ui.signin.pages import FONT
-from ui.signin.views import COOKIE, ROUTES, sign_in_address
+from ui.signin.views import COOKIE, sign_in_address
+from ui.signin.views import ROUTES as ROUTES
 
 HEALTH = "/_stcore/health"
 METRICS = "/_stcore/metrics"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -10,7 +11,7 @@ import engine
 from engine import insight
 from engine.schema import Actor
 from ui import session, state
-from ui.components import told
+from ui.components import escaped, told
 from ui.navigation import SCREENS, Screen, offered
 from ui.state import Here
 
@@ -26,11 +27,14 @@ def main() -> None:
         _nobody()
         return
     st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
-    here = _choose(actor)
+    names = [found["name"] for found in engine.describe_datasets(actor) if found["runs"]]
+    here = _choose(actor, names) if names else None
     state.stand(here)
-    page = _navigation(offered(actor, here is not None))
+    screens = offered(actor, bool(names))
+    page = _navigation(screens)
     _person(actor)
-    page.run()
+    if here or not next(screen for screen in screens if screen.title == page.title).scored:
+        page.run()
 
 
 def _nobody() -> None:
@@ -40,15 +44,17 @@ def _nobody() -> None:
     session.to_sign_in()
 
 
-def _choose(actor: Actor) -> Here | None:
-    """The dataset and run looked at, from the address or the lists at the side; None while nothing is scored."""
-    names = [found["name"] for found in engine.describe_datasets(actor) if found["runs"]]
-    if not names:
-        return None
+def _choose(actor: Actor, names: Sequence[str]) -> Here | None:
+    """The dataset and run looked at, from the address or the lists at the side; None, and advice, where they fail."""
+    asked = st.query_params.get("dataset", names[0])
+    if "dataset" not in st.session_state and "dataset" not in st.query_params:
+        st.session_state["dataset"] = names[0]  # not the widget's default, which would stay out of the address
     with st.sidebar:
-        name = st.selectbox("Dataset", names, key="dataset", bind="query-params", persist_state=None)
+        name = st.selectbox("Dataset", names, index=None, key="dataset", bind="query-params", required=True) or names[0]
         words = {run["run_id"]: _run_words(run) for run in reversed(engine.describe_runs(name, actor))}
         chosen = st.selectbox("Scored as of", list(words), key=f"run_{name}", format_func=lambda run: words[run])
+    if asked not in names:
+        st.warning(escaped(f"There is no dataset {asked} any more; this is {name}."), icon=":material/info:")
     with told():
         scope = insight.scope(name, chosen)
         return Here(actor, scope, state.card_of(name, scope.run.model_id))

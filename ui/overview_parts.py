@@ -11,10 +11,10 @@ import engine
 from engine import insight
 from engine.catalog import Run
 from engine.insight import answers, movement, overview
-from engine.schema import Estimate, money, plural, share
+from engine.schema import Actor, Estimate, money, plural, share
 from ui.charts import overview as charts
 from ui.components import ICONS, Kpi, card, empty, escaped, plot, told
-from ui.links import customer_column, open_clicked
+from ui.links import customer_column, open_clicked, this_hour
 from ui.state import Here, answer, now
 
 POINTS = "{:+.1f} points"
@@ -47,7 +47,9 @@ def compared_with(here: Here) -> Run | None:
 
 def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi]:
     """The four headline figures, each with its movement and the runs so far as a line."""
-    told = [answer(movement.totals, insight.scope(run.dataset, run.run_id)) for run in movement.history(here.scope.run)]
+    *before, run = movement.history(here.scope.run)
+    told = [*(answer(movement.totals, insight.scope(run.dataset, other.run_id)) for other in before),
+            movement.totals_of(stands, run.as_of)]
     then = answer(movement.totals, insight.scope(than.dataset, than.run_id)) if than else None
     last, days, currency = told[-1], here.dataset.label.horizon_days, here.currency
     moves = _moves(last, then, currency) if then else {}
@@ -109,7 +111,7 @@ def what_changed(here: Here, than: Run | None) -> None:
               "Bring newer data on the Data screen, or run `python -m engine run` with the new file and the same name. "
               "What changed since this run appears here then.")
         return
-    found = answer(movement.changes, here.scope, than.run_id, here.actor)
+    found = answer(movement.changes, here.scope, than.run_id, Actor("any", here.actor.role))
     left, right = st.columns([5, 7])
     with left:
         _moved(here, found)
@@ -120,7 +122,7 @@ def what_changed(here: Here, than: Run | None) -> None:
 def _moved(here: Here, found: movement.Changes) -> None:
     what = st.session_state.get("overview_moved") or BANDS
     matrix, word = (found.bands, "risk band") if what == BANDS else (found.segments, "segment")
-    says = (f"Of {found.stayed:,} customers here at both moments. {_came_and_went(found)}"
+    says = (f"Of {found.stayed:,} customers here at both moments: rows then, columns now. {_came_and_went(found)}"
             + ("" if found.same_model else " Another model judged then: part of the movement is the model's.")
             + (" It looks back: today's model, which has learned from what came since, judged that moment."
                if found.than.looks_back and found.same_model else ""))
@@ -150,7 +152,7 @@ def _movers(here: Here, found: movement.Changes) -> None:
         if rows.empty:
             st.caption(f"Nobody's risk has {str(which).lower()}.")
             return
-        reasons = answer(movement.why, here.scope, found.than.run_id, rows, here.actor)
+        reasons = answer(movement.why, here.scope, found.than.run_id, rows, actor=here.actor, now=this_hour())
         _movers_table(here, rows, reasons)
 
 
@@ -164,7 +166,7 @@ def _movers_table(here: Here, rows: Any, reasons: Mapping[str, str]) -> None:
             "customer_id": customer_column("overview_open"),
             "now": percent("Now", help="Chance to leave now", format="%.0f %%", width=60),
             "change": percent("Change", format="%+.0f points", width=90),
-            "why": st.column_config.TextColumn("What changed", width=280),
+            "why": st.column_config.TextColumn("What changed", width=240),
             "margin_at_risk": percent("At risk", help=f"Margin at risk [{here.currency}]", format="%.0f", width=80)})
     open_clicked("overview_open")
 
@@ -185,12 +187,12 @@ def findings(here: Here) -> None:
 
 
 def _finding(here: Here, one: answers.Asked, number: int) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key=f"overview_finding_{number}"):
-        finding = one.finding
-        st.markdown(f"{ICONS[finding.severity]} **{escaped(finding.where)}**: {escaped(finding.what)} "
-                    f":gray[{escaped(finding.fix)}]" + _answered(one), width="stretch")
-        if not here.may("answer"):
-            return
+    finding, said, action = one.finding, *st.columns([6, 1], vertical_alignment="center")
+    said.markdown(f"{ICONS[finding.severity]} **{escaped(finding.where)}**: {escaped(finding.what)} "
+                  f":gray[{escaped(finding.fix)}]" + _answered(one))
+    if not here.may("answer"):
+        return
+    with action:
         if one.answer is None:
             _answer_box(here, one, number)
         else:

@@ -76,8 +76,9 @@ def _delete(here: Here, name: str) -> None:
 def choose_budget(here: Here) -> float:
     """The budget, in the address."""
     unit = f" [{here.currency}]" if here.currency else ""
-    given = st.number_input(f"Budget{unit}", min_value=0, value=round(Scenario({}).budget),
-                            step=BUDGET_STEP, key="budget", bind="query-params",
+    if "budget" not in st.session_state and "budget" not in st.query_params:
+        st.session_state["budget"] = round(Scenario({}).budget)
+    given = st.number_input(f"Budget{unit}", min_value=0, step=BUDGET_STEP, key="budget", bind="query-params",
                             help="What do we get for this much? Customers are contacted in the order of what they "
                                  "bring per cost, until it is spent or the next one would cost more than they bring.")
     return float(given or 0.0)

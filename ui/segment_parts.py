@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -17,19 +16,14 @@ from ui.charts import segments as charts
 from ui.charts.parts import rows
 from ui.components import Mode, card, carried, empty, escaped, plot, show
 from ui.filters import NO_AUDIENCE
-from ui.links import customer_column, open_clicked
+from ui.links import customer_column, open_clicked, this_hour
 from ui.state import Here, answer, now
 
 PICKED, ROUND = "segments_picked", "segments_round"
-COMPARED = 24
+COMPARED = 14
 BOX = "Box"
 MODES: Mapping[str, Mode] = {"Click": "points", BOX: "box", "Lasso": "lasso"}
 Picked = tuple[str, Filters]
-
-
-def this_hour() -> datetime:
-    """The hour: one look at a list of customers is recorded once in it, however often the screen is drawn."""
-    return now().replace(minute=0, second=0)
 
 
 def stamp(here: Here, filters: Filters) -> tuple[str, str]:

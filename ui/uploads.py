@@ -135,7 +135,9 @@ def _adapter(upload: Upload, look: Look) -> str:
     """How the files are read: as their columns show, or as the person says."""
     names = list(engine.ADAPTERS)
     if look.why:
-        st.warning(escaped(look.why), icon=":material/info:")
+        st.info("No reader knows these columns by itself: say below which is what.", icon=":material/info:")
+        with st.expander("What each reader looks for", type="compact", key=f"data_why_{upload.token}"):
+            st.caption(escaped(look.why))
     guessed = look.adapter or "table"
     return st.selectbox("Read them as", names, names.index(guessed), key=f"data_adapter_{upload.token}",
                         format_func=lambda name: f"{name}: {engine.ADAPTERS[name].describes}"
@@ -210,8 +212,10 @@ def _options(upload: Upload, asked: dict[str, Any]) -> dict[str, Any]:
 
 def _summary(preview: Preview, asked: dict[str, Any]) -> None:
     dataset = preview.reading
+    if _errors(preview.findings):
+        st.markdown(":material/error: **The files cannot be learned from yet.** What stands at the head below is to be "
+                    "mended first.")
     if dataset is None:
-        st.markdown(":material/error: **The files cannot be learned from yet.**")
         return
     left = share(preview.left) if preview.left is not None else "unknown"
     with st.grid(4, min_column_width=150):

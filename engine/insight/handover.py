@@ -18,7 +18,7 @@ from engine import files, limits, state
 from engine.campaign.export import EXPORTERS, Format
 from engine.errors import EngineError, choose
 from engine.insight.planned import STANDINGS, WORKLIST, looked_at, planned
-from engine.insight.source import Scope, ask, ask_in_parts, quoted
+from engine.insight.source import Filters, Scope, ask, ask_in_parts, quoted
 from engine.insight.worklist import Listing, contact_columns, ordered
 from engine.permissions import allow, may
 from engine.schema import CUSTOMER_ID, REASONS, SCORES, Actor, Column, plural
@@ -59,7 +59,7 @@ def export_list(scope: Scope, listing: Listing, kind: str, *, actor: Actor, now:
     Raises:
         EngineError: when the list is empty, too long to be made while a person waits, or one of too many in an hour.
     """
-    chosen = replace(listing, filters=replace(listing.filters, ids=ids)) if ids else listing
+    chosen = replace(listing, filters=listing.filters.within(Filters(ids=ids))) if ids else listing
     order = _Order(scope, chosen, _format(kind, actor, now), _contact(scope, actor, contact), actor, now)
     held = order.count(order.format.most_at_once)
     stream = io.BytesIO()
@@ -116,15 +116,16 @@ class _Order:
     def count(self, most: float) -> int:
         """How many rows there are, if that is at least one and not more than `most`."""
         condition, given = self.listing.where()
-        text = f"{planned(self.scope)} SELECT count(*) AS number FROM planned WHERE {condition}"
         known = looked_at(self.scope)
+        text = f"{planned(self.scope, known)} SELECT count(*) AS number FROM planned WHERE {condition}"
         rows = int(ask(self.scope, text, given, self.listing.among, known=known)["number"].iloc[0])
         if rows == 0:
             raise EngineError("Nobody is on this list, so there is nothing to export. Widen the filters, or take "
                               f"another list: {', '.join(STANDINGS)}.")
         if rows > most:
+            other = "" if self.format.name == "csv" else "take csv, "
             raise EngineError(f"The list has {plural(rows, 'customer')}; a {self.format.name} file takes {most:,.0f} "
-                              "here. Narrow the list, take csv, or use the command line: python -m engine export.")
+                              f"here. Narrow the list, {other}or use the command line: python -m engine export.")
         return rows
 
     def write(self, stream: BinaryIO, rows: int) -> int:
@@ -132,15 +133,15 @@ class _Order:
         return self.format.write(stream, self.columns, self._parts(), self._facts(rows))
 
     def _parts(self) -> Iterator[pd.DataFrame]:
-        condition, given = self.listing.where()
-        text = f"""{planned(self.scope)}, chosen AS MATERIALIZED (SELECT * FROM planned WHERE {condition}),
+        (condition, given), known = self.listing.where(), looked_at(self.scope)
+        text = f"""{planned(self.scope, known)}, chosen AS MATERIALIZED (SELECT * FROM planned WHERE {condition}),
             drivers AS (SELECT customer_id, {', '.join(map(_driver, (1, 2, 3)))} FROM reasons
                         WHERE customer_id IN (SELECT customer_id FROM chosen) GROUP BY customer_id)
             SELECT {', '.join(map(_cell, WORKLIST))}, {', '.join(column.name for column in (*self.contact, *DRIVERS))}
             FROM chosen LEFT JOIN drivers USING (customer_id) LEFT JOIN ({self._contact_sql()}) USING (customer_id)
             ORDER BY {ordered(self.listing)}"""
         run = self.scope.run
-        for part in ask_in_parts(self.scope, text, given, self.listing.among, looked_at(self.scope)):
+        for part in ask_in_parts(self.scope, text, given, self.listing.among, known):
             yield part.assign(run_id=run.run_id, model_id=run.model_id, as_of=run.as_of, synthetic=int(run.synthetic))
 
     def _contact_sql(self) -> str:

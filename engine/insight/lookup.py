@@ -13,6 +13,7 @@ from engine.errors import EngineError
 from engine.insight.source import Scope, ask
 from engine.permissions import allow, may
 from engine.schema import CONTACT, Actor
+from engine.schema.stored import a_cursor, read_parquet, rows_of
 
 NAMES = ("first_name", "last_name")
 FIGURES = ("segment", "churn_probability", "expected_ltv", "has_left")
@@ -24,8 +25,9 @@ def search(scope: Scope, text: str, limit: int = 8, *, actor: Actor) -> pd.DataF
     """Customers whose id holds every word of the text, or whose name or e-mail does where the actor may see those.
 
     Names are looked through for words without digits, e-mail addresses for words with "@" or a dot. Exact ids first,
-    then ids that begin so, then other ids, then names; the greatest margin at risk first within each. Columns:
-    customer_id, name (empty for those who may not see it), and FIGURES [currency], missing where the run has none.
+    then ids that begin so, then other ids, then names; the greatest margin at risk first within each, of the first 50
+    found. Columns: customer_id, name (empty for those who may not see it), and FIGURES [currency], missing where the
+    run has none.
     """
     allow(actor, "customers")
     words, whole = text.casefold().split(), text.casefold().strip()
@@ -33,11 +35,13 @@ def search(scope: Scope, text: str, limit: int = 8, *, actor: Actor) -> pd.DataF
     names = [name for name in NAMES if name in known]
     place = f"lower(concat_ws(' ', {', '.join(['customer_id', *_looked_through(whole, names, known)])}))"
     rank = "CASE WHEN id = ? THEN 0 WHEN starts_with(id, ?) THEN 1 WHEN contains(id, ?) THEN 2 ELSE 3 END"
-    sql = f"""
-        , found AS (SELECT customer_id, lower(customer_id) AS id, {_joined(names)} AS name FROM customers
+    sql = f"""SELECT customer_id, name, {rank} AS rank
+              FROM (SELECT customer_id, lower(customer_id) AS id, {_joined(names)} AS name
+                    FROM {read_parquet(scope.dataset.customers)}
                     WHERE {' AND '.join([f'contains({place}, ?)'] * len(words)) or 'false'})
-        SELECT customer_id, name, {rank} AS rank FROM found ORDER BY rank, customer_id LIMIT {MOST_RANKED}"""
-    found = ask(scope, sql, [*words, *[whole] * 3])
+              ORDER BY rank, customer_id LIMIT {MOST_RANKED}"""
+    with a_cursor() as cursor:
+        found = cursor.execute(sql, [*[whole] * 3, *words]).df()
     return _beside(scope, found).head(limit)[["customer_id", "name", *FIGURES]]
 
 
@@ -53,9 +57,8 @@ def _joined(names: list[str]) -> str:
 
 def _beside(scope: Scope, found: pd.DataFrame) -> pd.DataFrame:
     """What was found with its scores, in order."""
-    marks = ", ".join("?" * len(found)) or "NULL"
-    scores = ask(scope, f"""SELECT customer_id, margin_at_risk, {', '.join(FIGURES)} FROM scores
-                            WHERE customer_id IN ({marks})""", list(found["customer_id"]))
+    scores = rows_of(scope.run.folder / "scores.parquet", list(found["customer_id"]),
+                     ["customer_id", "margin_at_risk", *FIGURES])
     beside = found.merge(scores, on="customer_id", how="left")
     return beside.sort_values(["rank", "margin_at_risk", "customer_id"], ascending=[True, False, True], kind="stable",
                               na_position="last", ignore_index=True)

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from engine import catalog
+from engine import catalog, state
 from engine.catalog import Run
 from engine.insight.meaning import meaning
-from engine.insight.overview import VIP
-from engine.insight.source import Scope, ask, scope
+from engine.insight.overview import VIP, Standing
+from engine.insight.source import Scope, ask
+from engine.insight.source import scope as scope_of
 from engine.permissions import allow, may
 from engine.schema import RISK_BANDS, SEGMENTS, Actor
 
 STEPS_BACK = {"the run before": 0, "a week or more before": 7, "a month or more before": 30}
 LONGEST = 12
+ROWS_READ = 2_000_000
 MOVERS = 10
 LEFT = 64
 
@@ -79,9 +80,18 @@ def earlier(run: Run) -> dict[str, Run]:
 
 
 def history(run: Run) -> list[Run]:
-    """The run and those before it, the oldest first, one per moment (the last made), at most twelve."""
+    """The run and those before it, the oldest first, one per moment (the last made).
+
+    At most twelve, and of large companies so few that together they hold two million customers, yet two.
+    """
     by_moment = {other.as_of: other for other in catalog.runs(run.dataset) if other.as_of < run.as_of}
-    return [*by_moment.values(), run][-LONGEST:]
+    return [*by_moment.values(), run][-min(LONGEST, max(ROWS_READ // max(run.customers, 1), 2)):]
+
+
+def totals_of(stands: Standing, as_of: datetime) -> Totals:
+    """The headline figures of everybody's standing, which are known then without asking again."""
+    return Totals(as_of, stands.customers, stands.leavers.value, stands.margin_at_risk.value, stands.mean_ltv,
+                  stands.vip_share)
 
 
 def totals(scope: Scope) -> Totals:
@@ -94,7 +104,7 @@ def totals(scope: Scope) -> Totals:
                   float(row["ltv"]), float(row["vip"] / (row["margin"] or 1.0)))
 
 
-def changes(now: Scope, than: str, actor: Actor) -> Changes:
+def changes(scope: Scope, than: str, actor: Actor) -> Changes:
     """What changed since the run `than` (its id). Single customers are told only to those who may see them.
 
     Raises:
@@ -102,9 +112,10 @@ def changes(now: Scope, than: str, actor: Actor) -> Changes:
         EngineError: if the dataset has no such run.
     """
     allow(actor, "overview")
-    before = scope(now.run.dataset, than)
-    cells = ask(now, _cells(may(actor, "customers")), than=before)
-    cells = cells.join(_told(cells["was"]).add_suffix("_then")).join(_told(cells["is"]).add_suffix("_now"))
+    before = scope_of(scope.run.dataset, than)
+    found = ask(scope, _moved(may(actor, "customers")), than=before)
+    found = found.join(_told(found["was"]).add_suffix("_then")).join(_told(found["is"]).add_suffix("_now"))
+    cells = found[found["what"] == "all"]
     known = cells["was"].notna() & cells["is"].notna()
     here_then, here_now = cells["left_then"].eq(False), cells["left_now"].eq(False)
     stayed = cells[known & here_then & here_now]
@@ -112,33 +123,39 @@ def changes(now: Scope, than: str, actor: Actor) -> Changes:
     def count(these: pd.Series) -> int:
         return int(cells.loc[these, "customers"].sum())
 
-    def movers(name: str) -> pd.DataFrame | None:
-        return _movers(stayed, name) if name in cells else None
+    def movers(what: str) -> pd.DataFrame | None:
+        return _movers(found[found["what"] == what]) if may(actor, "customers") else None
 
     return Changes(
         before.run, _matrix(stayed, "band", RISK_BANDS), _matrix(stayed, "segment", SEGMENTS),
         newcomers=count(cells["was"].isna() & here_now), gone=count(cells["is"].isna() & here_then),
         left=count(known & here_then & ~here_now), back=count(known & ~here_then & here_now),
         mean_change=float(stayed["change"].sum() / (stayed["customers"].sum() or float("nan"))),
-        risers=movers("rose"), fallers=movers("fell"), same_model=before.run.model_id == now.run.model_id)
+        risers=movers("rose"), fallers=movers("fell"), same_model=before.run.model_id == scope.run.model_id)
 
 
-def _cells(with_customers: bool) -> str:
-    """Customers by where they were and are, one number each: band + 4 x segment, + 64 for those who have left.
+def _moved(with_customers: bool) -> str:
+    """Customers counted by where they were and are, and those whose chance rose or fell most.
 
-    Joined by 64-bit hashes of the ids, which saves a third; that any two of a million share one is rarer than one in
-    ten million.
+    Where is one number: band + 4 x segment, + 64 for those who have left. The runs are joined by 64-bit hashes of the
+    ids, which saves a third; that any two of a million share one is rarer than one in ten million.
     """
     state = (f"list_position({list(RISK_BANDS)}, churn_risk) + 4 * list_position({list(SEGMENTS)}, segment) "
              f"+ {LEFT} * coalesce(has_left, 0)::INT")
-    who = "{'customer_id': customer_id, 'then': p, 'now': q, 'margin_at_risk': margin_at_risk}"
-    top = (f", max_by({who}, q - p, {MOVERS}) FILTER (q > p) AS rose, min_by({who}, q - p, {MOVERS}) "
-           "FILTER (q < p) AS fell" if with_customers else "")
+    top = "".join(f"""
+        UNION ALL SELECT * FROM (SELECT '{what}', was, "is", 1, d, customer_id, p, q, margin_at_risk FROM moved
+                                 WHERE d {sign} 0 AND was < {LEFT} AND "is" < {LEFT}
+                                 ORDER BY abs(d) DESC, customer_id LIMIT {MOVERS})"""
+                  for what, sign in (("rose", ">"), ("fell", "<"))) if with_customers else ""
     return f"""
-        SELECT was, "is", count(*) AS customers, sum(q - p) AS change{top}
-        FROM (SELECT hash(customer_id) AS who, churn_probability AS p, ({state})::TINYINT AS was FROM then_scores)
-        FULL JOIN (SELECT hash(customer_id) AS who, customer_id, churn_probability AS q, margin_at_risk,
-                          ({state})::TINYINT AS "is" FROM scores) USING (who) GROUP BY was, "is" """
+        WITH moved AS MATERIALIZED (
+            SELECT customer_id, p, q, margin_at_risk, was, "is", q - p AS d
+            FROM (SELECT hash(customer_id) AS who, churn_probability AS p, ({state})::TINYINT AS was FROM then_scores)
+            FULL JOIN (SELECT hash(customer_id) AS who, customer_id, churn_probability AS q, margin_at_risk,
+                              ({state})::TINYINT AS "is" FROM scores) USING (who))
+        SELECT 'all' AS what, was, "is", count(*) AS customers, sum(d) AS change, NULL AS customer_id,
+               NULL::DOUBLE AS "then", NULL::DOUBLE AS now, NULL::DOUBLE AS margin_at_risk
+        FROM moved GROUP BY was, "is" {top}"""
 
 
 def _told(states: pd.Series) -> pd.DataFrame:
@@ -158,34 +175,35 @@ def _matrix(stayed: pd.DataFrame, what: str, order: Sequence[str]) -> pd.DataFra
     return table.reindex(index=list(order), columns=list(order)).fillna(0).astype(int)
 
 
-def _movers(stayed: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The customers whose chance rose (or fell) most, the largest change first."""
-    rows = [{**who, "segment": segment} for segment, found in zip(stayed["segment_now"], stayed[name], strict=True)
-            if isinstance(found, Sequence | np.ndarray) for who in found]
-    table = pd.DataFrame(rows, columns=["customer_id", "segment", "then", "now", "margin_at_risk"])
-    change = (table["now"] - table["then"]).abs()
-    return table.loc[change.sort_values(ascending=False, kind="stable").index[:MOVERS]].reset_index(drop=True)
+def _movers(found: pd.DataFrame) -> pd.DataFrame:
+    """The customers whose chance changed most, the largest change first."""
+    table = found.iloc[found["change"].abs().argsort(kind="stable")[::-1]].rename(columns={"segment_now": "segment"})
+    return table[["customer_id", "segment", "then", "now", "margin_at_risk"]].reset_index(drop=True)
 
 
-def why(now: Scope, than: str, movers: pd.DataFrame, actor: Actor) -> dict[str, str]:
+def why(scope: Scope, than: str, movers: pd.DataFrame, *, actor: Actor, now: datetime) -> dict[str, str]:
     """The reason that changed most for each mover, by customer: "Tenure: 11 months, was 12 months".
 
     Compared are the strongest reasons of both runs, those whose value changed before all others; a customer of whom
-    none moved the way of the chance is left out.
+    none moved the way of the chance is left out. The look at the customers is recorded.
+
+    Raises:
+        Refused: if the actor may not see customers.
     """
     allow(actor, "customers")
     ids = list(movers["customer_id"])
     marks = ", ".join("?" * len(ids)) or "NULL"
-    found = ask(now, f"""
+    found = ask(scope, f"""
         SELECT customer_id, feature, a.value AS value, b.value AS was,
                coalesce(a.contribution, 0) - coalesce(b.contribution, 0) AS change
         FROM (SELECT * FROM reasons WHERE customer_id IN ({marks})) a
         FULL JOIN (SELECT * FROM then_reasons WHERE customer_id IN ({marks})) b USING (customer_id, feature)
         ORDER BY a.value IS DISTINCT FROM b.value DESC, abs(change) DESC, feature""", [*ids, *ids],
-                than=scope(now.run.dataset, than))
+                than=scope_of(scope.run.dataset, than))
+    state.record(actor, "customers", scope.run.dataset, now, {"run_id": scope.run.run_id, "shown": len(ids)})
     rose = found["customer_id"].map(dict(zip(ids, movers["now"] > movers["then"], strict=True)))
     best = found[(found["change"] > 0) == rose].drop_duplicates("customer_id")
-    return {row["customer_id"]: _words(now, row["feature"], row["was"], row["value"])
+    return {row["customer_id"]: _words(scope, row["feature"], row["was"], row["value"])
             for row in best.to_dict("records")}
 
 

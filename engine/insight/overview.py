@@ -89,9 +89,9 @@ def doubt(card: ModelCard) -> Doubt:
     return Doubt(tested(told)[1] if told else 0.0, bool(told), card.rows)
 
 
-def standing(scope: Scope, doubt: Doubt, filters: Filters = EVERYONE_HERE) -> Standing:
-    """How the customers whom the filters let through stand, in all and by segment."""
-    median_of = next((name for name in TOLD_MEDIANS if name in columns(scope)), "")
+def standing(scope: Scope, doubt: Doubt, filters: Filters = EVERYONE_HERE, medians: bool = False) -> Standing:
+    """How the customers whom the filters let through stand, in all and by segment, on demand with `medians`."""
+    median_of = next((name for name in TOLD_MEDIANS if medians and name in columns(scope)), "")
     sums = ask(scope, _sums(median_of), filters=filters)
     total = sums.drop(columns=["segment", "median"]).sum()
     of, most = int(total["customers"]), scope.run.customers

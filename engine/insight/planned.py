@@ -48,19 +48,21 @@ def standing_of(step: str) -> str:
     return step if step in (WIN_BACK, LEAVE_ALONE) else CONTACT_LIST
 
 
-def looked_at(scope: Scope) -> tuple[str, ...]:
-    """The columns of the customers that steps and consents hang on, of those that the data hold."""
+def looked_at(scope: Scope, consents: bool = True) -> tuple[str, ...]:
+    """The columns of the customers that steps (and consents) hang on, of those that the data hold."""
     book = playbook_for(scope.dataset.sector)
     names = [column for treatment in book.treatments.values() for column in treatment.only_if]
-    return tuple(name for name in dict.fromkeys([*names, *CONSENTS.values()]) if name in scope.dataset.names)
+    wanted = dict.fromkeys([*names, *(CONSENTS.values() if consents else ())])
+    return tuple(name for name in wanted if name in scope.dataset.names)
 
 
-def planned(scope: Scope) -> str:
+def planned(scope: Scope, held: Collection[str], source: str = "people") -> str:
     """SQL that adds the table `planned`, the WORKLIST columns of `people`, to those that a question may name.
 
-    The question is to be asked with `looked_at` as the columns `known`.
+    held: what the question is asked with as the columns `known`: all that are `looked_at`, or, where nobody asks who
+    agreed, all but the consents. source: `some_of` instead of everybody.
     """
-    book, held = playbook_for(scope.dataset.sector), looked_at(scope)
+    book = playbook_for(scope.dataset.sector)
     consents = ", ".join(quoted("known_" + name) for name in CONSENTS.values() if name in held) or "NULL"
     return f""", planned AS (SELECT *,
              {by_step(book, lambda step: standing_of(step.name))} AS standing,
@@ -71,7 +73,14 @@ def planned(scope: Scope) -> str:
                FROM (SELECT {", ".join(ASKED)}, {consents}, coalesce(hold_back, '') AS hold_back,
                             CASE WHEN has_left = 1 THEN NULL ELSE margin_at_risk END AS margin_at_risk,
                             {step_sql(book, held)} AS next_step
-                     FROM people)))"""
+                     FROM {source})))"""
+
+
+def some_of(held: Collection[str]) -> str:
+    """A source for `planned`: those alone whose ids fill its two question marks, however many there are."""
+    known = ", ".join(["customer_id", *(f"{quoted(name)} AS {quoted('known_' + name)}" for name in held)])
+    these = "WHERE customer_id IN (SELECT unnest(?))"
+    return f"(SELECT * FROM scores {these}) LEFT JOIN (SELECT {known} FROM customers {these}) USING (customer_id)"
 
 
 def step_sql(book: Playbook, held: Collection[str]) -> str:

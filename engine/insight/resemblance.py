@@ -163,14 +163,9 @@ def similar(scope: Scope, customer_id: str, features: Sequence[str], limit: int 
     return distance.nsmallest(limit).to_frame().join(others.rows[list(BECAME)]).reset_index()
 
 
-def _own(scope: Scope, customer_id: str) -> Mapping[str, Any]:
+def _own(scope: Scope, customer_id: str) -> dict[str, Any]:
     """The customer's figures and features in this run; empty when the run does not know her."""
-    return _rows_of(scope.run.folder, customer_id, _written(scope.run.folder))
-
-
-@functools.lru_cache(maxsize=8)
-def _rows_of(run: Path, customer_id: str, _written: int) -> Mapping[str, Any]:
-    tables = (rows_of(run / f"{name}.parquet", [customer_id]) for name in ("features", "scores"))
+    tables = (rows_of(scope.run.folder / f"{name}.parquet", [customer_id]) for name in ("features", "scores"))
     return {str(name): value for table in tables for row in table.to_dict("records") for name, value in row.items()}
 
 

@@ -190,7 +190,8 @@ def _composed(scope: Scope, sql: str, parameters: Sequence[Any], filters: Filter
     beside = ("scores", "features", "reasons", *(["customers"] if known else []))
     used = [name for name in tables if name in sql or (wide and name in beside)]
     head = ", ".join(f"{name} AS NOT MATERIALIZED ({tables[name]})" for name in used)
-    return f"WITH {head} {sql}", [*given * len(wide), *parameters]
+    own = sql.lstrip().removeprefix("WITH ")
+    return f"WITH {head}{', ' if own != sql.lstrip() else ' '}{own}", [*given * len(wide), *parameters]
 
 
 @contextmanager

@@ -132,7 +132,8 @@ def headlines(card: ModelCard) -> tuple[Headline, ...]:
     return (
         Headline("Ranking (ROC-AUC)", f"{auc.value:.3f}", f"95 %: {auc.low:.3f} to {auc.high:.3f}",
                  "How often it puts a leaver above a stayer: 1 always, 0.5 is a coin."),
-        Headline("Squared error (Brier)", f"{brier.value:.3f}", f"{share(skill)} below chance",
+        Headline("Squared error (Brier)", f"{brier.value:.3f}",
+                 f"{share(abs(skill))} {'below' if skill >= 0 else 'above'} chance",
                  f"Mean squared distance of probability and outcome, {brier.low:.3f} to {brier.high:.3f} (95 %): 0 is "
                  f"perfect; naming everyone the average reaches {chance['brier'].value:.3f}."),
         Headline("Calibration error (ECE)", f"{100 * ece.value:.1f} points",

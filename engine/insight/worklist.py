@@ -11,7 +11,7 @@ import pandas as pd
 from engine import state
 from engine.decision.playbooks import LEAVE_ALONE, Treatment, playbook_for
 from engine.errors import choose
-from engine.insight.planned import CONTACT_LIST, WORKLIST, looked_at, planned, standing_of
+from engine.insight.planned import CONTACT_LIST, WORKLIST, looked_at, planned, some_of, standing_of
 from engine.insight.signs import signs_of
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, quoted
 from engine.permissions import allow
@@ -130,10 +130,11 @@ class Tally:
 def tally(scope: Scope, filters: Filters, actor: Actor) -> Tally:
     """How many there are of whom, with which step, margin and cost: what the list's heads and choices say."""
     allow(actor, "customers")
-    cells = ask(scope, f"""{planned(scope)}
+    held = looked_at(scope)
+    cells = ask(scope, f"""{planned(scope, held)}
         SELECT segment, next_step, agreed, hold_back, count(*) AS number, sum(margin_at_risk) AS margin_at_risk,
                count(best_contact_month) AS with_month, count(next_order_at) AS with_order
-        FROM planned GROUP BY ALL ORDER BY ALL""", filters=replace(filters, left=True), known=looked_at(scope))
+        FROM planned GROUP BY ALL ORDER BY ALL""", filters=replace(filters, left=True), known=held)
     treatments, steps = playbook_for(scope.dataset.sector).treatments, cells["next_step"]
     return Tally(cells.assign(
         standing=steps.map(standing_of), channel=steps.map(lambda name: treatments[name].channel),
@@ -148,12 +149,20 @@ def rows(scope: Scope, listing: Listing, actor: Actor, *, start: int = 0, most: 
         EngineError: when the order is none of ORDERS, or a filter names a column that the data have not.
     """
     allow(actor, "customers")
-    condition, given = listing.where()
-    page = ask(scope, f"""{planned(scope)} SELECT {', '.join(WORKLIST.names)} FROM planned WHERE {condition}
-                          ORDER BY {ordered(listing)} LIMIT ? OFFSET ?""", [*given, most, start], listing.among,
-               known=looked_at(scope))
-    ids = page["customer_id"].tolist()
+    ids, held = _ids(scope, listing, start, most), looked_at(scope)
+    sql = f"{planned(scope, held, some_of(held))} SELECT {', '.join(WORKLIST.names)} FROM planned"
+    page = ask(scope, sql, [ids, ids]).set_index("customer_id").loc[ids].reset_index()
     return page.assign(reason=page["customer_id"].map(_reasons(scope, ids)), lately=signs_of(scope, ids))
+
+
+def _ids(scope: Scope, listing: Listing, start: int, most: int) -> list[str]:
+    """Who is on the page, in order: found without reading any more than that takes."""
+    condition, given = listing.where()
+    held = looked_at(scope, consents=listing.agreed)
+    sql = f"""{planned(scope, held)} SELECT customer_id FROM planned WHERE {condition}
+              ORDER BY {ordered(listing)} LIMIT ? OFFSET ?"""
+    found: list[str] = ask(scope, sql, [*given, most, start], listing.among, known=held)["customer_id"].tolist()
+    return found
 
 
 def to_call(listing: Listing) -> Listing:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from engine.prediction.calibration import Calibrator, inverse_logit, logit
 from engine.prediction.ensembles import THREADS, logistic, probability, spline_logistic
-from engine.prediction.evaluate import Judged, resampled, sample
+from engine.prediction.evaluate import Judged, Split, resampled, sample
 from engine.prediction.metrics import log_loss
 from engine.prediction.workers import each
 
@@ -70,7 +70,8 @@ def learn_spread(fit: Fit, estimator: Any, X: pd.DataFrame, y: np.ndarray, judge
     rng, some = np.random.default_rng(seed), sample(y, groups, seed)
     few = X.iloc[some], y[some]
     roughness = supported_roughness(*few, judged.of(some), calibrator, seed)
-    rough, other = each(lambda learned: learned(), (lambda: rough_log_odds(*few, X, seed), lambda: logistic(seed).fit(X, y)))
+    rough, other = each(lambda learn: learn(), (lambda: rough_log_odds(*few, X, seed),
+                                                lambda: logistic(seed).fit(X, y)))
     truth = pilot(calibrator(probability(estimator, X)), rough, roughness)
     errors = np.full((replicates, len(X)), np.nan)
 
@@ -107,8 +108,12 @@ def supported_roughness(X: pd.DataFrame, y: np.ndarray, judged: Judged, calibrat
     """
     rows = judged.first
     splits = judged.splits[: len(judged.models)]
-    rough = np.concatenate(list(each(lambda split: rough_log_odds(X.iloc[split[0]], y[split[0]], X.iloc[split[1]], seed),
-                                     splits)))
+
+    def held_out(split: Split) -> np.ndarray:
+        train, test = split
+        return rough_log_odds(X.iloc[train], y[train], X.iloc[test], seed)
+
+    rough = np.concatenate(list(each(held_out, splits)))
     fitted = logit(calibrator(rows["raw"].to_numpy()))
     difference, p = rough - fitted, inverse_logit(fitted)
     margin = 1.645 / np.sqrt(np.sum(p * (1 - p) * difference**2))

@@ -60,7 +60,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Scored:
-    """SCORES and REASONS without what is SAID_LATER, the features they rest on, and what else is known of each customer.
+    """SCORES and REASONS without what is SAID_LATER, the features they rest on, what else is known of each customer.
 
     features and known are indexed by customer_id, in the order of the scores.
     """
@@ -177,7 +177,8 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     reasons = drivers.drivers(explain.contributions(model.churn, X, model.rates.background), X, model.columns,
                               model.rates, TOP, dataset.currency)
     known = dataset.frame(only).reindex(X.index)
-    return Scored(scores.reindex(columns=[name for name in SCORES.names if name not in SAID_LATER]), reasons, X, known, as_of)
+    told = [name for name in SCORES.names if name not in SAID_LATER]
+    return Scored(scores.reindex(columns=told), reasons, X, known, as_of)
 
 
 def _has_left(dataset: Dataset, customers: pd.Index) -> np.ndarray:

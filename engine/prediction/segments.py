@@ -67,14 +67,6 @@ class SegmentCuts:
         cut = _peer_cut if definitions == "peer" else _cut
         return cls(scales, tiers, {name: cut(risk[tier == k]) for k, name in enumerate(LTV_TIERS)}, definitions)
 
-    @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> SegmentCuts:
-        """The cuts as `to_json` wrote them."""
-        scales = {name: tuple(values) for name, values in told["scales"].items()}
-        risky = {name: np.inf if cut is None else cut for name, cut in told["risky"].items()}
-        low, high = told["tiers"]
-        return cls(scales, (low, high), risky, told["definitions"])
-
 
 def segments(
     p: np.ndarray | pd.Series, ltv: np.ndarray | pd.Series, recency: np.ndarray | pd.Series | None = None,

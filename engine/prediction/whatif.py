@@ -90,10 +90,11 @@ class Imagined(Dataset):
     def frame(self, only: Collection[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The customers table as it would be."""
         mine = self.rows if columns is None else self.rows[list(columns)]
+        mine = mine if only is None else mine[mine.index.isin(list(only))]
         if only is not None and set(only) <= set(mine.index):
-            return mine[mine.index.isin(list(only))]
+            return mine
         others = super().frame(only, columns)
-        return pd.concat([others[~others.index.isin(mine.index)], mine])
+        return pd.concat([others[~others.index.isin(self.rows.index)], mine])
 
 
 def choices(model: Model, dataset: Dataset, customer_id: str) -> tuple[Choice, ...]:

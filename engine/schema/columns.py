@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from engine.schema.findings import Finding
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Kind = Literal["id", "text", "category", "number", "count", "flag", "date"]
 NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
-TENFOLD = 10
+TENFOLD, TINY = 10, 0.0005
 SCALES = {"share 0..1": "{:.1%}", "share": "{:.1%}", "ratio": "{:.2g} times", "-1..1": "{:+.2f}"}
 
 
@@ -32,8 +33,8 @@ class Column:
     kind: Kind
     unit: str
     meaning: str
-    low: float = -np.inf
-    high: float = np.inf
+    low: float = -math.inf
+    high: float = math.inf
     label: str = ""
     nullable: bool = True
     family: str = ""
@@ -51,6 +52,8 @@ class Column:
         >>> Column("pause", "number", "ratio", "Pause against the usual gap").in_words(123.4)
         '123 times'
         """
+        import pandas as pd
+
         if value is None or pd.isna(value):  # type: ignore[call-overload]
             return "unknown"
         if self.kind == "flag":
@@ -61,7 +64,7 @@ class Column:
         if self.unit == "ratio" and abs(number) >= TENFOLD:
             return f"{number:,.0f} times"
         if self.unit in SCALES:
-            return SCALES[self.unit].format(round(number, 3) if self.unit == "ratio" else number).replace("%", " %")
+            return SCALES[self.unit].format(number if abs(number) >= TINY else 0.0).replace("%", " %")
         unit = self.unit.removesuffix("s") if number == 1 else self.unit
         return f"{number:,.{0 if number == round(number) or abs(number) >= 100 else 2}f} {unit}".strip()
 
@@ -94,6 +97,7 @@ class Table:
     def validate(self, frame: pd.DataFrame) -> list[Finding]:
         """Every way in which the frame breaks this contract: missing columns, repeated keys, values out of range.
 
+        >>> import pandas as pd
         >>> table = Table("t", ("id",), (Column("id", "id", "", "who"), Column("p", "number", "share 0..1", "p", 0, 1)))
         >>> [finding.what for finding in table.validate(pd.DataFrame({"id": ["a", "a"], "p": [0.5, 1.5]}))]
         ['2 rows repeat a key.', '1 value is outside 0..1, for example 1.5.']
@@ -113,6 +117,9 @@ class Table:
 
 def out_of_range(column: Column, values: pd.Series) -> Iterator[Finding]:
     """A finding when values lie outside the column's range or are infinite; missing values pass unless forbidden."""
+    import numpy as np
+    import pandas as pd
+
     if not column.nullable and values.isna().any():
         count = int(values.isna().sum())
         yield Finding("error", column.name, f"{plural(count, 'value')} missing.", "Fill them or drop the rows.", count)
@@ -132,8 +139,8 @@ def bounds(column: Column) -> str:
     >>> bounds(Column("x", "number", "", "", low=0))
     '0 or more'
     """
-    if np.isinf(column.high):
-        return "the finite numbers" if np.isinf(column.low) else f"{column.low:g} or more"
+    if math.isinf(column.high):
+        return "the finite numbers" if math.isinf(column.low) else f"{column.low:g} or more"
     return f"{column.low:g}..{column.high:g}"
 
 

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from engine.schema.columns import Column
 from engine.schema.findings import Finding
-from engine.schema.stored import rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,10 @@ class Dataset:
 
         only: some customers alone, found without reading the others. columns: the columns wanted; all unless given.
         """
+        import pandas as pd
+
+        from engine.schema.stored import rows_of
+
         wanted = None if columns is None else ["customer_id", *columns]
         path = self.customers
         rows = pd.read_parquet(path, columns=wanted) if only is None else rows_of(path, only, wanted)
@@ -234,10 +238,10 @@ def jsonable(value: Any) -> Any:
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [jsonable(item) for item in value]
-    if isinstance(value, datetime) and value is not pd.NaT:
-        return value.isoformat()
+    if isinstance(value, datetime):
+        return value.isoformat() if value == value else None  # pandas' missing moment equals nothing, not even itself
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):
         return jsonable(value.tolist())
-    return None if value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,6 +10,8 @@ def money(value: float, currency: str) -> str:
 
     >>> money(1_234_567.0, "USD"), money(940.4, "USD"), money(-12_300, "EUR"), money(7.5, "")
     ('$1.2M', '$940', '-€12.3k', '7.50')
+    >>> money(0.0, "USD")
+    '$0'
     """
     size = abs(value)
     if size >= 1e6:
@@ -17,7 +19,7 @@ def money(value: float, currency: str) -> str:
     elif size >= 1e4:
         text = f"{size / 1e3:,.1f}k"
     else:
-        text = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
+        text = f"{size:,.0f}" if size >= 100 or not size else f"{size:,.2f}"
     return _signed(value, text, currency)
 
 

@@ -137,6 +137,11 @@ class TestBackups:
         assert admin.get("download_button")
         assert [entry.verb for entry in state.audit_log(2)] == ["download backup", "backup"]
 
+    def test_can_be_restored_once_one_is_there(self, admin: AppTest) -> None:
+        assert "Make a backup first" in words(show(admin, "Backup"))
+        healthy(admin.button(key="admin_backup").click().run().run())
+        assert admin.selectbox(key="admin_restore_from").value == backups.kept()[0].name
+
     def test_are_limited(self, admin: AppTest) -> None:
         for _ in range(backups.PER_HOUR):
             state.record(Actor("ana", "admin"), "backup", "x", clock())
@@ -146,7 +151,8 @@ class TestBackups:
     def test_are_restored_after_a_word(self, admin: AppTest) -> None:
         backups.make(Actor("ana", "admin"), clock())
         accounts.add_user("carl", "admin", PASSWORD, actor=ROOT, now=clock())
-        assert show(admin, "Backup").button(key="admin_restore").disabled
+        show(admin, "Backup")
+        assert admin.button(key="admin_restore").disabled and admin.selectbox(key="admin_restore_from").value
         admin.text_input(key="admin_sure").set_value("restore").run()
         healthy(admin.button(key="admin_restore").click().run())
         assert set(who()) == {"ana", "bob"} and state.audit_log(1)[0].verb == "restore"

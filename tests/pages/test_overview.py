@@ -16,14 +16,14 @@ from tests.pages.app import healthy, open_app, words
 
 pytestmark = pytest.mark.slow
 COMPANIES = ("demo-telecom", "demo-shop")
-LOOKED_BACK = timedelta(days=400)
+A_DAY = timedelta(days=1)
 
 
 def scored_earlier(name: str) -> catalog.Run:
-    """The company's run, once more, as if scored 400 days earlier, with everybody's chance a tenth lower."""
+    """The company's run, once more, as if scored a day earlier, with everybody's chance a tenth lower."""
     run = catalog.run(name)
     dataset = catalog.dataset(name, run.version)
-    then = catalog.Run.of(dataset, run.model_id, run.as_of - LOOKED_BACK, run.customers)
+    then = catalog.Run.of(dataset, run.model_id, run.as_of - A_DAY, run.customers)
     scores, reasons = (frame.assign(run_id=then.run_id) for frame in (run.scores(), run.reasons()))
     scores["churn_probability"] *= 0.9
     scores["churn_low"] *= 0.5
@@ -33,7 +33,8 @@ def scored_earlier(name: str) -> catalog.Run:
 
 @pytest.mark.parametrize("role", ["manager", "executive"])
 @pytest.mark.parametrize("name", COMPANIES)
-def test_the_headline_is_the_engines(read_companies: Path, monkeypatch: pytest.MonkeyPatch, name: str, role: str) -> None:
+def test_the_headline_is_the_engines(read_companies: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+                                     role: str) -> None:
     app = healthy(open_app(monkeypatch, role, "overview.py", dataset=name))
     scope = insight.scope(name)
     found = overview.standing(scope, overview.doubt(engine.model_card(name, scope.run.model_id)))
@@ -42,7 +43,7 @@ def test_the_headline_is_the_engines(read_companies: Path, monkeypatch: pytest.M
     assert labels[f"Expected leavers of {found.customers:,}"].startswith(f"{found.leavers.value:,.0f} ± ")
     assert labels["Margin at risk"].startswith(money(found.margin_at_risk.value, scope.dataset.currency))
     assert labels["Average expected LTV"] == money(found.mean_ltv, scope.dataset.currency)
-    assert overview.sentence(found, scope.dataset.label.horizon_days).replace("-", "\\-") in words(app).replace("-", "\\-")
+    assert overview.sentence(found, scope.dataset.label.horizon_days) in words(app)
     assert "Synthetic" in words(app)
 
 
@@ -55,8 +56,7 @@ def test_a_first_run_says_what_to_do(own_companies: Path, monkeypatch: pytest.Mo
     app = healthy(open_app(monkeypatch, "manager", "overview.py", dataset="demo-shop"))
     assert "this is the first scoring run" in words(app)
     assert "python -m engine run" in words(app)
-    assert all(not metric.delta for metric in app.metric if metric.label == "Average expected LTV") or True
-    assert not app.segmented_control or "overview_than" not in {control.key for control in app.segmented_control}
+    assert not any(metric.delta.startswith(("+", "-")) for metric in app.metric), "There is nothing to compare with."
 
 
 def test_movement_is_told_with_its_moment(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,13 +25,23 @@ ROW = 30
 LEAST_MARK, MOST_MARK = 5, 13
 ROOM_ABOVE = {"l": 8, "r": 12, "t": 42, "b": 8}
 LATE_MONTH = 16
-RIGHT_HALF = 0.6
+NEAR_AN_END = 0.3
 
 
 def _note(figure: go.Figure, look: Look, text: str, x: float, y: float, **more: Any) -> None:
     """A short text at a place of the picture."""
     figure.add_annotation(text=text, x=x, y=y, showarrow=False,
                           **({"font": {"size": 12, "color": look.muted}} | more))
+
+
+def _anchor(at: float, low: float, high: float) -> str:
+    """Which end of a text stands at this place of an axis, so that it stays within the picture.
+
+    >>> [_anchor(at, 0, 10) for at in (1, 5, 9)]
+    ['left', 'center', 'right']
+    """
+    place = (at - low) / (high - low)
+    return "left" if place < NEAR_AN_END else "right" if place > 1 - NEAR_AN_END else "center"
 
 
 # ---- how likely
@@ -167,14 +177,16 @@ def waterfall(record: Mapping[str, Any], look: Look) -> Chart:
         textfont={"size": 12, "color": look.text}, customdata=table[["words", "contribution", "percent"]],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]:+.2f} log-odds; the chance so far: %{customdata[2]:.0f} %"
                       "<extra></extra>"))
+    ticks = _ticks(way, [*table["start"], *table["end"]])
     for at, words, dash, up in ((way["base"], f"typical {100 * way['typical']:.0f} %", "dot", 16),
                                 (way["total"], f"this customer {100 * p:.0f} %", "solid", 0)):
         figure.add_vline(at, line={"color": look.muted, "dash": dash, "width": 1.2})
-        _note(figure, look, words, at, 1, yref="paper", yanchor="bottom", yshift=up)
+        _note(figure, look, words, at, 1, yref="paper", yanchor="bottom", yshift=up,
+              xanchor=_anchor(at, *ticks["range"]))
     drawn(figure, look, height=116 + ROW * len(table), x="chance to leave").update_layout(
         overwrite=True, bargap=0.35, margin=ROOM_ABOVE)
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(**_ticks(way, [*table["start"], *table["end"]]))
+    figure.update_xaxes(**ticks)
     data = table[["name", "contribution", "points", "percent", "words"]].round(3).set_axis(
         ["What", "Contribution [log-odds]", "Points of chance", "Chance after it [%]", "In words"], axis=1)
     moves = "; ".join(f"{row.name} {row.points:+.1f} points" for row in table.itertuples(index=False))
@@ -190,12 +202,14 @@ def _steps(way: Mapping[str, Any], p: float) -> pd.DataFrame:
     shown = way["steps"][:MOST_STEPS]
     rest = len(way["steps"]) - len(shown)
     others = way["total"] - way["base"] - sum(step["contribution"] for step in shown)
-    last = {"name": plural(rest, "other"), "contribution": others, "words": "Everything else together", "after": p}
-    table = pd.DataFrame([*shown, *([last] if rest else [])], columns=["name", "contribution", "words", "after"])
+    last = {"name": plural(rest, "other") if rest else "All together", "contribution": others,
+            "words": "Everything else together", "after": p}
+    table = pd.DataFrame([*shown, *([last] if rest or not shown else [])],
+                         columns=["name", "contribution", "words", "after"])
     end = way["base"] + table["contribution"].cumsum()
     percent = 100 * table["after"]
     return table.assign(end=end, start=end - table["contribution"], percent=percent, words=table["words"].map(safe),
-                        points=percent.diff().fillna(percent.iloc[0] - 100 * way["typical"]))
+                        points=percent - percent.shift(fill_value=100 * way["typical"]))
 
 
 def _ticks(way: Mapping[str, Any], reached: Sequence[float]) -> dict[str, Any]:
@@ -274,7 +288,7 @@ def alone(levers: Levers, look: Look) -> Chart:
     for at, dash, words, up in ((now, "solid", f"now {now:.0f} %", 0), (line, "dot", f"threshold {line:.0f} %", 15)):
         figure.add_vline(at, line={"color": look.muted, "dash": dash, "width": 1.2})
         _note(figure, look, words, at, 1, yref="paper", yanchor="bottom", yshift=up,
-              xanchor="right" if at > RIGHT_HALF * most else "center")
+              xanchor=_anchor(at, 0, most))
     drawn(figure, look, height=104 + ROW * len(best), x="chance to leave [%]").update_layout(
         overwrite=True, margin=ROOM_ABOVE)
     figure.update_yaxes(autorange="reversed", showgrid=False)
@@ -323,7 +337,7 @@ def timeline(months: pd.DataFrame, look: Look) -> Chart:
     figure.update_xaxes(tickformat="%b %Y", nticks=9, showgrid=False)
     data = pd.DataFrame({"Month": months["month"].dt.strftime("%Y-%m"), "Kind": months["name"],
                          "What": months["words"]})
-    trouble = int(months.loc[months["trouble"], "events"].sum())
+    troubles = int(months.loc[months["trouble"], "events"].sum())
     return Chart("What happened, month by month", "Larger marks are more of it in that month; red diamonds are "
                  "trouble.", figure, data, f"From {data['Month'].min()} to {data['Month'].max()}: "
-                 f"{int(months['events'].sum())} events, {trouble} of them trouble.")
+                 f"{int(months['events'].sum())} events, {troubles} of them trouble.")

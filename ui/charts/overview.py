@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from engine.insight.distributions import Histogram
 from engine.schema import money, plural, share
 from ui.charts.base import MEDIUM, SMALL, Chart, drawn
-from ui.charts.parts import folded, rows, safe
+from ui.charts.parts import folded, marked, rows, safe
 from ui.look import Look
 
 ROW = 46
@@ -52,24 +52,26 @@ def unit(words: str, currency: str) -> str:
 
 def ltv_by_segment(spread: pd.DataFrame, currency: str, look: Look) -> Chart:
     """Expected LTV within each segment: its density as a shape, the middle half as a bar, the median as a dot."""
-    figure = go.Figure()
+    shapes, notes, dots = [], [], []
     for place, row in enumerate(rows(spread)):
         colour = look.segments[row.segment]
         outline = HALF * np.asarray(row.density)
-        figure.add_scatter(
+        shapes += [go.Scatter(
             x=np.concatenate([row.x, row.x[::-1]]), y=np.concatenate([place + outline, (place - outline)[::-1]]),
             mode="lines", fill="toself", fillcolor=look.faded(colour, 0.3), line={"color": colour, "width": 1.2},
-            hoverinfo="skip")
-        figure.add_scatter(x=[row.p25, row.p75], y=[place, place], mode="lines", hoverinfo="skip",
-                           line={"color": colour, "width": 6})
+            hoverinfo="skip"), go.Scatter(x=[row.p25, row.p75], y=[place, place], mode="lines", hoverinfo="skip",
+                                          line={"color": colour, "width": 6})]
         words = (f"<b>{row.segment}</b>: {plural(row.customers, 'customer')}<br>half are worth "
                  f"{money(row.p25, currency)} to {money(row.p75, currency)}, nine in ten {money(row.p5, currency)} to "
                  f"{money(row.p95, currency)}")
-        figure.add_scatter(x=[row.p50], y=[place], mode="markers", hovertemplate=f"{words}<extra></extra>",
-                           marker={"color": look.surface, "size": 9, "line": {"color": colour, "width": 2.5}})
-        figure.add_scatter(x=[row.x[-1]], y=[place], mode="text", text=[f" {money(row.p50, currency)}"],
-                           textposition="middle right", hoverinfo="skip", cliponaxis=False)
-    drawn(figure, look, height=MEDIUM, x=unit("expected LTV", currency))
+        dots.append(f"{words}<extra></extra>")
+        notes.append({"x": float(np.log10(row.x[-1])), "y": place, "text": f" {money(row.p50, currency)}",
+                      "xanchor": "left"})
+    colours = [look.segments[name] for name in spread["segment"]]
+    figure = go.Figure([*shapes, go.Scatter(
+        x=spread["p50"], y=list(range(len(spread))), mode="markers", hovertemplate=dots,
+        marker={"color": look.surface, "size": 9, "line": {"color": colours, "width": 2.5}})])
+    marked(drawn(figure, look, height=MEDIUM, x=unit("expected LTV", currency)), notes)
     ticks = round_steps(float(spread["p5"].min()), float(spread["p95"].max()))
     ends = [min(x[0] for x in spread["x"]), 1.5 * max(x[-1] for x in spread["x"])]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[plain_money(tick, currency) for tick in ticks],
@@ -122,9 +124,9 @@ def histogram(found: Histogram, currency: str, look: Look) -> Chart:
         hovertemplate=[f"{end}: {plural(int(count), 'customer')}, {share(part)}<extra></extra>"
                        for end, count, part in zip(ends, bins["customers"], shares, strict=True)]))
     drawn(figure, look, height=MEDIUM, x=unit(_inside(title), currency), y="customers", x_format="~s", y_format="~s")
-    figure.add_vline(found.median, line={"color": look.text, "width": 1.5, "dash": "dot"},
-                     annotation={"text": f"median {money(found.median, currency)}", "font_color": look.text,
-                                 "bgcolor": look.surface, "xanchor": "left", "yanchor": "top"})
+    marked(figure, lines=[{"x": found.median, "color": look.text, "width": 1.5, "dash": "dot"}],
+           notes=[{"x": found.median, "y": 1, "yref": "paper", "text": f"median {money(found.median, currency)}",
+                   "bgcolor": look.faded(look.surface, 0.8), "xanchor": "left", "yanchor": "top"}])
     told = f" {plural(found.beyond, 'customer')} beyond the axis are counted in the last bar." if found.beyond else ""
     told += f" {plural(found.unknown, 'customer')} without a value are left out." if found.unknown else ""
     return Chart(f"How {_inside(title)} is spread",
@@ -153,10 +155,10 @@ def drivers(found: pd.DataFrame, currency: str, look: Look) -> Chart:
     figure.update_layout(barmode="overlay", margin_t=30)
     figure.update_xaxes(range=[-1.5 * most, 1.5 * most], showticklabels=False, showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=look.text)
-    figure.add_vline(0, line_color=look.muted, line_width=1)
-    for x, anchor, words in ((0.0, "right", "← lowers the risk"), (0.0, "left", "raises the risk →")):
-        figure.add_annotation(x=x, y=1, yref="paper", text=words, showarrow=False, xanchor=anchor, yanchor="bottom",
-                              xshift=-6 if anchor == "right" else 6, font={"size": 12, "color": look.muted})
+    marked(figure, lines=[{"x": 0, "color": look.muted}], notes=[
+        {"x": 0, "y": 1, "yref": "paper", "text": words, "xanchor": anchor, "yanchor": "bottom", "xshift": shift,
+         "font": {"size": 12, "color": look.muted}}
+        for anchor, shift, words in (("right", -6, "← lowers the risk"), ("left", 6, "raises the risk →"))])
     says = ("Each customer counts once, for the strongest reason of the model; reasons that say the same thing count "
             "together.")
     first = (f"For {share(found['share'].iloc[0])} of customers the strongest driver is "
@@ -184,18 +186,18 @@ def moved(matrix: pd.DataFrame, what: str, says: str, look: Look, risk: bool) ->
     """
     counts = matrix.to_numpy()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    now, then = ([folded(f"{when} {name}", 12) for name in matrix.columns] for when in ("now", "was"))
+    few = len(matrix) <= len(look.risk)
+    now, then = ([f"{when} {name}" if few else str(name) for name in matrix.columns] for when in ("now", "was"))
     words = [[f"{counts[row, at]:,} of {counts[row].sum():,} who were {was} are now {now} ({share(shares[row, at])})"
               for at, now in enumerate(matrix.columns)] for row, was in enumerate(matrix.index)]
     figure = go.Figure(go.Heatmap(
         z=shares, x=now, y=then, customdata=words, zmin=0, zmax=1, showscale=False,
         colorscale=[[0, look.surface], [1, look.accent]], xgap=3, ygap=3, hovertemplate="%{customdata}<extra></extra>"))
-    for row, was in enumerate(then):
-        for at, name in enumerate(now):
-            figure.add_annotation(x=name, y=was, text=f"{counts[row, at]:,}", showarrow=False,
-                                  font={"color": look.surface if shares[row, at] > 0.55 else look.text, "size": 13})
     drawn(figure, look, height=MEDIUM)
-    figure.update_xaxes(side="top", showgrid=False, type="category").update_yaxes(
+    marked(figure, [{"x": name, "y": was, "text": f"{counts[row, at]:,}",
+                     "font": {"color": look.surface if shares[row, at] > 0.55 else look.text, "size": 13}}
+                    for row, was in enumerate(then) for at, name in enumerate(now)])
+    figure.update_xaxes(side="top", showgrid=False, type="category", tickangle=0 if few else -40).update_yaxes(
         autorange="reversed", showgrid=False, type="category")
     stay, total = int(np.trace(counts)), int(counts.sum())
     title = f"{share(stay / total)} stayed in their {what}" if total else f"Nobody stayed in view of their {what}"

@@ -91,13 +91,14 @@ def budget(found: Simulation, currency: str, look: Look) -> Chart:
           y_format="~s")
     figure.add_hline(0, line_color=look.muted, line_width=1)
     top = float(line["net"].max())
-    _mark(figure, found.best, top, f"best: {money(found.best, currency)}", look.text, look)
+    best = money(found.best, currency) if found.best else "nothing"
+    _mark(figure, found.best, top, f"best: {best}", look.text, look)
     if abs(total.investment - found.best) > 0.02 * found.everybody:
         _mark(figure, total.investment, total.net.value, f"yours: {money(total.investment, currency)}", look.accent,
               look, "below")
-    says = (f"Customers are contacted in the order of expected return per cost. Beyond {money(found.best, currency)} "
-            f"the next one costs more than they bring; everybody would cost {money(found.everybody, currency)}. "
-            "The band holds 90 %.")
+    beyond = f"Beyond {best} the next one costs" if found.best else "Even the first one would cost"
+    says = (f"Customers are contacted in the order of expected return per cost. {beyond} more than they bring; "
+            f"everybody would cost {money(found.everybody, currency)}. The band holds 90 %.")
     heads = {"investment": _unit("Investment", currency), "customers": "Customers", "saves": "Saves"}
     return Chart("What more budget would buy", says, figure, _table(line, heads, currency))
 

@@ -52,8 +52,7 @@ def algorithms(card: ModelCard, look: Look) -> Chart | None:
 
 
 def _on_a_sample(card: ModelCard) -> str:
-    told = next(iter((part(card, "benchmark") or {}).values()), {})
-    return sampled(told["metrics"]["roc_auc"]) if told else ""
+    return next((sampled(told["metrics"]["roc_auc"]) for told in (part(card, "benchmark") or {}).values()), "")
 
 
 def algorithm_differences(card: ModelCard, look: Look) -> Chart | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from engine.schema import SEGMENTS, Column, money, plural, share
 from engine.schema.wording import SIGNS
 from ui.charts.base import MEDIUM, TALL, Chart, drawn
 from ui.charts.overview import plain_money, round_steps, unit
-from ui.charts.parts import folded, rows, safe
+from ui.charts.parts import folded, marked, rows, safe
 from ui.look import Look
 
 PLACE = ["column", "row"]
@@ -37,14 +38,10 @@ def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
     words = [f"<b>{plural(row.customers, 'customer')}</b>, mostly {row.segment} ({share(row.segment_share)})<br>"
              f"{share(row.churn_probability)} chance to leave, worth {money(row.expected_ltv, currency)} on average<br>"
              f"{money(row.margin_at_risk, currency)} margin at risk" for row in rows(table)]
-    figure = go.Figure()
-    for name in SEGMENTS:
-        mine = (table["segment"] == name).to_numpy()
-        part = table[mine]
-        figure.add_scatter(
-            x=(part["column"] + 0.5) / COLUMNS, y=axes.value((part["row"].to_numpy() + 0.5) / ROWS), mode="markers",
-            customdata=part[PLACE], marker=_marker(look, name, _sizes(part["customers"], most)),
-            hovertemplate=[f"{told}<extra></extra>" for told, is_mine in zip(words, mine, strict=True) if is_mine])
+    figure = go.Figure(go.Scatter(
+        x=(table["column"] + 0.5) / COLUMNS, y=axes.value((table["row"].to_numpy() + 0.5) / ROWS), mode="markers",
+        customdata=table[PLACE], hovertemplate=[f"{told}<extra></extra>" for told in words],
+        marker=_marker(look, [look.segments[name] for name in table["segment"]], _sizes(table["customers"], most))))
     _on_the_plane(figure, axes, by, currency, look)
     _name_segments(figure, table.rename(columns={"customers": "weight"}), axes, look)
     says = f"Each marker stands for customers of like risk and value, its area for how many. {axes.words} {HOW[by]}"
@@ -57,16 +54,18 @@ def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
 
 def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
     """The plane with a point per customer, whose custom data begin with its id."""
-    figure, sign = go.Figure(), SIGNS.get(currency, f"{currency} ")
+    traces, sign = [], SIGNS.get(currency, f"{currency} ")
     for name in SEGMENTS:
         part = found[found["segment"] == name]
-        figure.add_trace(go.Scattergl(
-            x=part["churn_probability"].astype(np.float32), mode="markers", marker=_marker(look, name, 6.0),
+        traces.append(go.Scattergl(
+            x=part["churn_probability"].astype(np.float32), mode="markers",
+            marker=_marker(look, look.segments[name], 6.0),
             y=part["expected_ltv"].clip(axes.value_low, axes.value_high),
             customdata=np.column_stack([part["customer_id"], part["customer_id"].map(safe),
                                         part[["expected_ltv", "margin_at_risk"]].round(2)]),
             hovertemplate=f"<b>%{{customdata[1]}}</b>, {name}<br>%{{x:.1%}} chance to leave, worth {sign}"
                           f"%{{customdata[2]:,.2f}}<br>{sign}%{{customdata[3]:,.2f}} margin at risk<extra></extra>"))
+    figure = go.Figure(traces)
     _on_the_plane(figure, axes, by, currency, look)
     _name_segments(figure, found.assign(weight=1), axes, look)
     says = f"Each point is a customer. {axes.words} {HOW[by]}"
@@ -76,8 +75,8 @@ def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str
     return Chart(TITLE, says, figure, data, _in_words(plane.corners))
 
 
-def _marker(look: Look, segment: str, size: float | list[float]) -> dict[str, object]:
-    return {"color": look.segments[segment], "size": size, "opacity": 0.85, "line": {"color": look.surface, "width": 1}}
+def _marker(look: Look, colour: str | list[str], size: float | list[float]) -> dict[str, object]:
+    return {"color": colour, "size": size, "opacity": 0.85, "line": {"color": look.surface, "width": 1}}
 
 
 def _sizes(customers: pd.Series, most: float) -> list[float]:
@@ -102,42 +101,47 @@ def _on_the_plane(figure: go.Figure, axes: Axes, by: str, currency: str, look: L
                             range=[float(np.log10(end)) for end in ends])
     else:
         figure.update_yaxes(range=[float(end) for end in ends], tickformat="~s")
-    dotted = {"color": look.muted, "dash": "dot", "width": 1}
-    figure.add_vline(axes.risk_cut, line=dotted, layer="below").add_hline(axes.value_cut, line=dotted, layer="below")
     figure.update_layout(dragmode=DRAGS[by], margin_t=34, newselection_line={"color": look.accent, "width": 2})
-    _name_cuts(figure, axes, currency, look)
-    _name_corners(figure, look)
+    dotted = {"color": look.muted, "dash": "dot"}
+    marked(figure, [*_cuts(axes, currency, look), *_corners(look)],
+           [{"x": axes.risk_cut} | dotted, {"y": axes.value_cut} | dotted])
 
 
-def _name_cuts(figure: go.Figure, axes: Axes, currency: str, look: Look) -> None:
-    told = {"font": {"size": 11, "color": look.muted}, "showarrow": False, "bgcolor": look.faded(look.surface, 0.8)}
-    figure.add_annotation(x=axes.risk_cut, y=0, yref="paper", yanchor="bottom", xanchor="left",
-                          text=f"average {share(axes.risk_cut)}", **told)
-    value = float(np.log10(axes.value_cut)) if axes.ratios else axes.value_cut
-    figure.add_annotation(x=1, xref="paper", y=value, xanchor="right", yanchor="bottom",
-                          text=f"median {money(axes.value_cut, currency)}", **told)
+def _cuts(axes: Axes, currency: str, look: Look) -> list[dict[str, Any]]:
+    """What the two lines stand for."""
+    told = {"font": {"size": 11, "color": look.muted}, "bgcolor": look.faded(look.surface, 0.8)}
+    return [told | {"x": axes.risk_cut, "y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "left",
+                    "text": f"average {share(axes.risk_cut)}"},
+            told | {"x": 1, "xref": "paper", "y": _height(axes, axes.value_cut), "xanchor": "right",
+                    "yanchor": "bottom", "text": f"median {money(axes.value_cut, currency)}"}]
 
 
-def _name_corners(figure: go.Figure, look: Look) -> None:
+def _height(axes: Axes, value: float) -> float:
+    """Where an annotation at a value belongs: on a scale of ratios Plotly wants its logarithm."""
+    return float(np.log10(value)) if axes.ratios else value
+
+
+def _corners(look: Look) -> list[dict[str, Any]]:
     save, keep, run, automate = CORNERS
-    for name, x, y in ((save, 1, 1), (keep, 0, 1), (run, 0, 0), (automate, 1, 0)):
-        figure.add_annotation(
-            x=x, y=y, xref="paper", yref="paper", text=f"<b>{name}</b>", showarrow=False,
-            xanchor="right" if x else "left", yanchor="bottom" if y else "top", yshift=4 if y else -22,
-            font={"size": 13, "color": look.text})
+    return [{"x": x, "y": y, "xref": "paper", "yref": "paper", "text": f"<b>{name}</b>",
+             "xanchor": "right" if x else "left", "yanchor": "bottom" if y else "top", "yshift": 4 if y else -22,
+             "font": {"size": 13, "color": look.text}}
+            for name, x, y in ((save, 1, 1), (keep, 0, 1), (run, 0, 0), (automate, 1, 0))]
 
 
 def _name_segments(figure: go.Figure, table: pd.DataFrame, axes: Axes, look: Look) -> None:
     """Each segment's name where most of its customers lie."""
+    notes = []
     for name, part in table.groupby("segment"):
         weight = part["weight"].to_numpy(dtype=float)
         x = float(np.average(part["churn_probability"], weights=weight))
-        y = float(axes.value(np.average(axes.place(part["expected_ltv"].to_numpy(dtype=float)), weights=weight)))
-        figure.add_annotation(
-            x=x, y=float(np.log10(y)) if axes.ratios else y, text=str(name), showarrow=False,
-            xanchor="right" if x > 0.75 else "left" if x < 0.15 else "center",
-            font={"size": 12, "color": look.text}, bgcolor=look.faded(look.surface, 0.7),
-            bordercolor=look.segments[str(name)], borderpad=2)
+        place = np.average(axes.place(part["expected_ltv"].to_numpy(dtype=float)), weights=weight)
+        notes.append({
+            "x": x, "y": _height(axes, float(axes.value(place))), "text": str(name),
+            "xanchor": "right" if x > 0.75 else "left" if x < 0.15 else "center", "borderpad": 2,
+            "font": {"size": 12, "color": look.text}, "bgcolor": look.faded(look.surface, 0.7),
+            "bordercolor": look.segments[str(name)]})
+    marked(figure, notes)
 
 
 def heatmap(found: pd.DataFrame, column: Column, look: Look) -> Chart:
@@ -155,11 +159,11 @@ def heatmap(found: pd.DataFrame, column: Column, look: Look) -> Chart:
         z=chance.where(count >= FEW), x=names, y=list(chance.index), customdata=words, zmin=0, zmax=1, xgap=3, ygap=3,
         colorscale=[[0, look.surface], [1, look.risk["HIGH"]]], showscale=False, hoverongaps=False,
         hovertemplate="%{customdata}<extra></extra>"))
-    for segment, row in zip(chance.index, cells, strict=True):
-        for name, (risk, of) in zip(names, row, strict=True):
-            figure.add_annotation(x=name, y=segment, text=_cell(risk, of), showarrow=False,
-                                  font={"size": 12, "color": _ink(risk, of, look)})
     drawn(figure, look, height=96 + 46 * len(chance))
+    marked(figure, [{"x": name, "y": segment, "text": _cell(risk, of),
+                     "font": {"size": 12, "color": _ink(risk, of, look)}}
+                    for segment, row in zip(chance.index, cells, strict=True)
+                    for name, (risk, of) in zip(names, row, strict=True)])
     figure.update_xaxes(side="top", showgrid=False, type="category").update_yaxes(
         autorange="reversed", showgrid=False, type="category", tickfont_color=look.text)
     says = ("Mean chance to leave, and the customers it rests on in brackets; darker is riskier. Groups of fewer than "
@@ -227,11 +231,11 @@ def differences(found: pd.DataFrame, one: str, other: str, look: Look) -> Chart:
     most = 1.15 * max(float(table["size"].abs().max()), 0.1)
     figure.update_xaxes(range=[-most, most]).update_yaxes(autorange="reversed", showgrid=False,
                                                           tickfont_color=look.text)
-    figure.update_layout(margin_t=44).add_vline(0, line_color=look.muted, line_width=1)
-    for name, anchor, shift, words in ((other, "right", -6, f"more in<br>← {other}"),
-                                       (one, "left", 6, f"more in<br>{one} →")):
-        figure.add_annotation(x=0, y=1, yref="paper", text=words, showarrow=False, xanchor=anchor, yanchor="bottom",
-                              xshift=shift, font={"size": 12, "color": look.segments[name]})
+    figure.layout.margin.t = 44
+    marked(figure, lines=[{"x": 0, "color": look.muted}], notes=[
+        {"x": 0, "y": 1, "yref": "paper", "text": words, "xanchor": anchor, "yanchor": "bottom", "xshift": shift,
+         "font": {"size": 12, "color": look.text}}
+        for anchor, shift, words in (("right", -6, f"more in<br>← {other}"), ("left", 6, f"more in<br>{one} →"))])
     says = (f"Under each feature the mean, or the share, of {one} and then of {other}. Of the features that the model "
             "rests on most.")
     data = table[["title", "one", "other", "size"]].assign(size=table["size"].round(2)).set_axis(

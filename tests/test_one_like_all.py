@@ -1,0 +1,57 @@
+"""One function judges a batch and a single customer: the whole card of every customer is the same either way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import engine
+from engine import catalog, pipeline
+from engine.data.demo import DEMOS
+from engine.schema import Actor
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with both demo companies, so small that everybody can be asked for alone."""
+    place = tmp_path_factory.mktemp("few")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_HOME", str(place))
+        patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+        engine.run_demos(seed=0, actor=Actor("ana", "admin"), now=datetime(2025, 7, 2), customers=240,
+                         settings=engine.Settings(quick=True))
+        yield place
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without an index, categories as their text."""
+    frame = frame.reset_index(drop=True)
+    return frame.astype({name: object for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)})
+
+
+def assert_alike(alone: list[pd.DataFrame], batch: pd.DataFrame) -> None:
+    together = pd.concat([plain(frame) for frame in alone], ignore_index=True)
+    pd.testing.assert_frame_equal(together, plain(batch), check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_every_customers_card_alone_is_the_one_in_the_batch(few: Path, name: str) -> None:
+    dataset, by = catalog.dataset(name), pipeline.production(name)
+    batch = pipeline.judge(*by, dataset, dataset.observed_until)
+    ids = batch.scores["customer_id"].tolist()
+    alone = [pipeline.judge(*by, dataset, dataset.observed_until, [who]) for who in ids]
+    assert len(ids) > 150 and [one.scores["customer_id"].tolist() for one in alone] == [[who] for who in ids]
+    assert_alike([one.scores for one in alone], batch.scores)
+    assert_alike([one.features for one in alone], batch.features)
+    assert_alike([one.known for one in alone], batch.known)
+    assert_alike([one.reasons for one in alone], batch.reasons.sort_values(["customer_id", "rank"], kind="stable"))
+    for exact in ("churn_risk", "ltv_tier", "segment", "hold_back", "has_left"):
+        assert [one.scores[exact].iloc[0] for one in alone] == batch.scores[exact].tolist()
+    kept = catalog.run(name).scores().drop(columns="run_id")
+    pd.testing.assert_frame_equal(kept, plain(batch.scores), check_dtype=False, check_exact=False, rtol=1e-9)
