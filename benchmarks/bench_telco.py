@@ -21,7 +21,7 @@ from engine.prediction.ensembles import Make, tabular
 from engine.prediction.evaluate import Rules, differences, estimates, out_of_fold, stratified_splits
 from engine.schema import Dataset, Estimate, Snapshot, Window
 
-FOLDS_SEED, MODEL_SEED, DEMO_SEEDS = 20240601, 1, range(8)
+FOLDS_SEED, MODEL_SEED, DEMO_SEEDS = 20240601, 1, range(8, 12)
 RAW_COLUMNS = 19
 AS_OF = datetime(2024, 6, 1)
 NAMES = ("roc_auc", "pr_auc", "log_loss", "brier", "ece")
@@ -134,7 +134,9 @@ def _whole_run(X: pd.DataFrame, y: np.ndarray) -> list[Row]:
 
 
 def _demo_intervals() -> Row:
-    """The share of demo customers whose true probability lies in their 90 % interval."""
+    """The share of demo customers whose true probability lies in their 90 % interval, on companies of seeds that played
+    no part in tuning (0 to 7 did).
+    """
     held = []
     for seed in DEMO_SEEDS:
         with tempfile.TemporaryDirectory() as folder:
@@ -148,4 +150,5 @@ def _demo_intervals() -> Row:
         held.append(float(np.mean((low <= truth) & (truth <= high))))
     each = ", ".join(f"{share:.1%}" for share in held)
     return Row("Demo telecom, true probabilities within their 90 % intervals", f"{np.mean(held):.1%}", "88-92 %",
-               bool(0.88 <= np.mean(held) <= 0.92), f"seeds {', '.join(map(str, DEMO_SEEDS))}: {each}")
+               bool(0.88 <= np.mean(held) <= 0.92),
+               f"seeds {', '.join(map(str, DEMO_SEEDS))}, none used in tuning: {each}")

@@ -386,8 +386,14 @@ def _start(asked: argparse.Namespace) -> Printed:
 
 
 def _jobs(_: argparse.Namespace) -> Printed:
-    heads = {"job_id": "job", "status": "status", "dataset": "dataset", "command": "command", "step": "at"}
-    return {"jobs": engine.describe_jobs(acting())}, lambda record: cards.listing(record["jobs"], heads, "No jobs yet.")
+    heads = {"job_id": "job", "status": "status", "dataset": "dataset", "command": "command", "step": "at",
+             "so_far": "so far"}
+    record = {"jobs": engine.describe_jobs(acting())}
+    return record, lambda record: cards.listing([_so_far(job) for job in record["jobs"]], heads, "No jobs yet.")
+
+
+def _so_far(job: dict[str, Any]) -> dict[str, Any]:
+    return job | {"so_far": f"{100 * job['share']:.0f} %" if job["of"] else ""}
 
 
 def _cancel(asked: argparse.Namespace) -> Printed:

@@ -18,14 +18,15 @@ import math
 import os
 import shutil
 import sqlite3
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from engine import files, locks, state
 from engine.catalog import NAME, RESERVED, data_home, decided_restore
@@ -42,6 +43,7 @@ STATE, KEY = "state.db", "audit.key"
 KINDS = ("data", "models")
 POINTERS = frozenset({"current", "production", "staging"})
 PACKED_ALREADY = frozenset({".parquet", ".joblib", ".zip", ".gz", ".xlsx"})
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError, RuntimeError, ValueError)
 READ_ONLY, WRITABLE, PRIVATE = 0o444, 0o644, 0o600
 NOT_SQLITE = "The state lives in PostgreSQL and is not in here: keep it with pg_dump, restore it with pg_restore."
 
@@ -139,7 +141,7 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path) -> Member:
     info = zipfile.ZipInfo(name)
     info.compress_type = zipfile.ZIP_STORED if path.suffix in PACKED_ALREADY else zipfile.ZIP_DEFLATED
     with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
-        size, digest = _copied(source, target.write)
+        size, digest = _copied(iter(lambda: source.read(CHUNK_BYTES), b""), target.write)
     return Member(size, digest, not path.stat().st_mode & 0o200)
 
 
@@ -154,8 +156,10 @@ def restore(path: Path, *, actor: Actor, now: datetime) -> dict[str, Any]:
             somebody is at work on a dataset.
     """
     allow(actor, "restore")
-    with _opened(path) as archive:
-        manifest = _manifest(archive, path)
+    with ExitStack() as stack:
+        with _reading(path):
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            manifest = _manifest(archive, path)
         with _alone(), _nobody_at_work(manifest, actor, now):
             _check_space(manifest)
             with files.staging(data_home()) as staged:
@@ -216,13 +220,13 @@ def _nobody_at_work(manifest: Manifest, actor: Actor, now: datetime) -> Iterator
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged zip file makes of its reader into advice."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        yield
     except FileNotFoundError as error:
         raise EngineError(f"There is no file {path}.") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # the last: packed otherwise
+    except UNREADABLE as error:
         raise _damaged(path, str(error)) from error
 
 
@@ -275,20 +279,28 @@ def _unpack(archive: zipfile.ZipFile, manifest: Manifest, staged: Path) -> None:
     for name, member in manifest.members.items():
         target = staged / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(name) as source, target.open("xb") as file:
-            found = _copied(source, file.write, member.bytes)
+        with target.open("xb") as file:
+            found = _copied(_chunks(archive, name), file.write, member.bytes)
         if found != (member.bytes, member.sha256):
             raise _damaged(archive.filename or "", f"{name} has changed")
         target.chmod(PRIVATE if name in (STATE, KEY) else READ_ONLY if member.read_only else WRITABLE)
 
 
-def _copied(source: IO[bytes], write: Callable[[bytes], Any], most: float = math.inf) -> tuple[int, str]:
+def _chunks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """A member's content, piece by piece."""
+    with _reading(Path(archive.filename or "")), archive.open(name) as source:
+        yield from iter(lambda: source.read(CHUNK_BYTES), b"")
+
+
+def _copied(chunks: Iterable[bytes], write: Callable[[bytes], Any], most: float = math.inf) -> tuple[int, str]:
     """Copy, and stop once there is more than there should be; the size and SHA-256 of what was copied."""
     digest, size = hashlib.sha256(), 0
-    while size <= most and (chunk := source.read(CHUNK_BYTES)):
+    for chunk in chunks:
         size += len(chunk)
         digest.update(chunk)
         write(chunk)
+        if size > most:
+            break
     return size, digest.hexdigest()
 
 

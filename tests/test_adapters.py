@@ -76,6 +76,16 @@ def test_telco_gives_canonical_columns_and_a_label(tmp_path: Path) -> None:
     assert (dataset.money.column, dataset.money.per) == ("monthly_charges", "month")
 
 
+def test_a_file_that_does_not_say_its_day_is_taken_to_be_of_today_and_that_is_said(tmp_path: Path) -> None:
+    path = telco(tmp_path, {"1": {}})
+    undated, dated = reading(path), reading(path, observed_until="2024-03-31")
+    [note] = [finding for finding in undated.findings if "--as-of" in finding.fix]
+    assert (note.severity, note.where) == ("note", path.name)
+    assert note.what == "The file does not say when it was drawn; today (2024-06-01) is taken."
+    assert not [finding for finding in dated.findings if "--as-of" in finding.fix]
+    assert undated.dataset.version != dated.dataset.version
+
+
 def test_telco_takes_a_quarter_and_says_so_unless_told(tmp_path: Path) -> None:
     path = telco(tmp_path, {"1": {}})
     assumed, told = reading(path), reading(path, horizon_days=30)

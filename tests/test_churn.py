@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from engine.errors import EngineError
+from engine.prediction import evaluate
 from engine.prediction.calibration import inverse_logit
 from engine.prediction.churn import CHURN_MODELS, QUICK, ChurnModel, ChurnOptions, train_churn
 from engine.prediction.ensembles import Blend, best_weights, ensemble, vote
@@ -219,6 +220,26 @@ def test_a_model_that_is_none_of_the_rivals_stands_among_them() -> None:
     own = report.detail["benchmark"]["vote"]
     assert own["minus_model"]["roc_auc"].value == 0.0
     assert own["metrics"]["roc_auc"].value == pytest.approx(report.metrics["model"]["roc_auc"].value)
+
+
+@pytest.mark.slow
+def test_what_stands_beside_the_model_is_measured_on_a_sample_where_rows_are_many(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "SAMPLE", 400)
+    monkeypatch.setattr(evaluate, "RARER_IN_SAMPLE", 50)
+    options = ChurnOptions(folds=3, repeats=1, replicates=2, draws=60)
+    _, report = train_churn(company(1), seed=1, options=options)
+    assert all(e.n == 900 and "sample" not in e.method for e in report.metrics["model"].values())
+    benchmark, balance, stress = (report.detail[name] for name in ("benchmark", "balance", "stress"))
+    told = [*(benchmark[name][part] for name in benchmark for part in ("metrics", "minus_model")),
+            *(balance[name][part] for name in balance for part in ("metrics", "change")),
+            *(line[part] for line in stress for part in ("metrics", "change"))]
+    assert {e.n for part in told for e in part.values()} == {400}
+    assert all(e.method.endswith("on a sample of 400 of 900 rows") for part in told for e in part.values())
+    assert {e.value for e in benchmark["lightgbm"]["minus_model"].values()} == {0.0}, "fitted anew on the sample too"
+    assert {e.value for e in balance["none"]["change"].values()} == {0.0}
+    auc = {name: benchmark[name]["metrics"]["roc_auc"].value for name in benchmark}
+    assert all(value > 0.6 for value in auc.values()) and len(set(auc.values())) == 6
 
 
 def test_the_vote_is_the_weighted_mean_of_its_members() -> None:

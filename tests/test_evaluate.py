@@ -21,6 +21,7 @@ from engine.prediction.evaluate import (
     estimates,
     out_of_fold,
     repeat_of,
+    sample,
     stratified_splits,
     temporal_splits,
 )
@@ -226,3 +227,43 @@ def test_a_learner_can_be_judged_by_its_folds(rng: np.random.Generator) -> None:
     rows = out_of_fold(lambda some, labels: logistic(0).fit(some, labels), X, y, stratified_splits(y, 3, 1, 0), Rules())
     best = roc_auc(y, X["a"].to_numpy())
     assert estimates(rows.rows, 0, draws=20)["roc_auc"].value == pytest.approx(best, abs=0.03)
+
+
+def test_a_sample_takes_whole_customers_and_enough_of_the_rarer_class(rng: np.random.Generator) -> None:
+    y, groups = (rng.uniform(size=40_000) < 0.5).astype(int), np.repeat(np.arange(8_000), 5)
+    some = sample(y, groups, seed=1)
+    assert len(some) == 8_000 and np.array_equal(some, sample(y, groups, seed=1)) and (np.diff(some) > 0).all()
+    assert not np.array_equal(some, sample(y, groups, seed=2))
+    assert np.unique(np.unique(groups[some], return_counts=True)[1]).tolist() == [5]
+    rare = (np.arange(40_000) % 50 == 0).astype(int)
+    assert rare[sample(rare, None, seed=1)].sum() == pytest.approx(500, rel=0.15)
+    assert np.array_equal(sample(y[:8_000], None, seed=1), np.arange(8_000))
+
+
+def test_what_was_judged_can_be_looked_at_on_a_sample(world: Any) -> None:
+    X, y = world
+    judged = out_of_fold(echo, X, y, stratified_splits(y, 4, 2, seed=1), Rules("none"))
+    some = np.flatnonzero(np.arange(800) % 3 == 0)
+    few = judged.of(some)
+    assert sorted(few.rows["position"]) == list(range(len(some))) and set(few.rows["repeat"]) == {0}
+    assert np.array_equal(few.rows["y"], y[some][few.rows["position"]])
+    assert np.array_equal(few.rows["probability"], X["p"].to_numpy()[some][few.rows["position"]])
+    for (train, test), (whole_train, whole_test) in zip(few.splits, judged.splits[:4], strict=True):
+        assert set(some[train]) == set(some) & set(whole_train) and set(some[test]) == set(some) & set(whole_test)
+    assert few.models == judged.models
+
+
+def test_where_nobody_is_flagged_nothing_is_fitted_to_decide_it(world: Any) -> None:
+    X, y = world
+    fits = []
+
+    def counted(rows: pd.DataFrame, labels: np.ndarray) -> Echo:
+        fits.append(len(rows))
+        return echo(rows, labels)
+
+    split = (np.arange(600), np.arange(600, 800))
+    rows = out_of_fold(counted, X, y, [split], Rules("none", flags=False)).rows
+    assert fits == [600] and not rows["flagged"].any()
+    assert np.array_equal(rows["probability"], rows["raw"])
+    out_of_fold(counted, X, y, [split], Rules("none"))
+    assert len(fits) == 1 + 4, "a threshold takes three more models where no other fold has judged the training rows"

@@ -45,14 +45,18 @@ def share_held(model: ChurnModel, X: pd.DataFrame, truth: np.ndarray) -> float:
 
 @pytest.mark.slow
 def test_ninety_percent_intervals_hold_ninety_percent_on_the_demo_companies(tmp_path: Path) -> None:
-    """One draw of labels moves all customers' errors together, so the promise is kept on average over companies."""
+    """One draw of labels moves all customers' errors together, so the promise is kept on average over companies.
+
+    A single company held 83 to 93 % where it was measured (seeds 0 to 11); the mean of several is to lie in 88 to 92 %.
+    Seeds 0 to 7 were looked at in tuning; 8 to 11, measured once afterwards, held 90.4 % (benchmarks/RESULTS.md).
+    """
     held = []
     for seed in range(4):
         snapshot, truth = demo_company(tmp_path / str(seed), seed)
         model, _ = train_churn(snapshot, seed=seed, options=PLAIN)
         held.append(share_held(model, snapshot.X, truth))
     assert 0.88 <= np.mean(held) <= 0.92
-    assert min(held) > 0.82
+    assert 0.82 < min(held) <= max(held) < 0.95
 
 
 @pytest.mark.slow

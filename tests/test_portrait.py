@@ -29,7 +29,7 @@ def test_the_way_adds_up_to_the_chance(name: str, read_companies: Path) -> None:
     model, _ = engine.open_model(name, scope.run.model_id)
     for who in scope.run.scores()["customer_id"].iloc[[0, 11, 99]]:
         scored = score(model, scope.dataset, scope.run.as_of, [who])
-        way = portrait.way(model, scored, "USD")
+        way = portrait.way(model, scored, scope.dataset.currency)
         p = scored.scores["churn_probability"].iloc[0]
         assert way["total"] == pytest.approx(float(model.churn.log_odds(scored.features)[0]), abs=1e-9)
         assert way["base"] + sum(step["contribution"] for step in way["steps"]) == pytest.approx(way["total"], abs=1e-4)

@@ -224,3 +224,19 @@ def test_noise_is_called_noise(told: dict, tmp_path: Path, monkeypatch: pytest.M
     staying = catalog.run("noise").scores().query("has_left == 0")["customer_id"].iloc[0]
     card = engine.predict("noise", staying, actor=ANN, now=NOW)
     assert [step["name"] for step in card["actions"]] == ["leave_alone"]
+
+
+def test_what_cannot_be_heeded_and_what_is_unusual_is_said(told: dict, tmp_path: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without tenure nobody can be held back as new; segments by the older definitions are for comparison."""
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "other"))
+    (tmp_path / "plain.toml").write_text(MAPPING.replace('tenure = "months"', 'ignored = ["months"]'), encoding="utf-8")
+    report = engine.run([told["folder"] / "acme.csv"], name="acme", adapter="table", now=NOW, actor=ANN,
+                        options={"mapping": tmp_path / "plain.toml"},
+                        settings=engine.Settings(quick=True, seed=1, segments="peer"))
+    notes = " ".join(report["notes"])
+    assert "data have no tenure_months: nobody is held back for being new." in notes
+    assert "Segments follow the older definitions of Customer_Churn_LTV_Engine, for comparison only." in notes
+    assert (catalog.run("acme").scores()["hold_back"] == "").all()
+    ours = " ".join(told["notes"])
+    assert "held back" not in ours and "older definitions" not in ours and "cases" not in ours

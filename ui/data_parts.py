@@ -13,7 +13,7 @@ from engine import catalog, erasure, locks
 from engine.schema import Actor, plural
 from ui import components, state
 from ui.components import empty, escaped, told
-from ui.data_work import open_link
+from ui.data_work import PULSE, open_link
 
 DONE = "_data_erased"
 KINDS = {"snapshot": "One row per customer", "orders": "Orders and events"}
@@ -53,7 +53,7 @@ def listed(datasets: Sequence[dict[str, Any]], actor: Actor) -> None:
 
 
 def _dataset(found: dict[str, Any], actor: Actor) -> None:
-    name, models = found["name"], engine.describe_models(found["name"], actor)
+    name, models = found["name"], _models_of(found["name"], st.session_state[PULSE], actor)
     production = next((model for model in models if "production" in model["stage"]), None)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{escaped(name)}**")
@@ -75,6 +75,12 @@ def _dataset(found: dict[str, Any], actor: Actor) -> None:
         if opened.open:
             with told():
                 _details(name, models, actor)
+
+
+@st.cache_data(max_entries=64, ttl="1h", show_spinner=False)
+def _models_of(name: str, pulse: str, _actor: Actor) -> list[dict[str, Any]]:  # noqa: ARG001
+    """The dataset's models, read anew when anything has changed: their cards are long."""
+    return engine.describe_models(name, _actor)
 
 
 def _details(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:

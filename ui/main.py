@@ -47,10 +47,8 @@ def _nobody() -> None:
 def _choose(actor: Actor, names: Sequence[str]) -> Here | None:
     """The dataset and run looked at, from the address or the lists at the side; None, and advice, where they fail."""
     asked = st.query_params.get("dataset", names[0])
-    if "dataset" not in st.session_state and "dataset" not in st.query_params:
-        st.session_state["dataset"] = names[0]  # not the widget's default, which would stay out of the address
     with st.sidebar:
-        name = st.selectbox("Dataset", names, index=None, key="dataset", bind="query-params", required=True) or names[0]
+        name = st.selectbox("Dataset", names, key="dataset", bind="query-params")
         words = {run["run_id"]: _run_words(run) for run in reversed(engine.describe_runs(name, actor))}
         chosen = st.selectbox("Scored as of", list(words), key=f"run_{name}", format_func=lambda run: words[run])
     if asked not in names:

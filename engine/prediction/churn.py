@@ -102,9 +102,10 @@ class ChurnModel:
             return np.asarray(self.estimator.predict_proba(aligned, raw_score=True), dtype=float)
         return logit(probability(self.estimator, aligned))
 
-    def interval(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of the 90 % interval of each customer's true probability [0..1]."""
-        return self.replicates.interval(self.align(X), self.probability(X))
+    def interval(self, X: pd.DataFrame, p: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of the 90 % interval of each customer's true probability [0..1]; p: what `probability`
+        said of X, where that is known already."""
+        return self.replicates.interval(self.align(X), self.probability(X) if p is None else p)
 
     def risk_band(self, p: np.ndarray) -> np.ndarray:
         """LOW, MEDIUM or HIGH per calibrated probability, by the model's stored cuts."""

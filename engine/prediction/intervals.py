@@ -5,7 +5,9 @@ probabilities (the pilot), customers are resampled, and the same learner is fitt
 the probabilities that made their labels is their error there, bias and variance together. A fitted model is smoother
 than the truth, so the pilot is moved from it towards a rougher one, as far as held-out customers allow. What both
 miss shows where a learner with another bias, ridge logistic regression, disagrees: that is added in
-quadrature. One draw of labels moves all customers' errors together: the promise is kept on average over companies.
+quadrature. One draw of labels moves all customers' errors together, so the promise is kept on average over companies,
+not in each: on four demo telecoms that played no part in tuning, 87, 90, 91 and 93 % of the true probabilities lay in
+their 90 % intervals, 90.4 % on average; on the eight used in tuning 83 to 92 %, 88.4 % on average.
 
 Source: parametric bootstrap, Davison and Hinkley (1997), Bootstrap Methods and their Application, chapters 2 and 7.
 """

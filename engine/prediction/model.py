@@ -125,9 +125,13 @@ def _with_cuts(dataset: Dataset, unplaced: Model, settings: Settings) -> Model:
                                                     definitions=settings.segments))
 
 
-def _judged(model: Model, dataset: Dataset, X: pd.DataFrame, as_of: datetime) -> tuple[np.ndarray, pd.DataFrame]:
-    """Calibrated probabilities of the customers in X at the moment's level, and what the value model says of them."""
-    p = model.level.moved(model.churn.probability(X), as_of)
+def _judged(model: Model, dataset: Dataset, X: pd.DataFrame, as_of: datetime,
+            chance: np.ndarray | None = None) -> tuple[np.ndarray, pd.DataFrame]:
+    """Calibrated probabilities of the customers in X at the moment's level, and what the value model says of them.
+
+    chance: what the churn model said of X, where that is known already.
+    """
+    p = model.level.moved(model.churn.probability(X) if chance is None else chance, as_of)
     inputs = value.value_inputs(dataset, X, p, as_of, model.ltv.settings)
     knows_when = model.ltv.hazard is not None and inputs.tenure() is not None
     when = model.ltv.time_to_churn(inputs)["best_contact_month"] if knows_when else np.nan
@@ -163,8 +167,9 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
         who = f"customer {only[0]!r}" if only is not None and len(only) == 1 else "these customers"
         raise EngineError(f"{dataset.name} knows {who}, but not enough to judge as of {as_of:%Y-%m-%d}: there is no "
                           "order in the year before.")
-    p, worth = _judged(model, dataset, X, as_of)
-    low, high = model.level.interval(model.churn.probability(X), *model.churn.interval(X), as_of)
+    chance = model.churn.probability(X)
+    p, worth = _judged(model, dataset, X, as_of, chance)
+    low, high = model.level.interval(chance, *model.churn.interval(X, chance), as_of)
     placed = segments(p, worth["expected_ltv"], *_terms(model.churn, X), cuts=model.cuts)
     scores = pd.DataFrame({
         "customer_id": X.index, "churn_probability": p, "churn_low": low, "churn_high": high,

@@ -23,13 +23,13 @@ def test_nobody_sees_only_the_sign_in_page(looking: Callable[..., Sight], path: 
 
 def test_a_deep_link_survives_signing_in_and_reloading(looking: Callable[..., Sight]) -> None:
     sight = looking(None)
-    sight.page.goto(sight.address + "/segments?dataset=demo-shop")
+    sight.page.goto(sight.address + "/segments?dataset=demo-telecom")
     sight.fill_in("mona", PASSWORD)
     sight.settle()
-    assert "/segments?" in sight.page.url and "dataset=demo-shop" in sight.page.url
+    assert "/segments?" in sight.page.url and "dataset=demo-telecom" in sight.page.url
     sight.page.reload()
     sight.settle()
-    assert "demo-shop" in sight.text() and "dataset=demo-shop" in sight.page.url
+    assert "demo-telecom" in sight.text() and "dataset=demo-telecom" in sight.page.url
     sight.page.context.close()
 
 

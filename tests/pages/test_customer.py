@@ -48,7 +48,7 @@ def test_nobody_chosen_says_what_to_type_and_offers_three(read_companies: Path,
     assert "Type a part of an id" in said(app) and all(who in said(app) for who in three)
     healthy(app.button(key=f"customer_open_{three[1]}").click().run())
     assert app.query_params["customer"] in (three[1], [three[1]])
-    assert three[1] in app.subheader[0].value
+    assert three[1] in app.header[0].value
 
 
 def test_a_deep_link_opens_the_card_with_its_figures(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_a_deep_link_opens_the_card_with_its_figures(read_companies: Path, monke
         who = at_risk(scope)
         row = scope.run.scores().set_index("customer_id").loc[who]
         app = healthy(opened(monkeypatch, dataset, who))
-        assert who in app.subheader[0].value
+        assert who in app.header[0].value
         text = said(app)
         days = scope.dataset.label.horizon_days
         assert f"{share(row['churn_probability'])} chance to leave within {days} days" in text
@@ -78,7 +78,7 @@ def test_typing_finds_by_id_and_by_name(read_companies: Path, monkeypatch: pytes
     healthy(app.text_input(key="customer_search").set_value(reach["email"]).run())
     assert reach["last_name"] in app.button(key=f"customer_found_{who}").label
     healthy(app.button(key=f"customer_found_{who}").click().run())
-    assert who in app.subheader[0].value and app.text_input(key="customer_search").value == ""
+    assert who in app.header[0].value and app.text_input(key="customer_search").value == ""
     healthy(app.text_input(key="customer_search").set_value("nobody at all").run())
     assert "Nobody is called nobody at all" in said(app)
 
@@ -87,7 +87,7 @@ def test_a_whole_id_opens_by_itself_in_any_case(read_companies: Path, monkeypatc
     who = at_risk(insight.scope(TELECOM))
     app = healthy(opened(monkeypatch, TELECOM))
     healthy(app.text_input(key="customer_search").set_value(who.lower()).run())
-    assert who in app.subheader[0].value
+    assert who in app.header[0].value
 
 
 def test_an_executive_cannot_open_it(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_contact_fields_are_hidden_from_those_who_may_not_see_them(read_companie
     assert reach["last_name"] in said(healthy(opened(monkeypatch, TELECOM, who)))
     monkeypatch.setitem(permissions.ALLOWED, "contact", frozenset({"admin"}))
     hidden = healthy(opened(monkeypatch, TELECOM, who, role="marketer"))
-    assert who in hidden.subheader[0].value
+    assert who in hidden.header[0].value
     assert not any(str(value) in said(hidden) for value in (reach["last_name"], reach["email"], reach["phone"]))
     healthy(hidden.text_input(key="customer_search").set_value(reach["last_name"]).run())
     assert "Nobody is called" in said(hidden)
@@ -211,5 +211,5 @@ def test_anybody_can_be_drawn_twice(read_companies: Path, monkeypatch: pytest.Mo
     drawn = set()
     for _ in range(3):
         healthy(app.button(key="customer_any").click().run())
-        drawn.add(app.subheader[0].value)
+        drawn.add(app.header[0].value)
     assert len(drawn) > 1, "Somebody else each time, as a rule."
