@@ -20,7 +20,7 @@ Mode = Literal["points", "box", "lasso"]
 ICONS = {"error": ":material/error:", "severe": ":material/warning:", "warning": ":material/info:",
          "note": ":material/notes:"}
 RISK_ICONS = {"LOW": ":material/check_circle:", "MEDIUM": ":material/error:", "HIGH": ":material/warning:"}
-RISK_COLOURS = {"LOW": "green", "MEDIUM": "orange", "HIGH": "red"}
+RISK_COLOURS: Mapping[str, Literal["green", "orange", "red"]] = {"LOW": "green", "MEDIUM": "orange", "HIGH": "red"}
 
 
 @dataclass(frozen=True)

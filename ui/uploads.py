@@ -64,8 +64,8 @@ def _waiting(upload: Upload) -> bool:
         return True
     if job.status in UNDER_WAY:
         names = ", ".join(path.name for path in upload.sources)
-        st.info(escaped(f"{job.dataset} is being learned from {names}; the bar above follows it. You may leave: it goes "
-                        "on."), icon=":material/model_training:")
+        st.info(escaped(f"{job.dataset} is being learned from {names}; the bar above follows it. You may leave: it "
+                        "goes on."), icon=":material/model_training:")
         return False
     st.error(escaped(f"{job.dataset} was not learned from: {job.error}"), icon=":material/error:")
     return True
@@ -77,8 +77,8 @@ def _choose(actor: Actor) -> None:
     with card("Choose your files", "One row per customer with who has left; or order lines. Beside them, if you have "
               "them, events and past offers, and a mapping (TOML)."):
         _uploader(actor, None)
-        st.caption("CSV, TSV, Excel or Parquet. Nobody but you sees them before they are learned from; after a day they "
-                   "are removed.")
+        st.caption("CSV, TSV, Excel or Parquet. Nobody but you sees them before they are learned from; after a day "
+                   "they are removed.")
 
 
 def _uploader(actor: Actor, upload: Upload | None) -> None:

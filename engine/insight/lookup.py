@@ -33,15 +33,16 @@ def search(scope: Scope, text: str, limit: int = 8, *, actor: Actor) -> pd.DataF
     words, whole = text.casefold().split(), text.casefold().strip()
     known = _contact_columns(scope) if may(actor, "contact") else []
     names = [name for name in NAMES if name in known]
-    place = f"lower(concat_ws(' ', {', '.join(['customer_id', *_looked_through(whole, names, known)])}))"
+    places = ["customer_id", *_looked_through(whole, names, known)]
+    anywhere = "(" + " OR ".join(f"contains(lower({place}), ?)" for place in places) + ")"
     rank = "CASE WHEN id = ? THEN 0 WHEN starts_with(id, ?) THEN 1 WHEN contains(id, ?) THEN 2 ELSE 3 END"
     sql = f"""SELECT customer_id, name, {rank} AS rank
               FROM (SELECT customer_id, lower(customer_id) AS id, {_joined(names)} AS name
                     FROM {read_parquet(scope.dataset.customers)}
-                    WHERE {' AND '.join([f'contains({place}, ?)'] * len(words)) or 'false'})
+                    WHERE {' AND '.join([anywhere] * len(words)) or 'false'})
               ORDER BY rank, customer_id LIMIT {MOST_RANKED}"""
     with a_cursor() as cursor:
-        found = cursor.execute(sql, [*[whole] * 3, *words]).df()
+        found = cursor.execute(sql, [*[whole] * 3, *(word for word in words for _ in places)]).df()
     return _beside(scope, found).head(limit)[["customer_id", "name", *FIGURES]]
 
 

@@ -35,6 +35,6 @@ from engine.schema.wording import money, money_in_full, share
 __all__ = [
     "CONTACT", "CUSTOMER_ID", "EVENTS", "EVENT_KINDS", "LTV_TIERS", "OFFER_HISTORY", "REASONS", "RISK_BANDS", "SCORES",
     "SEGMENTS", "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
-    "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "bounds", "dictionary", "jsonable", "money", "money_in_full",
-    "out_of_range", "plural", "select", "share", "to_json",
+    "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "bounds", "dictionary", "jsonable", "money",
+    "money_in_full", "out_of_range", "plural", "select", "share", "to_json",
 ]

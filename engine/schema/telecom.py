@@ -132,4 +132,4 @@ TELECOM_LEVERS = (
     Lever("internet_service", "Change the line.", {"DSL": {"Fiber optic": 1}, "Fiber optic": {"DSL": 1}}),
     Lever("monthly_charges", "Lower the monthly bill.", cuts=(0.05, 0.10, 0.15, 0.20)),
 )
-"""The columns that a team can change, each with how. What is derived from them follows; past events stay as they are."""
+"""The columns that a team can change, each with how. What is derived from them follows; past events stay."""
