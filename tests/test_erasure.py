@@ -146,6 +146,7 @@ def test_the_log_knows_of_it_by_a_keyed_hash(home: Path, who: str) -> None:
 def test_versions_and_runs_say_what_they_lack(home: Path, who: str) -> None:
     scope = insight.scope("acme")
     dataset, run, key = scope.dataset, scope.run, scope.key
+    assert insight.ask(scope, "SELECT count(*) AS n FROM people")["n"][0] == run.customers
     erase(who)
     now = insight.scope("acme")
     assert (now.dataset.version, now.run.run_id, now.dataset.sources) == (dataset.version, run.run_id, dataset.sources)

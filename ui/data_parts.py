@@ -188,7 +188,7 @@ def _erase_customer(name: str, actor: Actor) -> None:
         again = st.text_input("The same id again, to confirm", key=f"data_erase_again_{name}")
         reason = st.text_input("Reason", key=f"data_erase_reason_{name}", help="Kept in the audit log: no names.")
         if st.form_submit_button("Erase the customer", icon=":material/person_remove:"):
-            with told():
+            with told(), st.spinner("Erasing"):
                 if who.strip() != again.strip():
                     raise engine.EngineError("The two ids differ: nothing was erased.")
                 _finish(engine.erase_customer(name, who, reason=reason, actor=actor, now=state.now()), "The customer")
@@ -199,7 +199,7 @@ def _erase_dataset(name: str, actor: Actor) -> None:
         confirm = st.text_input(f"Type {name} to confirm", key=f"data_erase_name_{name}")
         reason = st.text_input("Reason", key=f"data_erase_why_{name}", help="Kept in the audit log.")
         if st.form_submit_button("Erase the dataset", icon=":material/delete_forever:"):
-            with told():
+            with told(), st.spinner("Erasing"):
                 _finish(engine.erase_dataset(name, confirm=confirm, reason=reason, actor=actor, now=state.now()), name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -35,14 +36,19 @@ def drawn(figure: go.Figure, look: Look, *, height: int = MEDIUM, x: str = "", y
     >>> drawn(go.Figure(), __import__("ui.look").look.LIGHT, x="tenure [months]").layout.xaxis.title.text
     'tenure [months]'
     """
-    axis = {"gridcolor": look.border, "zeroline": False, "linecolor": look.border, "automargin": True,
-            "title": {"standoff": 8, "font": {"size": 12, "color": look.muted}},
-            "tickfont": {"size": 12, "color": look.muted}}
-    return figure.update_layout(  # overwriting takes a sixth of the time that merging does
+    axes = {axis.plotly_name: {**axis.to_plotly_json(), **_axis(look, title, form)}
+            for found, title, form in ((figure.select_xaxes(), x, x_format), (figure.select_yaxes(), y, y_format))
+            for axis in found}
+    return figure.update_layout(  # overwriting all at once takes a sixth of the time that merging piece by piece does
         overwrite=True, height=height, margin={"l": 8, "r": 12, "t": 12, "b": 8}, title=None, showlegend=legend,
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", hovermode="closest", bargap=0.28,
         font={"family": FONT, "size": 13, "color": look.text}, dragmode=False,
         legend={"orientation": "h", "y": 1.08, "x": 0, "font": {"size": 12, "color": look.text}},
         hoverlabel={"bgcolor": look.surface, "bordercolor": look.border, "font": {"color": look.text, "size": 13}},
-    ).update_xaxes(**axis, title_text=x, tickformat=x_format or None, overwrite=True).update_yaxes(
-        **axis, title_text=y, tickformat=y_format or None, overwrite=True)
+        **axes)
+
+
+def _axis(look: Look, title: str, form: str) -> dict[str, Any]:
+    return {"gridcolor": look.border, "zeroline": False, "linecolor": look.border, "automargin": True,
+            "title": {"standoff": 8, "font": {"size": 12, "color": look.muted}, "text": title},
+            "tickfont": {"size": 12, "color": look.muted}, "tickformat": form or None}

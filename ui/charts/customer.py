@@ -28,10 +28,15 @@ LATE_MONTH = 16
 NEAR_AN_END = 0.3
 
 
-def _note(figure: go.Figure, look: Look, text: str, x: float, y: float, **more: Any) -> None:
+def _note(look: Look, text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
     """A short text at a place of the picture."""
-    figure.add_annotation(text=text, x=x, y=y, showarrow=False,
-                          **({"font": {"size": 12, "color": look.muted}} | more))
+    return {"text": text, "x": x, "y": y, "showarrow": False, "font": {"size": 12, "color": look.muted}} | more
+
+
+def _upright(at: float, colour: str, dash: str) -> dict[str, Any]:
+    """A line from bottom to top at a place of the axis."""
+    return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
+            "line": {"color": colour, "dash": dash, "width": 1.3}}
 
 
 def _anchor(at: float, low: float, high: float) -> str:
@@ -42,6 +47,13 @@ def _anchor(at: float, low: float, high: float) -> str:
     """
     place = (at - low) / (high - low)
     return "left" if place < NEAR_AN_END else "right" if place > 1 - NEAR_AN_END else "center"
+
+
+def _ends(look: Look, ends: Sequence[tuple[float, str, str, int]], reach: Sequence[float]) -> dict[str, Any]:
+    """Upright lines with words above them: (place, words, dash, how far up)."""
+    notes = [_note(look, words, at, 1, yref="paper", yanchor="bottom", yshift=up, xanchor=_anchor(at, *reach))
+             for at, words, _, up in ends]
+    return {"shapes": [_upright(at, look.muted, dash) for at, _, dash, _ in ends], "annotations": notes}
 
 
 # ---- how likely
@@ -59,11 +71,11 @@ def gauge(record: Mapping[str, Any], look: Look) -> Chart:
                              f"90 % interval: {share(low)} to {share(high)}"),
                         _needle(p, (0.44, 1.04), look.text, 4), _needle(line, (0.66, 1.06), look.muted, 2),
                         *(_at(HALF_TURN * sum(ends) / 2, sum(BAND) / 2, f"<b>{name.lower()}</b>", 12, look.surface)
-                          for name, ends in bands.items() if ends[1] - ends[0] >= WIDE_ENOUGH)])
-    _dial(figure, look)
-    figure.add_trace(_at(90, MIDDLE, f"<b>{100 * p:.0f} %</b>", 30, look.text))
-    figure.add_trace(_at(90, TOP, "50 %", 12, look.muted))
-    _note(figure, look, f"90 % interval {100 * low:.0f} to {100 * high:.0f} %", 0.5, 0, yanchor="bottom")
+                          for name, ends in bands.items() if ends[1] - ends[0] >= WIDE_ENOUGH),
+                        _at(90, MIDDLE, f"<b>{100 * p:.0f} %</b>", 30, look.text),
+                        _at(90, TOP, "50 %", 12, look.muted)])
+    interval = f"90 % interval {100 * low:.0f} to {100 * high:.0f} %"
+    _dial(figure, look, _note(look, interval, 0.5, 0, yanchor="bottom"))
     days = record["horizon_days"]
     data = pd.DataFrame({
         "Figure": ["Chance to leave", "90 % interval, from", "90 % interval, to", "Threshold for action",
@@ -103,10 +115,10 @@ def _at(angle: float, reach: float, text: str, size: int, colour: str) -> go.Sca
                            textfont={"size": size, "color": colour})
 
 
-def _dial(figure: go.Figure, look: Look) -> None:
+def _dial(figure: go.Figure, look: Look, interval: dict[str, Any]) -> None:
     """A half circle from 0 % at the left to 100 % at the right."""
     drawn(figure, look, height=DIAL).update_layout(
-        overwrite=True, margin={"l": 4, "r": 4, "t": 0, "b": 4},
+        overwrite=True, margin={"l": 4, "r": 4, "t": 0, "b": 4}, annotations=[interval],
         polar={"sector": [0, HALF_TURN], "bgcolor": "rgba(0,0,0,0)",
                "angularaxis": {"direction": "clockwise", "rotation": HALF_TURN, "showgrid": False, "showline": False,
                                "showticklabels": False, "ticks": ""},
@@ -121,20 +133,23 @@ def months_ahead(record: Mapping[str, Any], look: Look) -> Chart:
     ahead, (title, says, y) = record["ahead"], _told(record)
     months, curve = ahead["months"], [100 * value for value in ahead["curve"]]
     window, at_window = ahead["window_months"], _between(curve, ahead["window_months"])
-    figure = go.Figure(go.Scatter(
-        x=months, y=curve, mode="lines", line={"color": look.accent, "width": 2.5}, fill="tozeroy",
-        fillcolor=look.faded(look.accent, 0.10), hovertemplate="In %{x:.0f} months: %{y:.0f} %<extra></extra>"))
-    figure.add_vrect(0, window, fillcolor=look.faded(look.muted, 0.14), line_width=0, layer="below")
-    figure.add_trace(go.Scatter(x=[window], y=[at_window], mode="markers", hoverinfo="skip",
-                                marker={"color": look.accent, "size": 9, "line": {"color": look.surface, "width": 2}}))
-    _note(figure, look, f"{at_window:.0f} % after {record['horizon_days']} days", window, at_window, xanchor="left",
-         xshift=10, yshift=12, font={"size": 12, "color": look.text})
+    figure = go.Figure([
+        go.Scatter(x=months, y=curve, mode="lines", line={"color": look.accent, "width": 2.5}, fill="tozeroy",
+                   fillcolor=look.faded(look.accent, 0.10),
+                   hovertemplate="In %{x:.0f} months: %{y:.0f} %<extra></extra>"),
+        go.Scatter(x=[window], y=[at_window], mode="markers", hoverinfo="skip",
+                   marker={"color": look.accent, "size": 9, "line": {"color": look.surface, "width": 2}})])
+    shapes = [{"type": "rect", "x0": 0, "x1": window, "y0": 0, "y1": 1, "yref": "paper", "layer": "below",
+               "line": {"width": 0}, "fillcolor": look.faded(look.muted, 0.14)}]
+    notes = [_note(look, f"{at_window:.0f} % after {record['horizon_days']} days", window, at_window, xanchor="left",
+                   xshift=10, yshift=12, font={"size": 12, "color": look.text})]
     if ahead["peak"]:
         late = ahead["peak"] >= LATE_MONTH
-        figure.add_vline(ahead["peak"] - 0.5, line={"color": look.risk["HIGH"], "dash": "dot", "width": 1.5})
-        _note(figure, look, f"likeliest: month {ahead['peak']}", ahead["peak"] - 0.5, 2, yanchor="bottom",
-             xanchor="right" if late else "left", xshift=-4 if late else 4)
+        shapes.append(_upright(ahead["peak"] - 0.5, look.risk["HIGH"], "dot"))
+        notes.append(_note(look, f"likeliest: month {ahead['peak']}", ahead["peak"] - 0.5, 2, yanchor="bottom",
+                           xanchor="right" if late else "left", xshift=-4 if late else 4))
     drawn(figure, look, height=SMALL, x="months from now", y=y)
+    figure.update_layout(overwrite=True, shapes=shapes, annotations=notes)
     figure.update_xaxes(dtick=6, range=[0, months[-1]]).update_yaxes(range=[0, 104], ticksuffix=" %", dtick=25)
     data = pd.DataFrame({"Months from now": months, f"{y.capitalize()} [%]": [round(value, 1) for value in curve]})
     return Chart(title, says, figure, data, f"{title}: {y}, {_course(curve)} {ahead['words']}")
@@ -178,13 +193,10 @@ def waterfall(record: Mapping[str, Any], look: Look) -> Chart:
         hovertemplate="%{customdata[0]}<br>%{customdata[1]:+.2f} log-odds; the chance so far: %{customdata[2]:.0f} %"
                       "<extra></extra>"))
     ticks = _ticks(way, [*table["start"], *table["end"]])
-    for at, words, dash, up in ((way["base"], f"typical {100 * way['typical']:.0f} %", "dot", 16),
-                                (way["total"], f"this customer {100 * p:.0f} %", "solid", 0)):
-        figure.add_vline(at, line={"color": look.muted, "dash": dash, "width": 1.2})
-        _note(figure, look, words, at, 1, yref="paper", yanchor="bottom", yshift=up,
-              xanchor=_anchor(at, *ticks["range"]))
+    ends = ((way["base"], f"typical {100 * way['typical']:.0f} %", "dot", 16),
+            (way["total"], f"this customer {100 * p:.0f} %", "solid", 0))
     drawn(figure, look, height=116 + ROW * len(table), x="chance to leave").update_layout(
-        overwrite=True, bargap=0.35, margin=ROOM_ABOVE)
+        overwrite=True, bargap=0.35, margin=ROOM_ABOVE, **_ends(look, ends, ticks["range"]))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(**ticks)
     data = table[["name", "contribution", "points", "percent", "words"]].round(3).set_axis(
@@ -241,11 +253,11 @@ def radar(beside: pd.DataFrame, segment: str, look: Look) -> Chart:
                         "linecolor": look.border, "ticks": "", "direction": "clockwise", "rotation": 90},
         "radialaxis": {"range": [0, 100], "tickvals": [25, 50, 75], "gridcolor": look.border, "angle": 90, "ticks": "",
                        "tickangle": 90, "tickfont": {"size": 10, "color": look.muted}, "showline": False}}
+    names = _note(look, f'<span style="color:{look.accent}"><b>━</b></span> this customer   '
+                  f'<span style="color:{look.muted}"><b>┅</b></span> median {segment}', 0.5, 0, xref="paper",
+                  yref="paper", yanchor="top", yshift=-38, font={"size": 12, "color": look.text})
     drawn(figure, look, height=MEDIUM + 40).update_layout(
-        overwrite=True, margin={"l": 72, "r": 72, "t": 44, "b": 66}, polar=polar)
-    _note(figure, look, f'<span style="color:{look.accent}"><b>━</b></span> this customer   '
-         f'<span style="color:{look.muted}"><b>┅</b></span> median {segment}', 0.5, 0, xref="paper", yref="paper",
-         yanchor="top", yshift=-38, font={"size": 12, "color": look.text})
+        overwrite=True, margin={"l": 72, "r": 72, "t": 44, "b": 66}, polar=polar, annotations=[names])
     apart = (beside["percentile"] - beside["median_percentile"]).abs()
     title, most = f"Beside the median {segment}", beside["axis"].iloc[apart.argmax()]
     data = beside.round({"percentile": 0, "median_percentile": 0}).set_axis(
@@ -285,12 +297,9 @@ def alone(levers: Levers, look: Look) -> Chart:
         text=[f"{chance:.0f} %" for chance in chances], textfont={"size": 12, "color": look.text},
         textposition=["middle left" if chance <= now else "middle right" for chance in chances],
         hovertemplate="%{y}: %{x:.1f} %<extra></extra>"))
-    for at, dash, words, up in ((now, "solid", f"now {now:.0f} %", 0), (line, "dot", f"threshold {line:.0f} %", 15)):
-        figure.add_vline(at, line={"color": look.muted, "dash": dash, "width": 1.2})
-        _note(figure, look, words, at, 1, yref="paper", yanchor="bottom", yshift=up,
-              xanchor=_anchor(at, 0, most))
+    ends = ((now, f"now {now:.0f} %", "solid", 0), (line, f"threshold {line:.0f} %", "dot", 15))
     drawn(figure, look, height=104 + ROW * len(best), x="chance to leave [%]").update_layout(
-        overwrite=True, margin=ROOM_ABOVE)
+        overwrite=True, margin=ROOM_ABOVE, **_ends(look, ends, (0, most)))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(range=[0, most])
     data = pd.DataFrame({"Lever": [step.words for step in levers.alone],
