@@ -1,5 +1,13 @@
 """The words: tables, columns, units, ranges, meaning; and the records that rooms hand to each other."""
 
+from engine.schema.campaigns import (
+    ASSIGNMENTS,
+    CAMPAIGN_TABLES,
+    DECISIONS,
+    NOTHING_DONE,
+    OFFERS,
+    OUTCOMES,
+)
 from engine.schema.columns import Column, Table, bounds, out_of_range, plural, select
 from engine.schema.dictionary import dictionary
 from engine.schema.findings import SEVERITIES, Finding
@@ -33,8 +41,9 @@ from engine.schema.tables import (
 from engine.schema.wording import money, money_in_full, share
 
 __all__ = [
-    "CONTACT", "CUSTOMER_ID", "EVENTS", "EVENT_KINDS", "LTV_TIERS", "OFFER_HISTORY", "REASONS", "RISK_BANDS", "SCORES",
-    "SEGMENTS", "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
+    "ASSIGNMENTS", "CAMPAIGN_TABLES", "CONTACT", "CUSTOMER_ID", "DECISIONS", "EVENTS", "EVENT_KINDS", "LTV_TIERS",
+    "NOTHING_DONE", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS", "SCORES", "SEGMENTS", "SEVERITIES",
+    "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
     "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "bounds", "dictionary", "jsonable", "money",
     "money_in_full", "out_of_range", "plural", "select", "share", "to_json",
 ]

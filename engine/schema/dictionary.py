@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.schema.campaigns import CAMPAIGN_TABLES
 from engine.schema.columns import Table
 from engine.schema.orders import ORDER_FEATURES, VISIT_FEATURES
 from engine.schema.shop import SHOP_FEATURES
@@ -11,7 +12,7 @@ from engine.schema.telecom import TELECOM_FEATURES
 
 def dictionary() -> tuple[Table, ...]:
     """All tables, and the features of each kind of company as one more table each."""
-    return (*TABLES, *(Table(name, ("customer_id",), (CUSTOMER_ID, *columns), holds) for name, columns, holds in (
+    return (*TABLES, *CAMPAIGN_TABLES, *(Table(name, ("customer_id",), (CUSTOMER_ID, *columns), holds) for name, columns, holds in (
         ("TELECOM FEATURES", TELECOM_FEATURES, "what the models know of a telecom's customer"),
         ("ORDER FEATURES", (*ORDER_FEATURES, *VISIT_FEATURES), "what the models know of a shop's customer from events"),
         ("SHOP SNAPSHOT FEATURES", SHOP_FEATURES, "what the models know of a shop's customer from a snapshot"),
