@@ -12,8 +12,9 @@ from engine.schema.telecom import TELECOM_FEATURES
 
 def dictionary() -> tuple[Table, ...]:
     """All tables, and the features of each kind of company as one more table each."""
-    return (*TABLES, *CAMPAIGN_TABLES, *(Table(name, ("customer_id",), (CUSTOMER_ID, *columns), holds) for name, columns, holds in (
+    features = (Table(name, ("customer_id",), (CUSTOMER_ID, *columns), holds) for name, columns, holds in (
         ("TELECOM FEATURES", TELECOM_FEATURES, "what the models know of a telecom's customer"),
         ("ORDER FEATURES", (*ORDER_FEATURES, *VISIT_FEATURES), "what the models know of a shop's customer from events"),
         ("SHOP SNAPSHOT FEATURES", SHOP_FEATURES, "what the models know of a shop's customer from a snapshot"),
-    )))
+    ))
+    return (*TABLES, *CAMPAIGN_TABLES, *features)
