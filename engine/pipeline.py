@@ -28,7 +28,7 @@ from engine.data import adapters
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS
 from engine.data.labels import knows_from, windows_for
-from engine.decision.playbooks import Playbook, playbook_for
+from engine.decision.playbooks import Playbook, shipped
 from engine.errors import EngineError, choose
 from engine.locks import dataset_lock
 from engine.permissions import allow
@@ -137,7 +137,7 @@ def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None 
 def _keep(scored: Scored, dataset: Dataset, card: ModelCard, actor: Actor, now: datetime,
           in_use: bool = True) -> catalog.Run:
     learned_until = catalog.dataset(dataset.name, card.version).observed_until
-    kept = catalog.Run.of(dataset, card.model_id, scored.as_of, len(scored.scores), repr(_steps_of(dataset)),
+    kept = catalog.Run.of(dataset, card.model_id, scored.as_of, len(scored.scores), _steps_of(dataset).rules,
                           looks_back=scored.as_of < learned_until)
     scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
     return catalog.save_run(kept, scores, reasons, scored.features, actor=actor, now=now, in_use=in_use)
@@ -221,7 +221,7 @@ def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:
 
 def _steps_of(dataset: Dataset) -> Playbook:
     """The playbook of the dataset's sector; the shop's where the sector has none yet."""
-    return playbook_for(dataset.sector)
+    return shipped(dataset.sector)
 
 
 def predict(name: str, customer_id: str | None, *, actor: Actor, now: datetime, seed: int | None = None,

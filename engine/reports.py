@@ -12,7 +12,8 @@ import pandas as pd
 from engine import catalog, listings
 from engine.campaign import export
 from engine.data.features import feature_columns
-from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Treatment
+from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment
+from engine.decision.treatments import Allowed
 from engine.insight.handover import Export, described
 from engine.insight.source import Scope
 from engine.insight.worklist import Listing
@@ -145,8 +146,12 @@ def _why_not(step: Treatment, dataset: Dataset, row: pd.Series, known: Mapping[s
     titles = {column.name: column.title for column in dataset.columns}
     for column, allowed in step.only_if.items():
         if column in known and known[column] not in allowed:
-            return f"{titles.get(column, column)} is {known[column]}; this is for {' or '.join(map(str, allowed))}."
+            return f"{titles.get(column, column)} is {known[column]}; this is for {_whom(allowed)}."
     return f"Not in the plan of {row['segment']}."
+
+
+def _whom(allowed: Allowed) -> str:
+    return str(allowed) if isinstance(allowed, Range) else " or ".join(map(str, allowed))
 
 
 def with_reasons(scored: Scored) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import insight, state
-from engine.decision.playbooks import Playbook, Treatment, playbook_for
+from engine.decision.playbooks import Playbook, Range, Treatment, shipped
 from engine.errors import EngineError, Refused
 from engine.insight import Filters, Listing, Scope, ask, worklist
 from engine.insight.planned import STANDINGS, WORKLIST, looked_at, planned, step_sql
@@ -46,7 +47,7 @@ def planned_steps(scope: Scope) -> pd.Series:
 
 def own_steps(scope: Scope) -> pd.Series:
     """Everyone's step as the playbook says, one customer after the other."""
-    book, scores, known = playbook_for(scope.dataset.sector), scope.run.scores(), scope.dataset.frame()
+    book, scores, known = shipped(scope.dataset.sector), scope.run.scores(), scope.dataset.frame()
     known = known.reindex(scores["customer_id"]).to_dict("records")
     steps = [book.steps(row["segment"], mine, hold_back=row["hold_back"], has_left=bool(row["has_left"] == 1))[0].name
              for row, mine in zip(scores.to_dict("records"), known, strict=True)]
@@ -70,7 +71,8 @@ def test_the_step_is_the_playbooks_own_for_every_customer_of_a_demo(read_compani
 
 VALUES = st.sampled_from(["a", "it's", "1", 1, 0, 2.5, True])
 RULES = st.dictionaries(st.sampled_from(["text", "number", "flag", "absent"]),
-                        st.lists(VALUES, min_size=1, max_size=3).map(tuple), max_size=3)
+                        st.lists(VALUES, min_size=1, max_size=3).map(tuple) | st.builds(Range, st.sampled_from(
+                            [-math.inf, 0.0, 1.0]), st.sampled_from([1.0, 2, math.inf])), max_size=3)
 KNOWN = pd.DataFrame({"text": ["a", "it's", "1", None], "number": [1.0, 2.5, 0.0, None],
                       "flag": pd.array([True, False, True, False])})
 

@@ -10,9 +10,10 @@ and the list on which the step puts them:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 
-from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Treatment, playbook_for
+from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment, shipped
+from engine.decision.treatments import Allowed
 from engine.insight.source import Scope, quoted
 from engine.schema import CUSTOMER_ID, SCORES, Column, Table, select
 
@@ -50,7 +51,7 @@ def standing_of(step: str) -> str:
 
 def looked_at(scope: Scope, consents: bool = True) -> tuple[str, ...]:
     """The columns of the customers that steps (and consents) hang on, of those that the data hold."""
-    book = playbook_for(scope.dataset.sector)
+    book = shipped(scope.dataset.sector)
     names = [column for treatment in book.treatments.values() for column in treatment.only_if]
     wanted = dict.fromkeys([*names, *(CONSENTS.values() if consents else ())])
     return tuple(name for name in wanted if name in scope.dataset.names)
@@ -62,7 +63,7 @@ def planned(scope: Scope, held: Collection[str], source: str = "people") -> str:
     held: what the question is asked with as the columns `known`: all that are `looked_at`, or, where nobody asks who
     agreed, all but the consents. source: `some_of` instead of everybody.
     """
-    book = playbook_for(scope.dataset.sector)
+    book = shipped(scope.dataset.sector)
     consents = ", ".join(quoted("known_" + name) for name in CONSENTS.values() if name in held) or "NULL"
     return f""", planned AS (SELECT *,
              {by_step(book, lambda step: standing_of(step.name))} AS standing,
@@ -105,19 +106,29 @@ def literal(value: str | float) -> str:
 
 
 def _fits(treatment: Treatment, held: Collection[str]) -> str:
-    parts = [_among(quoted("known_" + column), allowed) for column, allowed in treatment.only_if.items()
+    parts = [among(quoted("known_" + column), allowed) for column, allowed in treatment.only_if.items()
              if column in held]
     return " AND ".join(parts) or "true"
 
 
-def _among(column: str, allowed: Iterable[object]) -> str:
-    """Whether the column's value is one of these, as Python compares: text with text, numbers with numbers."""
+def among(column: str, allowed: Allowed) -> str:
+    """SQL that says whether the column's value is one of these, or lies in this range, as Python compares: text with
+    text, numbers with numbers."""
+    if isinstance(allowed, Range):
+        number = f"TRY_CAST({column} AS DOUBLE)"
+        inside = f"{number} BETWEEN {_end(allowed.least)} AND {_end(allowed.most)} AND NOT isnan({number})"
+        return f"coalesce(typeof({column}) <> 'VARCHAR' AND {inside}, false)"
     texts = ", ".join(literal(value) for value in allowed if isinstance(value, str))
     numbers = ", ".join(literal(float(value)) for value in allowed if isinstance(value, (bool, int, float)))
     as_text = f"typeof({column}) = 'VARCHAR' AND CAST({column} AS VARCHAR) IN ({texts})"
     as_number = f"typeof({column}) <> 'VARCHAR' AND TRY_CAST({column} AS DOUBLE) IN ({numbers})"
     parts = [sql for sql, values in ((as_text, texts), (as_number, numbers)) if values]
     return f"coalesce({' OR '.join(parts) or 'false'}, false)"
+
+
+def _end(value: float) -> str:
+    """A range's end as SQL; it may be infinite."""
+    return f"CAST('{value!r}' AS DOUBLE)"
 
 
 def by_step(book: Playbook, says: Callable[[Treatment], str | float]) -> str:

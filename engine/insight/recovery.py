@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from engine.decision.playbooks import Treatment, playbook_for
+from engine.decision.playbooks import Treatment, shipped
 from engine.decision.recovery.measured import Arm, enough, kept_share, strength_of
 from engine.decision.recovery.plan import CELLS
 from engine.decision.recovery.terms import STRENGTH, Terms, first_paying
 from engine.insight.overview import Z90, Doubt
+from engine.insight.planned import among
 from engine.insight.source import Scope, ask, quoted
 from engine.schema import SEGMENTS, Estimate, share
 
@@ -94,7 +95,7 @@ def recovery_starts(scope: Scope) -> dict[str, Start]:
     The rate is as measured on past offers of that step, else on all of them together, else the playbook's assumption.
     A measurement of nothing or less begins with the assumption while its interval holds that, otherwise with nothing.
     """
-    book = playbook_for(scope.dataset.sector)
+    book = shipped(scope.dataset.sector)
     steps = {segment: first_paying(book, segment) for segment in SEGMENTS}
     tried = {step.name: _measured(scope, step) for step in steps.values()} if _randomised(scope) else {}
     everything = _pooled(scope) if tried else None
@@ -131,11 +132,9 @@ def _columns(scope: Scope) -> list[str]:
 
 def _measured(scope: Scope, step: Treatment) -> Estimate | None:
     """What past offers of this step kept, among those to whom it can be offered."""
-    fits = {column: values for column, values in step.only_if.items() if column in _columns(scope)}
-    clauses = ["treatment IN (?, 'none')", *(f"{quoted(name)} IN ({', '.join('?' * len(values))})"
-                                            for name, values in fits.items())]
-    given = [step.name, *(value for values in fits.values() for value in values)]
-    return _compared(scope, "1 / propensity", " AND ".join(clauses), given, step.name.replace("_", " "))
+    fits = [among(quoted(column), allowed) for column, allowed in step.only_if.items() if column in _columns(scope)]
+    condition = " AND ".join(["treatment IN (?, 'none')", *fits])
+    return _compared(scope, "1 / propensity", condition, [step.name], step.name.replace("_", " "))
 
 
 def _pooled(scope: Scope) -> Estimate | None:
