@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -34,9 +35,15 @@ def room(path: Path) -> str:
     return parts[0] if len(parts) > 1 else path.stem
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """The file's syntax tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:
     """Every module a file imports, dotted; with top_level_only those that importing the file brings in."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for node in _outside_functions(tree) if top_level_only else _at_run_time(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -67,7 +74,7 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
 
 def bodies(path: Path) -> Iterator[tuple[str, int]]:
     """Each function's name and the lines of its body without the docstring."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             yield node.name, (body[-1].end_lineno - body[0].lineno + 1) if body else 0
@@ -94,7 +101,7 @@ class TestEveryModule:
         assert not (HEAVY - kernels) & {module.split(".")[0] for module in imports(path, top_level_only=True)}
 
     def test_says_what_it_is(self, path: Path) -> None:
-        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring."
+        assert ast.get_docstring(parsed(path)), f"{path} has no docstring."
 
     def test_keeps_its_size(self, path: Path) -> None:
         lines = len(path.read_text(encoding="utf-8").splitlines())
@@ -125,7 +132,7 @@ class TestEveryScreen:
 
     def test_says_what_it_is_and_keeps_its_size(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
-        assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring."
+        assert ast.get_docstring(parsed(path)), f"{path} has no docstring."
         assert len(text.splitlines()) <= (120 if path.parent.name == "pages" else 450), f"{path} is too long."
         for name, length in bodies(path):
             assert length <= 45, f"{path}: {name} has {length} lines: it wants to be two functions."
