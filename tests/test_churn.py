@@ -43,6 +43,7 @@ def trained() -> tuple[ChurnModel, Any, Snapshot]:
     return *train_churn(snapshot, seed=5, options=QUICK), snapshot
 
 
+@pytest.mark.slow
 def test_signal_is_found_and_beats_the_rule_and_chance(trained: Any) -> None:
     _, report, _ = trained
     auc = {subject: metrics["roc_auc"] for subject, metrics in report.metrics.items()}
@@ -61,6 +62,7 @@ def test_the_report_holds_every_metric_with_its_interval(trained: Any) -> None:
     assert {"reliability", "curves", "confusion", "calibration", "intervals"} <= set(report.detail)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(trained: Any) -> None:
     model, report, snapshot = trained
     again, report_again = train_churn(snapshot, seed=5, options=QUICK)
@@ -122,6 +124,7 @@ def test_an_unknown_algorithm_names_those_there_are() -> None:
         train_churn(company(1, n=100), "prophet", seed=1)
 
 
+@pytest.mark.slow
 def test_noise_is_admitted() -> None:
     snapshot = company(4, n=600, signal=0.0)
     model, report = train_churn(snapshot, seed=1, options=QUICK)
@@ -138,6 +141,7 @@ def test_noise_is_almost_always_admitted() -> None:
     assert sum(claims) <= 4
 
 
+@pytest.mark.slow
 def test_several_moments_are_judged_forward_in_time() -> None:
     parts = [company(seed, n=300) for seed in (1, 2, 3)]
     moments = [datetime(2024, month, 1) for month in (1, 5, 9)]
@@ -149,6 +153,7 @@ def test_several_moments_are_judged_forward_in_time() -> None:
     assert report.metrics["model"]["roc_auc"].n == 600
 
 
+@pytest.mark.slow
 def test_rows_copied_before_the_split_head_the_figures() -> None:
     honest = company(6, n=400)
     left = np.flatnonzero(honest.y.to_numpy())
@@ -160,12 +165,14 @@ def test_rows_copied_before_the_split_head_the_figures() -> None:
     assert "severe" in {finding.severity for finding in train_churn(doubled, seed=1, options=QUICK)[1].findings}
 
 
+@pytest.mark.slow
 def test_progress_counts_the_fits() -> None:
     told: list[tuple[int, int]] = []
     train_churn(company(1, n=300), seed=1, options=QUICK, progress=lambda done, of: told.append((done, of)))
     assert told == [(done, 11) for done in range(1, 12)]
 
 
+@pytest.mark.slow
 def test_a_capacity_flags_no_more_than_can_be_contacted() -> None:
     options = ChurnOptions(**{**vars(QUICK), "line": Line("capacity", capacity=0.1)})
     _, report = train_churn(company(1, n=600), seed=1, options=options)
@@ -196,6 +203,7 @@ def test_the_report_measures_cures_rivals_and_stress() -> None:
     assert by_name["as it is", 0.0] == pytest.approx(report.metrics["model"]["roc_auc"].value)
 
 
+@pytest.mark.slow
 def test_the_report_holds_what_a_movable_threshold_and_the_rule_beside_it_need() -> None:
     options = ChurnOptions(folds=3, repeats=2, replicates=2, draws=60, comparison=False, stress=False,
                            balance_effect=False)

@@ -149,6 +149,7 @@ def check_past_offers(offers: pd.DataFrame, files: DemoFiles) -> None:
 
 
 class TestTelecomFiles:
+    @pytest.mark.slow
     def test_has_the_21_columns_and_their_value_texts(self, company: Telecom) -> None:
         frame = company.published
         assert frame.columns[:21].tolist() == TELCO_HEADERS
@@ -278,6 +279,7 @@ class TestTelecomOffers:
 
 
 class TestShop:
+    @pytest.mark.slow
     def test_files_have_the_columns_the_adapters_read(self, store: tuple) -> None:
         orders, events, _ = store
         assert orders.columns.tolist() == ["customer_id", "order_id", "item", "at", "quantity", "price"]

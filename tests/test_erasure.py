@@ -416,6 +416,7 @@ def test_the_name_must_be_repeated(home: Path, who: str, now: datetime) -> None:
     assert traces(home, who)
 
 
+@pytest.mark.slow
 def test_other_datasets_stay_and_the_name_is_free_again(home: Path, tmp_path: Path, now: datetime) -> None:
     files = DEMOS["demo-shop"].write(tmp_path / "shop", 2, CUSTOMERS)
     for name in ("other", "third"):

@@ -85,6 +85,7 @@ def test_a_customer_alone_is_explained_as_among_others(make: Any) -> None:
         assert np.allclose(alone, together.iloc[[row]], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_tables_and_lightgbm_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model, X = fitted(ensembles.lightgbm)
     own = contributions(model, X)

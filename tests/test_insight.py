@@ -179,6 +179,7 @@ FILTERS = st.builds(
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @OFTEN
 @given(filters=FILTERS)
 def test_no_filter_breaks_and_parts_add_up(now_there: Scope, filters: Filters) -> None:
@@ -483,6 +484,7 @@ def many() -> list[tuple[Any, ...]]:
             for n, (p, value) in enumerate(zip(chance.tolist(), worth.tolist(), strict=True))]
 
 
+@pytest.mark.slow
 @OFTEN
 @given(data=st.data())
 def test_what_is_picked_is_what_is_counted(acme: Dataset, many: list[tuple[Any, ...]], data: st.DataObject) -> None:

@@ -80,6 +80,7 @@ KNOWN = pd.DataFrame({"text": ["a", "it's", "1", None], "number": [1.0, 2.5, 0.0
 @settings(max_examples=60, deadline=None)
 @given(rules=st.lists(RULES, min_size=3, max_size=3), left=st.lists(st.booleans(), min_size=4, max_size=4),
        held=st.lists(st.sampled_from(["", "too new"]), min_size=4, max_size=4))
+@pytest.mark.slow
 def test_any_playbook_says_the_same_in_sql(rules: list[dict[str, tuple]], left: list[bool], held: list[str]) -> None:
     names = ["one", "two", "it's three"]
     treatments = {name: Treatment(name, "Do it.", "email", 0.1, rule) for name, rule in zip(names, rules, strict=True)}
