@@ -61,7 +61,7 @@ def test_leaves_alone_when_nothing_fits() -> None:
 
 
 def test_unknown_sector_lists_those_there_are() -> None:
-    with pytest.raises(EngineError, match=r"retail, telecom"):
+    with pytest.raises(EngineError, match=r"medspa, real_estate, retail, saas, streaming, telecom"):
         playbook("astrology")
 
 

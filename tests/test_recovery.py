@@ -16,7 +16,7 @@ from scipy import stats
 
 from engine import insight, saved
 from engine.catalog import Run
-from engine.decision.playbooks import playbook
+from engine.decision.playbooks import playbook, playbook_files
 from engine.decision.recovery import CELLS, Scenario, Simulation, Terms, first_paying, sentence, simulate
 from engine.decision.recovery.measured import Arm, enough, kept_share, strength_of
 from engine.decision.recovery.plan import break_even, contacted, priced, taken
@@ -295,7 +295,7 @@ def test_an_executive_keeps_reads_and_deletes_scenarios(home: Path, now: datetim
 
 
 def test_every_segment_of_every_playbook_has_a_step_that_costs_something() -> None:
-    for sector in ("telecom", "retail"):
+    for sector in playbook_files():
         assert all(first_paying(playbook(sector), segment).contact_cost > 0 for segment in SEGMENTS)
     assert first_paying(playbook("retail"), "At-Risk VIP").name == "personal_call"
 
