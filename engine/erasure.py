@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import catalog, forgetting, jobs, locks, saved, state
+from engine.campaign import traces
 from engine.catalog import data_home, dataset_folder
 from engine.data.readers import digest
 from engine.errors import EngineError
@@ -95,6 +96,7 @@ def erase_dataset(name: str, *, confirm: str, reason: str, actor: Actor, now: da
             runs=len(list(folder.glob("runs/[!.]*/run.json"))),
             models=tuple(path.parent.name for path in sorted(models.glob("[!.]*/card.json"))),
             uploads=forgetting.drop_uploads(_is_source(name)), jobs=jobs.forget(name), saved=saved.forget_dataset(name),
+            ledger=traces.forget_dataset(name),
         )
         with writing(folder):
             if models.is_dir():

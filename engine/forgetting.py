@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from engine import catalog, jobs, saved, state, uploads
+from engine.campaign import traces
 from engine.catalog import Run, dataset_folder
 from engine.data.readers import EXCEL, column_names
 from engine.data.rewriting import BROKEN, id_column, id_columns, mentions, remove_rows, rows_of
@@ -35,7 +36,8 @@ class Removed:
     """What was found of a customer and is gone.
 
     rows: of tables and raw files. versions: those that held the customer. runs, cards, uploads, jobs, saved: of how
-    many something was removed. raw: raw files that went as a whole. models: those learned from such a version.
+    many something was removed. ledger: rows of campaigns, the save desk and the suppression list; of an erased dataset
+    its campaigns. raw: raw files that went as a whole. models: those learned from such a version.
     scrubbed: whether the database's own files have shed it too.
     """
 
@@ -46,13 +48,14 @@ class Removed:
     uploads: int = 0
     jobs: int = 0
     saved: int = 0
+    ledger: int = 0
     models: tuple[str, ...] = ()
     scrubbed: bool = True
 
     @property
     def anything(self) -> bool:
         """Whether there was anything of the customer."""
-        return bool(self.versions or self.uploads or self.jobs or self.saved)
+        return bool(self.versions or self.uploads or self.jobs or self.saved or self.ledger)
 
 
 def forget(name: str, customer_id: str, resumed: bool = False) -> Removed:
@@ -63,6 +66,7 @@ def forget(name: str, customer_id: str, resumed: bool = False) -> Removed:
     removed = Removed(
         uploads=drop_uploads(lambda upload: any(mentions(path, customer_id) for path in upload.sources)),
         jobs=jobs.forget_customer(name, customer_id, texts), saved=saved.forget_customer(name, customer_id),
+        ledger=traces.forget_customer(name, customer_id),
     )
     for record in store.models(name):
         _clean_card(name, record.model_id, texts)

@@ -28,6 +28,19 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "customers": CAMPAIGNERS,  # a list of customers
     "contact": CAMPAIGNERS,    # names, addresses, numbers
     "export": CAMPAIGNERS,     # a list that leaves the building
+    "campaigns": EVERYONE,     # which campaigns there are, what they cost and what they brought: no single customer
+    "campaign": CAMPAIGNERS,   # any of the following as a background job
+    "draft": CAMPAIGNERS,      # write a plan down as a campaign
+    "approve": CAMPAIGNERS,    # a campaign's spend, up to the limit
+    "approve_spend": MANAGERS,  # above the limit, of somebody else's campaign
+    "launch": CAMPAIGNERS,     # book the approved campaign
+    "outcomes": CAMPAIGNERS,   # what became of a campaign's customers
+    "close": CAMPAIGNERS,      # end a campaign, or withdraw it
+    "feedback": CAMPAIGNERS,   # what was done for one customer
+    "suppress": CAMPAIGNERS,   # who must not be contacted
+    "desk": CAMPAIGNERS,       # the save desk's worklist
+    "budget": MANAGERS,        # what campaigns may spend
+    "rules": MANAGERS,         # spend limit, contact caps, quiet hours
     "answer": MANAGERS,        # a severe finding has been looked at
     "erase": ADMINS,           # a dataset or a customer, everywhere
     "backup": ADMINS,

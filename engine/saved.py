@@ -20,7 +20,7 @@ from engine.state import SAVED
 
 KINDS: Mapping[str, tuple[str, str]] = {  # kind -> the verbs that reading and keeping it need
     "scenario": ("overview", "overview"), "audience": ("customers", "customers"), "answer": ("overview", "answer"),
-    "hint": ("overview", "overview"),
+    "hint": ("overview", "overview"), "rules": ("campaigns", "rules"),
 }
 LONGEST_NAME = 120
 

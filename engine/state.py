@@ -273,16 +273,18 @@ def alembic_config(connection: Connection) -> Any:
     return config
 
 
-def record(actor: Actor, verb: str, about: str, now: datetime, detail: Mapping[str, Any] | None = None) -> AuditEntry:
+def record(actor: Actor, verb: str, about: str, now: datetime, detail: Mapping[str, Any] | None = None,
+           within: Connection | None = None) -> AuditEntry:
     """Add a line to the audit log. `about` names the dataset, model or job; never a customer.
 
     A `customer_id` or `customer_ids` in the detail is kept as a keyed hash, since nothing is ever taken out of the log.
+    within: a transaction of `writer` that the line shares its fate with; a transaction of its own when left out.
     """
     plain = jsonable(detail or {})
     _no_contact(plain)
     plain = pseudonymous(plain)
     row = {"at": now, "actor": actor.id, "role": actor.role, "verb": verb, "about": about, "detail": plain}
-    with writer() as connection:
+    with nullcontext(within) if within is not None else writer() as connection:
         number = connection.scalar(sa.insert(AUDIT_LOG).values(row).returning(AUDIT_LOG.c.id))
     assert number is not None, "An insert that returns its id always has one."
     return AuditEntry(number, now, actor, verb, about, plain)
@@ -318,6 +320,6 @@ def scrub() -> bool:
             cursor = raw.cursor()
             return bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
     with _reachable(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in (JOBS, SAVED, AUDIT_LOG):
+        for table in METADATA.sorted_tables:
             connection.exec_driver_sql(f"VACUUM {table.name}")
     return True

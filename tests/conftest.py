@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.databases import engine, postgres
+
+__all__ = ["engine", "postgres"]
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

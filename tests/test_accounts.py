@@ -15,7 +15,6 @@ from engine.errors import EngineError, Refused
 from engine.limits import within
 from engine.schema import Actor
 from engine.state import SESSIONS, SETUP_LINKS, SIGN_INS, USERS
-from tests.test_state import engine, postgres  # noqa: F401
 from ui import accounts, passwords, sessions
 
 ROOT = Actor("root", "admin")
@@ -385,7 +384,7 @@ class TestLimits:
         within(ROOT, "export", 2, 3600, now + 20 * MINUTE)
         within(bob, "export", 2, 3600, now + 60 * MINUTE)
 
-    def test_are_counted_by_the_index(self, engine: sa.Engine) -> None:  # noqa: F811
+    def test_are_counted_by_the_index(self, engine: sa.Engine) -> None:
         if engine.dialect.name != "sqlite":
             pytest.skip("PostgreSQL scans a log of a few lines whatever its indexes.")
         with state.reader() as connection:

@@ -13,17 +13,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 import engine as holdfast
 from engine import backup, locks, state
 from engine.__main__ import main
+from engine.campaign import budgets, ledger, traces
+from engine.campaign.tables import ASSIGNMENTS
 from engine.errors import EngineError, Refused
 from engine.schema import Actor
 from engine.schema.codec import dumps
 from engine.state import SESSIONS, USERS
-from tests.test_state import postgres  # noqa: F401
+from tests.campaigns import launched
 
 ROOT = Actor("root", "admin")
 Tree = dict[str, bytes]
@@ -112,6 +115,18 @@ class TestRoundTrip:
         assert (full / "data" / ".jobs" / "1" / "stdout.json").read_text() == "stays"
         assert not list((full / "data").glob(".re*[!k]")), "Nothing is left of the work."
 
+    def test_brings_the_ledger_back_as_strict_as_it_was(self, full: Path, tmp_path: Path, now: datetime) -> None:
+        budgets.set_budget("acme", "Q3", 1_000.0, actor=ROOT, now=now)
+        there = launched(now, budget="Q3")
+        before = ledger.table_of(there.id, ASSIGNMENTS)
+        holdfast.back_up(tmp_path / "all.zip", actor=ROOT, now=now)
+        traces.forget_dataset("acme")
+        holdfast.restore(tmp_path / "all.zip", actor=ROOT, now=now)
+        pd.testing.assert_frame_equal(ledger.table_of(there.id, ASSIGNMENTS), before)
+        assert ledger.get(there.id) == there and budgets.budgets("acme", actor=ROOT)[0].reserved == 180.0
+        with pytest.raises(sa.exc.DatabaseError, match="can only be added to"), state.writer() as connection:
+            connection.execute(sa.delete(ASSIGNMENTS))
+
     def test_leaves_nobody_signed_in(self, full: Path, made: Path, now: datetime) -> None:
         holdfast.restore(made, actor=ROOT, now=now)
         with state.reader() as connection:
@@ -167,7 +182,7 @@ class TestRoundTrip:
         assert list(tmp_path.glob("*.zip*")) == [] and list(tmp_path.glob(".*.part")) == []
 
     @pytest.mark.slow
-    def test_leaves_postgresql_to_its_own_tools(self, postgres: str, full: Path, tmp_path: Path,  # noqa: F811
+    def test_leaves_postgresql_to_its_own_tools(self, postgres: str, full: Path, tmp_path: Path,
                                                 now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOLDFAST_DATABASE_URL", postgres)
         report = holdfast.back_up(tmp_path / "all.zip", actor=ROOT, now=now)

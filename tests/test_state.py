@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import io
 import multiprocessing
-import os
-import pwd
 import re
-import shutil
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,62 +20,6 @@ from engine.pseudonyms import pseudonym
 from engine.schema import Actor
 
 ANA = Actor("ana", "manager")
-
-
-def _binaries() -> Path | None:
-    """The folder of PostgreSQL's own programs, where one is installed."""
-    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *Path("/usr/pgsql").glob("*/bin")]
-    found = shutil.which("initdb")
-    return Path(found).resolve().parent if found else max(folders, default=None)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL of our own, thrown away afterwards, or the one of HOLDFAST_TEST_POSTGRES_URL."""
-    given, binaries = os.environ.get("HOLDFAST_TEST_POSTGRES_URL"), _binaries()
-    if given:
-        yield given
-        return
-    if binaries is None:
-        pytest.skip("Set HOLDFAST_TEST_POSTGRES_URL or install PostgreSQL to run the state's tests on it too.")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    user = "nobody" if os.getuid() == 0 else None
-    if user:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    environment = {**os.environ, "LC_ALL": "C"}
-    subprocess.run([binaries / "initdb", "-D", folder / "db", "-U", "holdfast", "-A", "trust", "--no-sync"], check=True,
-                   user=user, cwd="/", env=environment, capture_output=True)
-    server = subprocess.Popen([binaries / "postgres", "-D", folder / "db", "-k", folder, "-c", "listen_addresses="],
-                              user=user, cwd="/", env=environment, stderr=subprocess.DEVNULL)
-    url = f"postgresql://holdfast@/postgres?host={folder}"
-    try:
-        _until_it_answers(url)
-        yield url
-    finally:
-        state.connect(url).dispose()
-        server.terminate()
-        server.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _until_it_answers(url: str) -> None:
-    for _ in range(200):
-        try:
-            with state.reader(state.connect(url)):
-                return
-        except EngineError:
-            time.sleep(0.1)
-    raise AssertionError("PostgreSQL did not start within 20 seconds.")
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def engine(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
-    """A state database at the newest version, empty."""
-    if request.param == "postgresql":
-        monkeypatch.setenv("HOLDFAST_DATABASE_URL", request.getfixturevalue("postgres"))
-        state.migrate(state.connect(), "base")
-        state.migrate(state.connect())
-    return state.opened()
 
 
 def test_the_default_is_a_file_in_the_home(home: Path) -> None:
@@ -307,7 +245,7 @@ def test_wrong_sql_stays_a_bug(home: Path) -> None:
 def test_every_role_may_something_and_admin_everything() -> None:
     assert all("admin" in roles and roles <= set(ROLES) for roles in ALLOWED.values())
     assert {verb for verb, roles in ALLOWED.items() if "executive" in roles} == {
-        "datasets", "models", "runs", "overview", "jobs"}
+        "datasets", "models", "runs", "overview", "jobs", "campaigns"}
 
 
 def test_a_refusal_names_the_roles() -> None:

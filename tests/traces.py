@@ -11,10 +11,14 @@ import pandas as pd
 
 import engine
 from engine import catalog, jobs, saved, state, uploads
+from engine.campaign import desk, ledger, suppression
+from engine.campaign.suppression import Entry
+from engine.campaign.tables import OUTCOMES
 from engine.data.demo import DEMOS, DemoFiles
 from engine.files import write_record
 from engine.prediction import store
 from engine.schema import REASONS, SCORES, Actor, Dataset, Estimate, Finding
+from tests.campaigns import decisions, launched
 from tests.test_store import card
 
 ANA = Actor("ana", "manager")
@@ -30,7 +34,8 @@ def contacts(dataset: Dataset) -> pd.DataFrame:
 
 
 def leave_traces(home: Path, now: datetime) -> None:
-    """Two versions of a shop, a run and a model of the newer one, an upload, a job, an audience, a look at the card."""
+    """Two versions of a shop, a run and a model of the newer one, an upload, a job, an audience, a look at the card, a
+    campaign and the save desk."""
     demo = DEMOS["demo-shop"]
     files = demo.write(home.parent / f"{home.name}-raw", 1, CUSTOMERS)
     older = onboard(list(files.sources), files, now)
@@ -46,7 +51,22 @@ def leave_traces(home: Path, now: datetime) -> None:
     jobs.wait(jobs.start(["predict", "--dataset", "acme", "--customer-id", customer], "acme", ANA, now,
                          command=[sys.executable, "-c", said]), 60)
     state.record(ANA, "predict", "acme", now, {"customer_id": customer})
+    in_the_ledger(customer, now)
     state.connect().dispose()
+
+
+def in_the_ledger(customer: str, now: datetime) -> None:
+    """A campaign with the customer in it, among others; the desk, with a change; the suppression list; feedback."""
+    there = decisions(30)
+    there.loc[0, "customer_id"] = customer
+    campaign = launched(now, rows=there, share=0.0)
+    [item] = [item for item in desk.items("acme", actor=ANA) if item.customer_id == customer]
+    desk.change(item.id, {"owner": "ana"}, actor=ANA, now=now)
+    suppression.suppress("acme", [Entry(customer)], actor=ANA, now=now)
+    with state.writer() as connection:
+        seen = pd.DataFrame({"campaign_id": campaign.id, "customer_id": [customer, "00001"], "observed_at": now,
+                             "stayed": True, "source": "by hand", "at": now})
+        ledger.add(connection, OUTCOMES, seen)
 
 
 def onboard(sources: list[Path], files: DemoFiles, now: datetime) -> Dataset:

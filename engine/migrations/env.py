@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from engine.campaign import tables  # noqa: F401  (its tables belong to the metadata)
 from engine.state import METADATA
 
 context.configure(

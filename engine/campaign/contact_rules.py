@@ -1,0 +1,153 @@
+"""Who may be contacted: consent, suppression, holdouts, caps, cooldowns and quiet hours; whoever may not, and why.
+
+All but the quiet hours decide before anyone is held out, so that those treated and those held out stay comparable.
+Quiet hours only put a message off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+
+from engine.campaign.rules import Rules, zone
+
+EVERYWHERE = "all"
+CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
+ADDRESSES = {"email": "email", "sms": "phone", "phone": "phone"}
+WORDS = {"email": "e-mail", "sms": "SMS", "phone": "telephone"}
+QUIET_AT_NIGHT = frozenset({"sms", "phone"})
+TIMEZONE = "timezone"
+
+
+def _none(*columns: str) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of past contact: who is suppressed (customer_id, channel, reason), what reached whom (customer_id,
+    treatment, at), and who is held out by a campaign whose window runs still (customer_id, campaign, until)."""
+
+    suppressed: pd.DataFrame = field(default_factory=lambda: _none("customer_id", "channel", "reason"))
+    contacts: pd.DataFrame = field(default_factory=lambda: _none("customer_id", "treatment", "at"))
+    held: pd.DataFrame = field(default_factory=lambda: _none("customer_id", "campaign", "until"))
+
+
+def left_out(rows: pd.DataFrame, customers: pd.DataFrame, history: History, rules: Rules,
+             cooldown_days: Mapping[str, float], now: datetime) -> pd.Series:
+    """Why each customer must not be contacted, in words; "" for who may be. The first of the rules that forbids it.
+
+    Args:
+        rows: customer_id, treatment, channel; one row per customer.
+        customers: what the data say of them, by customer_id: consent and address columns as far as there are any.
+        cooldown_days: by treatment, how long it rests before the same customer is contacted with it again.
+    """
+    reason = pd.Series("", rows.index, dtype=object)
+    for found in (_suppressed(rows, history), _held(rows, history), _unreachable(rows, customers),
+                  _resting(rows, history, cooldown_days, now), _capped(rows, history, rules, now)):
+        reason = reason.where(reason != "", found)
+    return reason
+
+
+def _suppressed(rows: pd.DataFrame, history: History) -> pd.Series:
+    """Suppressed everywhere, or for the channel of the row."""
+    known = history.suppressed
+    pairs = {(who, channel): why for who, channel, why in known[["customer_id", "channel", "reason"]].itertuples(
+        index=False)}
+    found = [pairs.get((who, EVERYWHERE), pairs.get((who, channel))) for who, channel in _pairs(rows, "channel")]
+    return pd.Series(["" if why is None else f"on the suppression list{f': {why}' if why else ''}" for why in found],
+                     rows.index, dtype=object)
+
+
+def _held(rows: pd.DataFrame, history: History) -> pd.Series:
+    known = {who: f'held out by the campaign "{campaign}" until {until:%Y-%m-%d}' for who, campaign, until
+             in history.held[["customer_id", "campaign", "until"]].itertuples(index=False)}
+    return rows["customer_id"].map(known).fillna("")
+
+
+def _unreachable(rows: pd.DataFrame, customers: pd.DataFrame) -> pd.Series:
+    """No consent, or no address; what the data do not say is no consent."""
+    found = pd.Series("", rows.index, dtype=object)
+    for channel, consent in CONSENTS.items():
+        mine = rows.index[rows["channel"] == channel]
+        if len(mine):
+            who = rows.loc[mine, "customer_id"]
+            refused = _no_consent(who, customers, consent, channel)
+            found[mine] = refused.where(refused != "", _no_address(who, customers, ADDRESSES[channel]))
+    return found
+
+
+def _no_consent(who: pd.Series, customers: pd.DataFrame, consent: str, channel: str) -> pd.Series:
+    if consent not in customers:
+        return pd.Series(f"the data do not say who agreed to {WORDS[channel]} (no column {consent})", who.index)
+    agreed = who.map(customers[consent]).astype("float64").fillna(0.0) == 1
+    return pd.Series(f"no consent to {WORDS[channel]}", who.index, dtype=object).where(~agreed, "")
+
+
+def _no_address(who: pd.Series, customers: pd.DataFrame, address: str) -> pd.Series:
+    if address not in customers:
+        return pd.Series(f"the data hold no addresses of that kind (no column {address})", who.index)
+    there = who.map(customers[address]).fillna("").astype(str).str.strip() != ""
+    return pd.Series(f"no {address} known", who.index, dtype=object).where(~there, "")
+
+
+def _resting(rows: pd.DataFrame, history: History, cooldown_days: Mapping[str, float], now: datetime) -> pd.Series:
+    """The same treatment lately."""
+    past = history.contacts
+    last = past.groupby(["customer_id", "treatment"])["at"].max().to_dict() if len(past) else {}
+    found = [_still_resting(last.get(pair), cooldown_days.get(pair[1], 0.0), now) for pair in _pairs(rows, "treatment")]
+    return pd.Series(found, rows.index, dtype=object)
+
+
+def _still_resting(last: datetime | None, days: float, now: datetime) -> str:
+    if last is None or now - last >= timedelta(days=days):
+        return ""
+    return f"had the same offer on {last:%Y-%m-%d}; it rests for {days:g} days"
+
+
+def _capped(rows: pd.DataFrame, history: History, rules: Rules, now: datetime) -> pd.Series:
+    """As many contacts as are allowed, across all campaigns."""
+    past = history.contacts
+    since = now - timedelta(days=rules.within_days)
+    recent = past[past["at"].map(lambda at: at > since)]["customer_id"].value_counts() if len(past) else pd.Series()
+    count = rows["customer_id"].map(recent).astype("float64").fillna(0).astype(int)
+    words = count.map(lambda number: f"contacted {number} times in {rules.within_days} days; "
+                                     f"at most {rules.most_contacts} are allowed")
+    return words.astype(object).where(count >= rules.most_contacts, "")
+
+
+def _pairs(rows: pd.DataFrame, column: str) -> Iterable[tuple[str, str]]:
+    return zip(rows["customer_id"], rows[column], strict=True)
+
+
+def wait_until(channel: str, now: datetime, rules: Rules, place: str = "") -> datetime | None:
+    """When the customer may be reached, if not now (both naive UTC); None when now will do.
+
+    place: the customer's own time zone, where known; one that nobody knows counts as not known.
+
+    >>> night = datetime(2024, 6, 1, 4, 30)
+    >>> wait_until("sms", night, Rules(timezone="Europe/Berlin")), wait_until("email", night, Rules())
+    (datetime.datetime(2024, 6, 1, 6, 0), None)
+    >>> wait_until("phone", datetime(2024, 6, 1, 20, 0), Rules(), "America/Los_Angeles")
+    """
+    if channel not in QUIET_AT_NIGHT:
+        return None
+    where = _place(place) or zone(rules.timezone)
+    utc = ZoneInfo("UTC")
+    local = now.replace(tzinfo=utc).astimezone(where)
+    if rules.from_hour <= local.hour < rules.until_hour:
+        return None
+    day = local.date() + timedelta(days=1 if local.hour >= rules.until_hour else 0)
+    opens = datetime(day.year, day.month, day.day, rules.from_hour, tzinfo=where)
+    return opens.astimezone(utc).replace(tzinfo=None)
+
+
+def _place(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
