@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,6 +27,22 @@ def within(actor: Actor, verb: str, most: int, seconds: float, now: datetime) ->
         wait = times[-1] - since
         raise EngineError(f"{actor.id} may {verb} at most {most} times in {_words(timedelta(seconds=seconds))}. "
                           f"Wait {_words(wait)}, then try again.")
+
+
+def take(actor: Actor, verb: str, about: str, most: int, seconds: float, now: datetime,
+         detail: Mapping[str, Any]) -> None:
+    """Record that the actor does it once more, or raise EngineError: at most `most` times in so many seconds by all
+    actors and processes together. Counted and recorded in one transaction, so that no two take the last time; what
+    other clocks, somewhat ahead, have dated after `now` counts too."""
+    log, span = AUDIT_LOG.c, timedelta(seconds=seconds)
+    row = {"at": now, "actor": actor.id, "role": actor.role, "verb": verb, "about": about, "detail": dict(detail)}
+    with state.writer() as connection:
+        state.alone(connection)
+        about_now = (log.at > now - span) & (log.at <= now + span)
+        done = connection.scalar(sa.select(sa.func.count()).where(log.verb == verb, about_now))
+        if (done or 0) >= most:
+            raise EngineError(f"All may {verb} at most {most} times in {_words(span)} together. Try again later.")
+        connection.execute(sa.insert(AUDIT_LOG).values(row))
 
 
 def _words(time: timedelta) -> str:

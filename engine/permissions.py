@@ -41,6 +41,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "desk": CAMPAIGNERS,       # the save desk's worklist
     "budget": MANAGERS,        # what campaigns may spend
     "rules": MANAGERS,         # spend limit, contact caps, quiet hours
+    "write": CAMPAIGNERS,      # have a language model asked for words
     "answer": MANAGERS,        # a severe finding has been looked at
     "erase": ADMINS,           # a dataset or a customer, everywhere
     "backup": ADMINS,

@@ -1,4 +1,4 @@
-"""What people keep by name: scenarios, audiences, answers to findings, hints they have read.
+"""What people keep by name: scenarios, audiences, answers to findings, hints they have read, a language model's words.
 
 Rows of one table, (kind, dataset, name) -> plain values. Saving under a name that is taken replaces what was there.
 """
@@ -21,6 +21,7 @@ from engine.state import SAVED
 KINDS: Mapping[str, tuple[str, str]] = {  # kind -> the verbs that reading and keeping it need
     "scenario": ("overview", "overview"), "audience": ("customers", "customers"), "answer": ("overview", "answer"),
     "hint": ("overview", "overview"), "rules": ("campaigns", "rules"),
+    "words": ("write", "write"),
 }
 LONGEST_NAME = 120
 

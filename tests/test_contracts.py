@@ -12,19 +12,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.campaign.checking import FORMS, problems
+from engine.campaign.messages import brief_of
+from engine.campaign.writers import WRITERS, Commission, writer
 from engine.data import adapters
 from engine.data.adapters import ADAPTERS
 from engine.data.checks import CHECKS
 from engine.data.demo import DEMOS
 from engine.data.features import FEATURE_SETS, feature_columns, features
 from engine.data.labels import windows_for
+from engine.decision.playbooks import playbook, playbook_files
 from engine.prediction.calibration import CALIBRATIONS
 from engine.prediction.churn import CHURN_MODELS
 from engine.prediction.comparison import ALGORITHMS
 from engine.prediction.ltv import LTV_MODELS, LtvInputs, train_ltv
 from engine.prediction.metrics import FLAGS, METRICS, RANGES
 from engine.prediction.thresholds import THRESHOLDS, Line
-from engine.schema import SEVERITIES, Dataset, Finding
+from engine.schema import SEVERITIES, Actor, Dataset, Finding
 
 NOW = datetime(2025, 7, 2)
 SMALL = 900
@@ -172,3 +176,25 @@ class TestEveryCalibrationMetricAndThreshold:
     def test_threshold_flags_some_and_not_all(self, name: str, told: tuple) -> None:
         y, p = told
         assert 0 < (p >= THRESHOLDS[name](y, p, Line(name))).mean() < 1
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+@pytest.mark.parametrize("sector", sorted(playbook_files()))
+class TestEveryWriter:
+    def test_writes_what_may_be_sent(self, name: str, sector: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also where the language model cannot be reached."""
+        monkeypatch.setenv("HOLDFAST_LLM_BASE_URL", "http://127.0.0.1:9/v1")
+        monkeypatch.setenv("HOLDFAST_LLM_MODEL", "none")
+        write = writer(name, Commission("desk", Actor("ana", "marketer"), NOW, sleep=lambda seconds: None))
+        book = playbook(sector)
+        for treatment in book.treatments.values():
+            for who, called in (("1", "Ann"), ("2", ""), ("3", "=cmd()"), ("4", "Wolfeschlegelsteinhausen")):
+                brief = replace(brief_of(book, treatment, "Acme"), customer_id=who, first_name=called, seed=1)
+                message = write(brief)
+                assert message == write(brief)
+                assert message.problems == ()
+                assert message.source.split(" (")[0] in {"template", "llm"}
+                if treatment.channel in FORMS:
+                    assert problems(message.text, brief.rules) == ()
+                else:
+                    assert message.text == ""

@@ -55,7 +55,8 @@ FLAG = Rule(lambda value: isinstance(value, bool), "write true or false.")
 TABLE = Rule(lambda value: isinstance(value, dict), "write a table: name = value pairs in braces or under a heading.")
 
 HEAD = {"sector": TEXT, "minimum_tenure_months": _number(), "minimum_tenure_column": TEXT, "treatments": TABLE,
-        "segments": TABLE, "channels": TABLE, "teams": TABLE, "guardrails": TABLE, "plan": TABLE}
+        "segments": TABLE, "channels": TABLE, "teams": TABLE, "guardrails": TABLE, "plan": TABLE, "reasons": TABLE,
+        "banned": TEXTS}
 TREATMENT = {
     "words": SENTENCE, "channel": _choice(CHANNELS), "contact_cost": _number(), "minutes": _number(),
     "offer_cost": _number(), "offer_share": _number(0, 1), "offer_months": _number(), "free_months": _number(),
@@ -87,7 +88,7 @@ def read(text: str, name: str) -> tuple[Playbook | None, list[Finding]]:
 
 def _entry(path: Path) -> str:
     """The entry as a reader would look for it: ", [treatments.x] contact_cost"."""
-    tables = {"treatments": 2, "channels": 2, "teams": 2, "segments": 1, "guardrails": 1, "plan": 1}
+    tables = {"treatments": 2, "channels": 2, "teams": 2, "segments": 1, "guardrails": 1, "plan": 1, "reasons": 1}
     depth = tables.get(str(path[0]), 0) if path else 0
     head = f"[{'.'.join(map(str, path[:depth]))}]" if depth else ""
     rest = ", ".join(f"item {part + 1}" if isinstance(part, int) else str(part) for part in path[depth:])
@@ -112,6 +113,8 @@ def _problems(entries: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _by_rules(("teams", name), own, TEAM, {"minutes_a_day"})
     yield from _by_rules(("guardrails",), _tables(entries, "guardrails"), GUARDRAILS)
     yield from _by_rules(("plan",), _tables(entries, "plan"), PLAN)
+    reasons = _tables(entries, "reasons")
+    yield from _by_rules(("reasons",), reasons, dict.fromkeys(reasons, SENTENCE))
 
 
 def _tables(entries: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -200,7 +203,8 @@ def _built(entries: dict[str, Any]) -> Playbook:
     return Playbook(
         entries["sector"], treatments, {name: tuple(steps) for name, steps in entries["segments"].items()}, **head,
         channels=channels, teams={name: own["minutes_a_day"] for name, own in entries.get("teams", {}).items()},
-        guardrails=Guardrails(**entries.get("guardrails", {})), plan=Terms(**entries.get("plan", {})))
+        guardrails=Guardrails(**entries.get("guardrails", {})), plan=Terms(**entries.get("plan", {})),
+        reasons=entries.get("reasons", {}), banned=tuple(entries.get("banned", ())))
 
 
 def _treatment(name: str, own: Mapping[str, Any]) -> Treatment:

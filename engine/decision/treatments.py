@@ -156,6 +156,7 @@ class Playbook:
     """A sector's treatments by name, each segment's next steps in order, and what limits a plan.
 
     teams: minutes a day of each. minimum_tenure_months: below it no action, by the column that holds the tenure.
+    reasons: a driver's name, or a part of it -> what may be said of it to the customer. banned: phrases never said.
     """
 
     sector: str
@@ -167,6 +168,8 @@ class Playbook:
     teams: Mapping[str, float] = field(default_factory=dict)
     guardrails: Guardrails = Guardrails()
     plan: Terms = Terms()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    banned: tuple[str, ...] = ()
 
     def steps(self, segment: str, customer: Mapping[str, Any], *, hold_back: str = "", has_left: bool = False,
               ) -> list[Treatment]:
