@@ -28,6 +28,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "customers": CAMPAIGNERS,  # a list of customers
     "contact": CAMPAIGNERS,    # names, addresses, numbers
     "export": CAMPAIGNERS,     # a list that leaves the building
+    "plan": CAMPAIGNERS,       # whom to contact with what
+    "recommend": CAMPAIGNERS,  # one customer
     "campaigns": EVERYONE,     # which campaigns there are, what they cost and what they brought: no single customer
     "campaign": CAMPAIGNERS,   # any of the following as a background job
     "draft": CAMPAIGNERS,      # write a plan down as a campaign
@@ -43,6 +45,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "rules": MANAGERS,         # spend limit, contact caps, quiet hours
     "write": CAMPAIGNERS,      # have a language model asked for words
     "answer": MANAGERS,        # a severe finding has been looked at
+    "playbook": MANAGERS,      # the company's own copy is changed
     "erase": ADMINS,           # a dataset or a customer, everywhere
     "backup": ADMINS,
     "restore": ADMINS,

@@ -28,7 +28,8 @@ from engine.data import adapters
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS
 from engine.data.labels import knows_from, windows_for
-from engine.decision.playbooks import Playbook, shipped
+from engine.decision.own_playbooks import playbook_for
+from engine.decision.playbooks import Playbook
 from engine.errors import EngineError, choose
 from engine.locks import dataset_lock
 from engine.permissions import allow
@@ -220,8 +221,8 @@ def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:
 
 
 def _steps_of(dataset: Dataset) -> Playbook:
-    """The playbook of the dataset's sector; the shop's where the sector has none yet."""
-    return shipped(dataset.sector)
+    """The dataset's playbook: its own, its sector's, or the shop's where the sector has none yet."""
+    return playbook_for(dataset)
 
 
 def predict(name: str, customer_id: str | None, *, actor: Actor, now: datetime, seed: int | None = None,

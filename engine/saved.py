@@ -1,6 +1,7 @@
-"""What people keep by name: scenarios, audiences, answers to findings, hints they have read, a language model's words.
+"""What people keep by name: scenarios, audiences, answers, hints, a language model's words; and by number: playbooks.
 
-Rows of one table, (kind, dataset, name) -> plain values. Saving under a name that is taken replaces what was there.
+Rows of one table, (kind, dataset, name) -> plain values. Saving under a name that is taken replaces what was there;
+what is added by number stays.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from engine.state import SAVED
 KINDS: Mapping[str, tuple[str, str]] = {  # kind -> the verbs that reading and keeping it need
     "scenario": ("overview", "overview"), "audience": ("customers", "customers"), "answer": ("overview", "answer"),
     "hint": ("overview", "overview"), "rules": ("campaigns", "rules"),
-    "words": ("write", "write"),
+    "words": ("write", "write"), "playbook": ("overview", "playbook"),
 }
 LONGEST_NAME = 120
 
@@ -51,6 +52,38 @@ def keep(kind: str, dataset: str, name: str, content: Mapping[str, Any], *, acto
         connection.execute(sa.delete(SAVED).where(_is(kind, dataset) & (SAVED.c.name == name)))
         connection.execute(sa.insert(SAVED).values(row))
     return Saved(name, row["content"], actor.id, now)
+
+
+def add(kind: str, dataset: str, content: Mapping[str, Any], *, after: int, actor: Actor, now: datetime) -> Saved:
+    """Keep the content as the version after that number; versions are named "000001", "000002", ... and stay.
+
+    Raises:
+        EngineError: when there is a newer one than `after` already.
+    """
+    allow(actor, KINDS[kind][1])
+    row = {"kind": kind, "dataset": dataset, "name": _number(after + 1), "content": jsonable(content),
+           "actor": actor.id, "at": now}
+    with state.writer() as connection:
+        state.alone(connection)
+        newest = connection.scalar(sa.select(sa.func.max(SAVED.c.name)).where(_is(kind, dataset))) or _number(0)
+        if newest != _number(after):
+            raise EngineError(f"Somebody has kept version {int(newest)} of the {kind} meanwhile. Look at it, then keep "
+                              "your change on top of it.")
+        connection.execute(sa.insert(SAVED).values(row))
+    return Saved(str(row["name"]), row["content"], actor.id, now)
+
+
+def newest(kind: str, dataset: str, number: int | None = None) -> tuple[int, Saved | None]:
+    """The newest version that was added, or the one of that number, and its number; (0, None) while there is none."""
+    query = sa.select(SAVED).where(_is(kind, dataset)).order_by(SAVED.c.name.desc()).limit(1)
+    with state.reader() as connection:
+        row = connection.execute(query if number is None else query.where(SAVED.c.name == _number(number))).first()
+    return (int(row.name), Saved(row.name, row.content, row.actor, row.at)) if row else (0, None)
+
+
+def _number(number: int) -> str:
+    """The name of a version: names in order of their numbers."""
+    return f"{number:06d}"
 
 
 def kept(kind: str, dataset: str, *, actor: Actor) -> list[Saved]:

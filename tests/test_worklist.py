@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import insight, state
-from engine.decision.playbooks import Playbook, Range, Treatment, shipped
+from engine.decision.playbooks import Playbook, Range, Treatment
 from engine.errors import EngineError, Refused
 from engine.insight import Filters, Listing, Scope, ask, worklist
 from engine.insight.planned import STANDINGS, WORKLIST, looked_at, planned, step_sql
@@ -47,7 +47,7 @@ def planned_steps(scope: Scope) -> pd.Series:
 
 def own_steps(scope: Scope) -> pd.Series:
     """Everyone's step as the playbook says, one customer after the other."""
-    book, scores, known = shipped(scope.dataset.sector), scope.run.scores(), scope.dataset.frame()
+    book, scores, known = scope.book, scope.run.scores(), scope.dataset.frame()
     known = known.reindex(scores["customer_id"]).to_dict("records")
     steps = [book.steps(row["segment"], mine, hold_back=row["hold_back"], has_left=bool(row["has_left"] == 1))[0].name
              for row, mine in zip(scores.to_dict("records"), known, strict=True)]

@@ -131,7 +131,8 @@ def opened(place: Here, customer_id: str) -> dict[str, Any] | None:
 def _predict(scope: insight.Scope, customer_id: str, actor: engine.Actor) -> dict[str, Any]:
     """The card, computed now; `opened` tells the log."""
     by = model_of(scope.dataset.name, scope.run.model_id)
-    return engine.predict(scope.dataset.name, customer_id, actor=actor, now=now(), run_id=scope.key, by=by, again=True)
+    return engine.predict(scope.dataset.name, customer_id, actor=actor, now=now(), run_id=scope.run.run_id, by=by,
+                          again=True)
 
 
 def sentence(record: Mapping[str, Any], currency: str) -> str:

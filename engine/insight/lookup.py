@@ -107,4 +107,4 @@ def opened(scope: Scope, customer_id: str, *, actor: Actor, now: datetime) -> No
     """Tell the log that somebody has opened the customer's card: for screens, which keep a card that was computed once
     and show it again."""
     allow(actor, "predict")
-    state.record(actor, "predict", scope.dataset.name, now, {"customer_id": customer_id, "run_id": scope.key})
+    state.record(actor, "predict", scope.dataset.name, now, {"customer_id": customer_id, "run_id": scope.run.run_id})

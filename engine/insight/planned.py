@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment, shipped
+from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment
 from engine.decision.treatments import Allowed
 from engine.insight.source import Scope, quoted
 from engine.schema import CUSTOMER_ID, SCORES, Column, Table, select
@@ -51,7 +51,7 @@ def standing_of(step: str) -> str:
 
 def looked_at(scope: Scope, consents: bool = True) -> tuple[str, ...]:
     """The columns of the customers that steps (and consents) hang on, of those that the data hold."""
-    book = shipped(scope.dataset.sector)
+    book = scope.book
     names = [column for treatment in book.treatments.values() for column in treatment.only_if]
     wanted = dict.fromkeys([*names, *(CONSENTS.values() if consents else ())])
     return tuple(name for name in wanted if name in scope.dataset.names)
@@ -63,7 +63,7 @@ def planned(scope: Scope, held: Collection[str], source: str = "people") -> str:
     held: what the question is asked with as the columns `known`: all that are `looked_at`, or, where nobody asks who
     agreed, all but the consents. source: `some_of` instead of everybody.
     """
-    book = shipped(scope.dataset.sector)
+    book = scope.book
     consents = ", ".join(quoted("known_" + name) for name in CONSENTS.values() if name in held) or "NULL"
     return f""", planned AS (SELECT *,
              {by_step(book, lambda step: standing_of(step.name))} AS standing,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine.decision.playbooks import Treatment, shipped
+from engine.decision.playbooks import Treatment
 from engine.decision.recovery.measured import Arm, enough, kept_share, strength_of
 from engine.decision.recovery.plan import CELLS
 from engine.decision.recovery.terms import STRENGTH, Terms, first_paying
@@ -95,7 +95,7 @@ def recovery_starts(scope: Scope) -> dict[str, Start]:
     The rate is as measured on past offers of that step, else on all of them together, else the playbook's assumption.
     A measurement of nothing or less begins with the assumption while its interval holds that, otherwise with nothing.
     """
-    book = shipped(scope.dataset.sector)
+    book = scope.book
     steps = {segment: first_paying(book, segment) for segment in SEGMENTS}
     tried = {step.name: _measured(scope, step) for step in steps.values()} if _randomised(scope) else {}
     everything = _pooled(scope) if tried else None

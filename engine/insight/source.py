@@ -25,6 +25,8 @@ import pandas as pd
 
 from engine import catalog
 from engine.catalog import Run
+from engine.decision.own_playbooks import in_use, playbook_for
+from engine.decision.treatments import Playbook
 from engine.errors import EngineError
 from engine.files import short_hash
 from engine.schema import SCORES, Dataset
@@ -40,15 +42,23 @@ Area = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Scope:
-    """What a question is asked of: one scoring run and the dataset version that it scored."""
+    """What a question is asked of: one scoring run, the dataset version that it scored, and which playbook holds."""
 
     dataset: Dataset
     run: Run
+    playbook: int = 0
 
     @property
     def key(self) -> str:
-        """The run's id, and what stands for the customers erased since: a cache key, for nothing else ever changes."""
-        return "-".join([self.run.run_id, *([short_hash(*self.dataset.erased)] if self.dataset.erased else [])])
+        """The run's id, and what stands for the customers erased since and for the company's own playbook: a cache key,
+        for nothing else ever changes."""
+        erased = [short_hash(*self.dataset.erased)] if self.dataset.erased else []
+        return "-".join([self.run.run_id, *erased, *([f"b{self.playbook}"] if self.playbook else [])])
+
+    @property
+    def book(self) -> Playbook:
+        """The dataset's playbook as it was when the scope was opened."""
+        return playbook_for(self.dataset, self.playbook)
 
 
 @dataclass(frozen=True)
@@ -139,7 +149,8 @@ EVERYONE_HERE = Filters()
 def scope(dataset: str, run_id: str | None = None) -> Scope:
     """The dataset's current run, or the one given, with the version of the data that it scored."""
     run = catalog.run(dataset, run_id)
-    return Scope(catalog.dataset(dataset, run.version), run)
+    known = catalog.dataset(dataset, run.version)
+    return Scope(known, run, in_use(known))
 
 
 def quoted(name: str) -> str:

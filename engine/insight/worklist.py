@@ -9,7 +9,7 @@ from datetime import datetime
 import pandas as pd
 
 from engine import state
-from engine.decision.playbooks import LEAVE_ALONE, Treatment, shipped
+from engine.decision.playbooks import LEAVE_ALONE, Treatment
 from engine.errors import choose
 from engine.insight.planned import CONTACT_LIST, WORKLIST, looked_at, planned, some_of, standing_of
 from engine.insight.signs import signs_of
@@ -135,7 +135,7 @@ def tally(scope: Scope, filters: Filters, actor: Actor) -> Tally:
         SELECT segment, next_step, agreed, hold_back, count(*) AS number, sum(margin_at_risk) AS margin_at_risk,
                count(best_contact_month) AS with_month, count(next_order_at) AS with_order
         FROM planned GROUP BY ALL ORDER BY ALL""", filters=replace(filters, left=True), known=held)
-    treatments, steps = shipped(scope.dataset.sector).treatments, cells["next_step"]
+    treatments, steps = scope.book.treatments, cells["next_step"]
     return Tally(cells.assign(
         standing=steps.map(standing_of), channel=steps.map(lambda name: treatments[name].channel),
         contact_cost=cells["number"] * steps.map(lambda name: float(treatments[name].contact_cost)),
