@@ -120,7 +120,7 @@ def _with_cuts(dataset: Dataset, unplaced: Model, settings: Settings) -> Model:
     X = features(dataset, dataset.observed_until)
     here = X[_has_left(dataset, X.index) == 0]
     p, money = _judged(unplaced, dataset, here, dataset.observed_until)
-    recency, cart = _terms(unplaced.churn, here)
+    recency, cart = terms(unplaced.churn, here)
     return replace(unplaced, cuts=SegmentCuts.learn(p, money["expected_ltv"], recency, cart,
                                                     definitions=settings.segments))
 
@@ -138,7 +138,7 @@ def _judged(model: Model, dataset: Dataset, X: pd.DataFrame, as_of: datetime,
     return p, model.ltv.ltv(inputs).assign(best_contact_month=when)
 
 
-def _terms(who: ChurnModel, X: pd.DataFrame) -> tuple[pd.Series | None, pd.Series | None]:
+def terms(who: ChurnModel, X: pd.DataFrame) -> tuple[pd.Series | None, pd.Series | None]:
     """Recency and cart abandonment, where the company has them and the audit has not quarantined them."""
     found = [next((X[name] for name in names if name in who.columns), None) for names in (RECENCY, CART)]
     return found[0], found[1]
@@ -170,7 +170,7 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     chance = model.churn.probability(X)
     p, worth = _judged(model, dataset, X, as_of, chance)
     low, high = model.level.interval(chance, *model.churn.interval(X, chance), as_of)
-    placed = segments(p, worth["expected_ltv"], *_terms(model.churn, X), cuts=model.cuts)
+    placed = segments(p, worth["expected_ltv"], *terms(model.churn, X), cuts=model.cuts)
     scores = pd.DataFrame({
         "customer_id": X.index, "churn_probability": p, "churn_low": low, "churn_high": high,
         "churn_risk": model.churn.risk_band(p), "margin_at_risk": p * worth["ltv_if_stays"].to_numpy(),

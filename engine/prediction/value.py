@@ -52,6 +52,14 @@ def monthly_margin(dataset: Dataset, money: LtvSettings, customers: pd.Index) ->
     return revenue.clip(lower=0) / months * money.margin_rate
 
 
+def monthly_revenue(dataset: Dataset, customers: pd.Index, as_of: datetime) -> pd.Series:
+    """These customers' present revenue [currency per month], as the value models count it."""
+    if dataset.kind == "orders":
+        past = history(orders_of(dataset, customers), as_of).reindex(customers)
+        return (past["spent"] / past["T_days"].clip(lower=DAYS_PER_MONTH) * DAYS_PER_MONTH).fillna(0.0)
+    return monthly_margin(dataset, LtvSettings(margin_rate=1.0), customers)
+
+
 def orders_of(dataset: Dataset, only: pd.Index | None = None) -> pd.DataFrame:
     """Order lines: customer_id, at, amount [currency], quantity [pieces]; of `only` some customers if given."""
     assert dataset.events is not None, "an orders dataset has events"

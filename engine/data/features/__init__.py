@@ -7,7 +7,7 @@ can be asked for any.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pandas as pd
@@ -23,11 +23,13 @@ Only = Sequence[str] | None
 class FeatureSet:
     """The columns of a dataset's features and how to compute them.
 
-    compute(dataset, as_ofs, lookback_days, only) gives one row per (as_of, customer_id), sorted.
+    compute(dataset, as_ofs, lookback_days, only) gives one row per (as_of, customer_id), sorted. rows(dataset,
+    customers, only) computes them of customers rows as they are; None where features come from events alone.
     """
 
     columns: Callable[[Dataset], tuple[Column, ...]]
     compute: Callable[[Dataset, Sequence[datetime], int, Only], pd.DataFrame]
+    rows: Callable[[Dataset, pd.DataFrame, Only], pd.DataFrame] | None = None
 
 
 def features(dataset: Dataset, as_of: datetime, only: Only = None, *, lookback_days: int = 365) -> pd.DataFrame:
@@ -50,6 +52,21 @@ def features_at(
 def feature_columns(dataset: Dataset) -> tuple[Column, ...]:
     """The meaning of each feature, in the order of the frame's columns."""
     return choose("feature set", dataset.adapter, FEATURE_SETS).columns(dataset)
+
+
+def features_then(dataset: Dataset, rows: pd.DataFrame) -> pd.DataFrame | None:
+    """Features of rows that say themselves what was known, such as past offers; None where events alone would tell.
+
+    What depends on events is taken as the rows have it, and is missing where they have it not.
+    """
+    known = choose("feature set", dataset.adapter, FEATURE_SETS)
+    if known.rows is None:
+        return None
+    customers = rows.reindex(columns=list(dict.fromkeys([*rows, *dataset.names])))
+    made = known.rows(replace(dataset, events=None), customers, None)
+    names = [column.name for column in feature_columns(dataset)]
+    told = {name: pd.to_numeric(rows[name]).astype(float) for name in names if name in rows and name not in made}
+    return made.assign(**told).reindex(columns=names)
 
 
 def _snapshot(frame: Callable[[Dataset, pd.DataFrame, Only], pd.DataFrame]) -> Callable[..., pd.DataFrame]:
@@ -108,8 +125,8 @@ def _orders(dataset: Dataset, as_ofs: Sequence[datetime], lookback_days: int, on
 
 
 FEATURE_SETS: dict[str, FeatureSet] = {
-    "telco": FeatureSet(_telecom_columns, _snapshot(_telecom)),
-    "shop_snapshot": FeatureSet(_shop_columns, _snapshot(_shop)),
+    "telco": FeatureSet(_telecom_columns, _snapshot(_telecom), _telecom),
+    "shop_snapshot": FeatureSet(_shop_columns, _snapshot(_shop), _shop),
     "orders": FeatureSet(_order_columns, _orders),
-    "table": FeatureSet(table.table_columns, _snapshot(_table)),
+    "table": FeatureSet(table.table_columns, _snapshot(_table), _table),
 }

@@ -1,0 +1,44 @@
+"""What past randomised offers say of each treatment's effect: one truth for plans, recommendations and recovery."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from engine.decision.effects import Effects, effects
+from engine.decision.guardrails import KNOWN, fits
+from engine.decision.trials import ANY_SEGMENT, Trials, of_offers
+from engine.insight.source import Scope, ask
+from engine.prediction import store
+from engine.prediction.model import Model
+from engine.prediction.past import segments_then
+
+NEEDED = {"treatment", "propensity", "churned"}
+
+
+def effects_of(place: Scope, campaigns: Trials | None = None) -> Effects:
+    """The recovery rate of every treatment and segment: the playbook's, moved by past offers and by `campaigns`."""
+    tried = past_trials(place)
+    return effects(place.book, tried + campaigns if campaigns else tried)
+
+
+def past_trials(place: Scope) -> Trials:
+    """What the dataset's past randomised offers show per treatment and segment; nothing where it holds none."""
+    return Trials.none() if place.dataset.offers is None else _trials(place)
+
+
+def _trials(place: Scope) -> Trials:
+    offers = ask(place, "SELECT * FROM offers")
+    if not set(offers) >= NEEDED:
+        return Trials.none()
+    known = offers.add_prefix(KNOWN)
+    able = {treatment.name: fits(treatment, known) for treatment in place.book.acting()}
+    return of_offers(offers.assign(segment=_segments(place, offers)), able)
+
+
+def _segments(place: Scope, offers: pd.DataFrame) -> np.ndarray:
+    """The segment of each offer as of its day; all one where no model is there to tell."""
+    told = None
+    if (store.models_home() / place.dataset.name / place.run.model_id).is_dir():
+        told = segments_then(Model.of(store.load(place.dataset.name, place.run.model_id)[0]), place.dataset, offers)
+    return np.full(len(offers), ANY_SEGMENT, dtype=object) if told is None else told.to_numpy()
