@@ -214,9 +214,9 @@ def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:
         return pd.Series("The model knows nothing about who leaves: no ground for action.", index=index)
     if book.minimum_tenure_column not in scored.features:
         return pd.Series("", index=index)
-    least, words = book.minimum_tenure_months, f"below the {book.minimum_tenure_months:g} that action takes."
+    least, words = book.minimum_tenure_months, f"action is advised from {book.minimum_tenure_months:g} months on."
     tenure = scored.features[book.minimum_tenure_column].to_numpy(dtype=float)
-    return pd.Series([f"Tenure is {plural(int(months), 'month')}, {words}" if months < least else ""
+    return pd.Series([f"Tenure is {plural(int(months), 'month')}; {words}" if months < least else ""
                       for months in tenure], index=index)
 
 

@@ -15,7 +15,8 @@ def top_row(stands: overview.Standing, whole: int, place: Here) -> list[Kpi]:
     leavers, margin, currency = stands.leavers, stands.margin_at_risk, place.currency
     return [
         Kpi("Customers in view", f"{stands.customers:,}", "Customers who are still there and pass the filters.",
-            band=f"{share(stands.customers / max(whole, 1))} of {whole:,} scored"),
+            band=f"all {whole:,} scored" if stands.customers == whole else
+            f"{share(stands.customers / max(whole, 1))} of {whole:,} scored"),
         Kpi("Expected leavers", f"{leavers.value:,.0f}", "The sum of their chances. The interval holds "
             f"{leavers.method}.", band=f"90 % interval {leavers.low:,.0f} to {leavers.high:,.0f}"),
         Kpi("Margin at risk", money(margin.value, currency), "Chance to leave x what the customer is worth if not, "
@@ -47,7 +48,7 @@ def main() -> None:
         filters = filter_row("segments", place)
     stands = answer(overview.standing, place.scope, overview.doubt(place.card), filters, medians=True)
     with top:
-        header("How do segments differ?", place, overview.sentence(stands, place.dataset.label.horizon_days))
+        header("How do segments differ?", place, overview.contrast(stands, place.currency))
         hint("segments", "Filter, then select in the picture or pick a corner: the list below shows who they are. A "
              "filter or a selection can be saved as an audience.")
     if not stands.customers:
@@ -58,7 +59,7 @@ def main() -> None:
     found = answer(overview.standing, place.scope, overview.doubt(place.card), chosen) if words else stands
     left, right = st.columns([5, 2])
     with left:
-        counted = parts.plane(place, filters, stands)
+        counted = parts.plane(place, filters, stands, words)
     with right:
         parts.beside_the_plane(place, filters, counted, words)
         parts.behind(place, chosen, found, words)

@@ -399,7 +399,7 @@ def test_reasons_that_come_and_go_are_told(acme: Dataset, now: datetime) -> None
     assert found.fallers is not None
     assert found.risers is not None
     told = movement.why(later, then.run.run_id, found.fallers, actor=MEG, now=now)
-    assert told == {"a": "Plan: basic, new among the strongest reasons"}
+    assert told == {"a": "Plan: basic (new)"}
     told = movement.why(later, then.run.run_id, found.risers, actor=MEG, now=now)
     assert told == {"c": "Tenure: 2 months, as before"}
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 import engine
 from engine import saved
-from engine.schema import Finding
+from engine.schema import Finding, plural
 from ui import state
 from ui.charts.base import Chart
 from ui.state import Here
@@ -19,6 +19,7 @@ from ui.state import Here
 Mode = Literal["points", "box", "lasso"]
 ICONS = {"error": ":material/error:", "severe": ":material/warning:", "warning": ":material/info:",
          "note": ":material/notes:"}
+SHORT = 6
 RISK_ICONS = {"LOW": ":material/check_circle:", "MEDIUM": ":material/error:", "HIGH": ":material/warning:"}
 RISK_COLOURS: Mapping[str, Literal["green", "orange", "red"]] = {"LOW": "green", "MEDIUM": "orange", "HIGH": "red"}
 
@@ -69,11 +70,13 @@ def header(question: str, here: Here, sentence: str = "") -> None:
 def about(here: Here) -> None:
     """Which data, as of when, by which model, and whether they are invented."""
     dataset, run = here.dataset, here.scope.run
+    told = [dataset.name, f"{plural(run.customers, 'customer')} scored as of {run.as_of:%d %b %Y}",
+            f"leaving means: {dataset.label.words}", f"model {run.model_id[:SHORT]}",
+            *([] if here.currency else ["money is in the file's own unit"])]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if dataset.synthetic:
             st.badge("Synthetic: an invented company", icon=":material/science:", color="orange")
-        st.caption(escaped(f"{dataset.name} · {run.customers:,} customers as of {run.as_of:%d %b %Y} · leaving means: "
-                           f"{dataset.label.words} · model {run.model_id}"))
+        st.caption(escaped(" · ".join(told)))
 
 
 def severe(here: Here) -> None:
@@ -87,14 +90,14 @@ def severe(here: Here) -> None:
 
 
 def kpis(figures: Sequence[Kpi]) -> None:
-    """The top row: at most four cards of equal height, two by two on a phone."""
+    """The top row: at most four cards of equal height, one below the other on a phone."""
     with st.grid(len(figures), min_column_width=210, row_height="content"):
         for figure in figures:
             st.metric(figure.label, figure.value, escaped(figure.band) or figure.delta, border=True, height="stretch",
                       help=figure.says, delta_arrow="off" if figure.band else "auto",
                       delta_color="off" if figure.band else "normal" if figure.good else "inverse",
                       delta_description=figure.since or None,
-                      chart_data=list(figure.trend) if len(figure.trend) > 1 else None, chart_type="area")
+                      chart_data=list(figure.trend) if len(figure.trend) > 1 else None, chart_type="line")
 
 
 @contextmanager

@@ -87,11 +87,10 @@ def _compared(place: Here, record: Mapping[str, Any], changes: Mapping[str, Any]
         _figures(place, record, after.figures)
         for line in after.mind:
             st.caption(f":material/info: {escaped(line)}")
-        with st.expander("What follows from it", key="customer_follows", type="compact"):
-            for title, before, now in after.follows:
-                st.markdown(f"- {escaped(title)}: {escaped(before)} :material/arrow_forward: {escaped(now)}")
-            for reason in after.reasons:
-                st.markdown(f"- {escaped(reason)}")
+        with st.popover("What follows from it", key="customer_follows", type="tertiary"):
+            st.markdown("  \n".join(f"{escaped(title)}: {escaped(before)} :material/arrow_forward: {escaped(now)}"
+                                    for title, before, now in after.follows))
+            st.markdown("\n".join(f"- {escaped(reason)}" for reason in after.reasons))
 
 
 def _figures(place: Here, record: Mapping[str, Any], after: Mapping[str, Any]) -> None:

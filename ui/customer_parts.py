@@ -14,13 +14,15 @@ from engine.insight.timeline import Timeline
 from engine.schema import SCORES, money, plural, share
 from ui.charts import customer as charts
 from ui.components import RISK_COLOURS, RISK_ICONS, Kpi, card, empty, escaped, kpis, show, told
+from ui.links import customer_column, open_clicked
 from ui.state import Here, answer, model_of, now
 
 PARAMETER = "customer"
 LAST, SEEN, SEARCH, DRAWS = "_customer_last", "_customer_seen", "customer_search", "_customer_draws"
 LONGEST_ID, MOST_ECHOED = 200, 60
 SEVERAL, EVEN = 2, 0.5
-FIRST_REASONS = 5
+FIRST_REASONS = 7
+MOST_ALIKE = 10
 
 
 # ---- whom it is about
@@ -193,7 +195,7 @@ def figures(place: Here, record: Mapping[str, Any]) -> None:
             band=f"{stays} if the customer stays"),
         Kpi("Margin at risk", money(record["margin_at_risk"], place.currency), SCORES["margin_at_risk"].meaning,
             band=f"{share(record['churn_probability'])} of {stays}"),
-        Kpi("Expected to stay", f"{record['expected_months']:.0f} months", SCORES["expected_months"].meaning,
+        Kpi("Expected to stay", plural(round(record["expected_months"]), "month"), SCORES["expected_months"].meaning,
             band=f"within {round(place.card.settings['money']['horizon_days'] / 30.4375)} months"
             if "money" in place.card.settings else ""),
         _contact_kpi(record),
@@ -232,12 +234,14 @@ def why(record: Mapping[str, Any], place: Here) -> None:
 def steps(record: Mapping[str, Any], place: Here) -> None:
     """The recommended step with its cost; all others, those of the plan first, and why not."""
     first, *others = record["options"]
+    held = record["hold_back"] and not record["has_left"]
     with card("Recommended step", "From the sector's playbook; its costs are assumptions."):
-        st.markdown(f":material/task_alt: **{escaped(first['words'])}**")
-        st.caption(escaped(_cost(first, place.currency)))
-        with st.expander("The other steps, and why not", key="customer_other_steps", type="compact"):
+        st.markdown(":material/pan_tool: **Leave alone for now.**" if held else
+                    f":material/task_alt: **{escaped(first['words'])}**")
+        st.caption(escaped(record["hold_back"] if held else _cost(first, place.currency)))
+        with st.popover("The other steps, and why not", key="customer_other_steps", type="tertiary"):
             for step in others:
-                st.markdown(f"- {escaped(step['words'])} :gray[{escaped(step['why'])} "
+                st.markdown(f"{escaped(step['words'])}  \n:gray[{escaped(step['why'])} "
                             f"{escaped(_cost(step, place.currency))}]")
 
 
@@ -278,33 +282,31 @@ def happened(place: Here, customer_id: str) -> None:
 
 def alike(place: Here, customer_id: str) -> None:
     """The nearest other customers, and what became of them."""
-    found = answer(insight.similar, place.scope, customer_id, place.card.features, actor=place.actor)
+    found = answer(insight.similar, place.scope, customer_id, place.card.features, MOST_ALIKE, actor=place.actor)
     if found.empty:
         return
     knows_leavers = place.dataset.label.kind != "inactivity"
     gone = f"{int((found['has_left'] == 1).sum())} of them have left. " if knows_leavers else ""
-    shown = found.assign(churn_probability=100 * found["churn_probability"], has_left=found["has_left"] == 1)
-    with card("Similar customers", f"The {len(found)} nearest by what the model uses. {gone}Pick a row to open it."):
-        picked = st.dataframe(
-            shown if knows_leavers else shown.drop(columns="has_left"), hide_index=True, on_select="rerun",
-            key=f"customer_alike_{place.scope.key}_{customer_id}", selection_mode="single-row",
-            alt="Similar customers and what became of them", column_config=_alike_heads(place.currency))
-        rows = picked["selection"]["rows"]
-        if rows:
-            choose(place, str(found["customer_id"].iloc[rows[0]]))
-            st.rerun()
+    shown = found.assign(churn_probability=100 * found["churn_probability"],
+                         has_left=found["has_left"].map({1: "left"}).fillna("still here"))
+    key = f"customer_alike_{place.scope.key}_{customer_id}"
+    with card("Similar customers", f"The {len(found)} nearest by what the model uses. {gone}Click an id to open it."):
+        st.dataframe(
+            shown if knows_leavers else shown.drop(columns="has_left"), hide_index=True, key=key, height="content",
+            alt="Similar customers and what became of them", column_config=_alike_heads(place.currency, f"{key}_open"))
+        open_clicked(f"{key}_open")
 
 
-def _alike_heads(currency: str) -> dict[str, Any]:
+def _alike_heads(currency: str, key: str) -> dict[str, Any]:
     heads = st.column_config
     return {
-        "customer_id": heads.TextColumn("Customer"), "segment": heads.TextColumn("Segment"),
+        "customer_id": customer_column(key), "segment": heads.TextColumn("Segment"),
         "distance": heads.NumberColumn("Distance", format="%.2f", help="0 is the same in everything; two customers "
                                        "drawn at random are about 1.4 apart."),
         "churn_probability": heads.ProgressColumn("Chance to leave", format="%.1f %%", min_value=0, max_value=100),
         "expected_ltv": heads.NumberColumn(f"LTV [{currency}]" if currency else "LTV", format="%.0f",
                                            help=SCORES["expected_ltv"].meaning),
-        "has_left": heads.CheckboxColumn("Has left"),
+        "has_left": heads.TextColumn("What became of it"),
     }
 
 

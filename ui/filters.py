@@ -18,10 +18,19 @@ def filter_row(page: str, here: Here) -> Filters:
     """Whom the screen speaks of; nothing chosen lets everybody through who is still there."""
     with st.grid(6 if here.may("customers") else 5, min_column_width=150):
         chosen = {column: tuple(st.multiselect(title, options, key=f"{page}_{column}", bind="query-params",
-                                               placeholder="All"))
+                                               placeholder="All", format_func=in_words))
                   for column, title, options in LISTS}
         filters = _by_feature(page, here, Filters({name: values for name, values in chosen.items() if values}))
         return _within_audience(page, here, filters)
+
+
+def in_words(option: str) -> str:
+    """A filter's option as people read it.
+
+    >>> in_words("HIGH"), in_words("At-Risk VIP")
+    ('High', 'At-Risk VIP')
+    """
+    return option.capitalize() if option in RISK_BANDS else option
 
 
 def _by_feature(page: str, here: Here, filters: Filters) -> Filters:

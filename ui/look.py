@@ -40,7 +40,7 @@ LIGHT = Look(
     gain="#3A8F7B", loss="#C8443C",
 )
 DARK = Look(
-    "dark", background="#12161C", surface="#1A2028", border="#2B333E", text="#E8ECF1", muted="#98A2B3",
+    "dark", background="#12161C", surface="#12161C", border="#2B333E", text="#E8ECF1", muted="#98A2B3",
     accent="#4FB3BF", risk={"LOW": "#5BB89F", "MEDIUM": "#E5B252", "HIGH": "#E8756D"},
     segments={"Champion": "#6683CC", "At-Risk VIP": "#E8756D", "Promising": "#93ADE3", "Vulnerable": "#EBA666",
               "Hibernating": "#B4BDC7", "Losing Customer": "#C6A8A4"},

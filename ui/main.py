@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
@@ -11,7 +12,7 @@ import engine
 from engine import insight
 from engine.schema import Actor
 from ui import session, state
-from ui.components import escaped, told
+from ui.components import SHORT, empty, escaped, told
 from ui.navigation import SCREENS, Screen, offered
 from ui.state import Here
 
@@ -31,9 +32,9 @@ def main() -> None:
     here = _choose(actor, names) if names else None
     state.stand(here)
     screens = offered(actor, bool(names))
-    page = _navigation(screens)
+    page = _navigation(screens, actor)
     _person(actor)
-    if here or not next(screen for screen in screens if screen.title == page.title).scored:
+    if here or page.title not in {screen.title for screen in screens if screen.scored}:
         page.run()
 
 
@@ -60,17 +61,32 @@ def _choose(actor: Actor, names: Sequence[str]) -> Here | None:
 
 
 def _run_words(run: dict[str, str]) -> str:
-    return f"{run['as_of']} · model {run['model_id'][:6]}"
+    return f"{datetime.fromisoformat(run['as_of']):%d %b %Y} · model {run['model_id'][:SHORT]}"
 
 
-def _navigation(screens: list[Screen]) -> st.Page:
+def _navigation(screens: list[Screen], actor: Actor) -> st.Page:
     """The menu by section; without any scored dataset the Data screen comes first."""
     first = next(screen for screen in screens if screen.url == (MAIN_PAGE if screens[0].scored else "data"))
     sections: dict[str, list[st.Page]] = {}
     for screen in screens:
         page = st.Page(screen.path, title=screen.title, icon=screen.icon, url_path=screen.url, default=screen is first)
         sections.setdefault(screen.section, []).append(page)
+    sections[screens[-1].section] += [_kept_from(screen, actor) for screen in SCREENS if screen not in screens]
     return st.navigation(sections)
+
+
+def _kept_from(screen: Screen, actor: Actor) -> st.Page:
+    """What somebody finds who follows a link to a screen that their role does not see, or that has no data yet."""
+
+    def advice() -> None:
+        st.title(screen.title, anchor=False)
+        if engine.may(actor, screen.verb):
+            empty("There are no scored customers yet.", "Bring a file on the Data screen and train on it.")
+        else:
+            empty(f"This screen is not for the role {actor.role}.",
+                  "Choose another screen at the side, or ask an admin for a role that sees it.")
+
+    return st.Page(advice, title=screen.title, url_path=screen.url, visibility="hidden")
 
 
 def _person(actor: Actor) -> None:

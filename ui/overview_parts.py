@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -13,6 +13,7 @@ from engine.catalog import Run
 from engine.insight import answers, movement, overview
 from engine.schema import Actor, Estimate, money, plural, share
 from ui.charts import overview as charts
+from ui.charts.overview import unit as in_unit
 from ui.components import ICONS, Kpi, card, empty, escaped, plot, told
 from ui.links import customer_column, open_clicked, this_hour
 from ui.state import Here, answer, now
@@ -61,10 +62,10 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
                    band if moved is None else "")
 
     return [
-        kpi("leavers", f"Expected leavers of {stands.customers:,}", _pm(stands.leavers, lambda x: f"{x:,.0f}"),
+        kpi("leavers", f"Expected leavers of {stands.customers:,}", _pm(stands.leavers, lambda x, _: f"{x:,.0f}"),
             f"Customers expected to leave within {days} days: the sum of their chances. {_band(stands.leavers)}",
             f"within {days} days", good=False),
-        kpi("margin_at_risk", "Margin at risk", _pm(stands.margin_at_risk, lambda x: money(x, currency)),
+        kpi("margin_at_risk", "Margin at risk", _pm(stands.margin_at_risk, lambda x, like: money(x, currency, like)),
             "Chance to leave x what the customer is worth if not, summed. " + _band(stands.margin_at_risk),
             f"{share(stands.margin_at_risk.value / max(stands.at_stake, 1e-9))} of what is at stake", good=False),
         kpi("mean_ltv", "Average expected LTV", money(stands.mean_ltv, currency),
@@ -87,9 +88,9 @@ def _signed(value: float, currency: str) -> str:
     return ("+" if value >= 0 else "") + money(value, currency)
 
 
-def _pm(found: Estimate, style: Any) -> str:
-    """A figure with half the width of its interval."""
-    return f"{style(found.value)} ± {style((found.high - found.low) / 2)}"
+def _pm(found: Estimate, style: Callable[[float, float], str]) -> str:
+    """A figure with half the width of its interval, both in the figure's scale."""
+    return f"{style(found.value, found.value)} ± {style((found.high - found.low) / 2, found.value)}"
 
 
 def _band(found: Estimate) -> str:
@@ -112,7 +113,7 @@ def what_changed(here: Here, than: Run | None) -> None:
               "What changed since this run appears here then.")
         return
     found = answer(movement.changes, here.scope, than.run_id, Actor("any", here.actor.role))
-    left, right = st.columns([5, 7])
+    left, right = st.columns([2, 3])
     with left:
         _moved(here, found)
     with right:
@@ -165,9 +166,11 @@ def _movers_table(here: Here, rows: Any, reasons: Mapping[str, str]) -> None:
         key="overview_movers_table", alt="Customers whose chance to leave changed most", column_config={
             "customer_id": customer_column("overview_open"),
             "now": percent("Now", help="Chance to leave now", format="%.0f %%", width=60),
-            "change": percent("Change", format="%+.0f points", width=90),
-            "why": st.column_config.TextColumn("What changed", width=240),
-            "margin_at_risk": percent("At risk", help=f"Margin at risk [{here.currency}]", format="%.0f", width=80)})
+            "change": percent("Change", help="Of the chance to leave", format="%+.0f points", width=80),
+            "why": st.column_config.TextColumn("What changed", width=270, help="The strongest reason that moved. New: "
+                                               "it was none of the strongest then; gone: it is none any more."),
+            "margin_at_risk": percent("At risk", help=in_unit("Margin at risk", here.currency), format="%.0f",
+                                      width=70)})
     open_clicked("overview_open")
 
 

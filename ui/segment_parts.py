@@ -15,7 +15,7 @@ from engine.schema import SEGMENTS, money, plural
 from ui.charts import segments as charts
 from ui.charts.parts import rows
 from ui.components import Mode, card, carried, empty, escaped, plot, show
-from ui.filters import NO_AUDIENCE
+from ui.filters import NO_AUDIENCE, in_words
 from ui.links import customer_column, open_clicked, this_hour
 from ui.state import Here, answer, now
 
@@ -37,16 +37,16 @@ def picked(here: Here, filters: Filters) -> Picked | None:
     return found[1] if found and found[0] == stamp(here, filters) else None
 
 
-def plane(here: Here, filters: Filters, stands: overview.Standing) -> quadrant.Plane:
+def plane(here: Here, filters: Filters, stands: overview.Standing, words: str) -> quadrant.Plane:
     """The plane: points while the customers are few and the reader may see them one by one, else bins."""
     axes = answer(quadrant.axes, here.scope)
     counted = answer(quadrant.plane, here.scope, axes, filters)
-    by = st.session_state.get("segments_by_hand") or BOX
+    by, corner = st.session_state.get("segments_by_hand") or BOX, words if words in quadrant.CORNERS else ""
     if stands.customers <= quadrant.MOST_POINTS and here.may("customers"):
         found = answer(quadrant.points, here.scope, filters, actor=here.actor, now=this_hour())
-        chart = charts.points(found, counted, axes, by, here.currency, here.look)
+        chart = charts.points(found, counted, axes, by, here.currency, here.look, corner)
     else:
-        chart = charts.bins(counted, axes, by, here.currency, here.look)
+        chart = charts.bins(counted, axes, by, here.currency, here.look, corner)
     with card(chart.title, chart.says):
         st.segmented_control("Select by", list(MODES), key="segments_by_hand", default=BOX, required=True,
                              label_visibility="collapsed")
@@ -89,28 +89,35 @@ def _let_go() -> None:
 
 def beside_the_plane(here: Here, filters: Filters, counted: quadrant.Plane, words: str) -> None:
     """The four corners, to be picked without the mouse."""
-    with card("Four corners", "Pick one, or select in the picture."):
+    with card("Pick a corner", "Or select in the picture."):
         for row in rows(counted.corners):
             amount = escaped(money(row.margin_at_risk, here.currency))
             st.button(f"**{row.corner}** · {row.customers:,} · {amount} at risk", key=f"segments_corner_{row.corner}",
-                      width="stretch", disabled=not row.customers, help=row.means.capitalize(),
-                      type="primary" if words == row.corner else "secondary", on_click=_pick_corner,
-                      args=(here, filters, row.corner))
+                      width="stretch", disabled=not row.customers, type="primary" if words == row.corner else
+                      "secondary", on_click=_pick_corner, args=(here, filters, row.corner))
+            st.caption(row.means.capitalize(), text_alignment="center")
 
 
 def behind(here: Here, filters: Filters, found: overview.Standing, words: str) -> None:
-    """How those picked (or all in view) stand, and what can be done with them."""
-    leavers, margin, currency = found.leavers, found.margin_at_risk, here.currency
-    with card(f"Picked: {words}" if words else "Everybody in view"):
-        st.markdown(f"**{found.customers:,}** customers  \n**{leavers.value:,.0f}** expected to leave "
-                    f":gray[({leavers.low:,.0f} to {leavers.high:,.0f})]  \n"
-                    f"**{escaped(money(margin.value, currency))}** margin at risk "
-                    f":gray[({escaped(money(margin.low, currency))} to {escaped(money(margin.high, currency))})]")
+    """How those picked stand, and what can be done with them, or with all in view."""
+    with card(f"Picked: {words}" if words else "Nobody picked yet"):
+        if words:
+            st.markdown(_stand(found, here.currency))
+        else:
+            st.caption("The list below shows everybody in view.")
         if here.may("customers"):
             _audience_box(here, filters)
         if words:
             st.button("Clear the selection", key="segments_clear", icon=":material/close:", on_click=_let_go,
                       width="stretch")
+
+
+def _stand(found: overview.Standing, currency: str) -> str:
+    leavers, margin = found.leavers, found.margin_at_risk
+    value, low, high = (escaped(money(amount, currency)) for amount in (margin.value, margin.low, margin.high))
+    return (f"**{found.customers:,}** customers  \n**{leavers.value:,.0f}** expected to leave "
+            f":gray[({leavers.low:,.0f} to {leavers.high:,.0f})]  \n"
+            f"**{value}** margin at risk :gray[({low} to {high})]")
 
 
 def _audience_box(here: Here, filters: Filters) -> None:
@@ -143,8 +150,9 @@ def _remove(here: Here, name: str) -> None:
 
 def customers(here: Here, filters: Filters, count: int, words: str) -> None:
     """The customers whom the filters let through, most margin at risk first; aggregates alone for executives."""
-    with card(f"The customers behind it: {words or 'everybody in view'}", _shown(count)):
-        if not here.may("customers"):
+    seen = here.may("customers")
+    with card(f"The customers behind it: {words or 'everybody in view'}", _shown(count) if seen else ""):
+        if not seen:
             st.caption("Single customers are shown to marketers and managers. Your role sees figures of all together.")
             return
         found = answer(segments.customers, here.scope, filters, actor=here.actor, now=this_hour())
@@ -163,7 +171,8 @@ def _shown(count: int) -> str:
 
 def _table(here: Here, found: Any) -> None:
     heads, number = meaning.meanings(here.scope), st.column_config.NumberColumn
-    rows = found.assign(churn_probability=100 * found["churn_probability"],
+    rows = found.assign(churn_risk=found["churn_risk"].map(in_words),
+                        churn_probability=100 * found["churn_probability"],
                         **{name: _rounded(found[name]) for name in ("expected_ltv", "margin_at_risk")})
     shown = [name for name in found if name != "hold_back" or (found[name] != "").any()]
     st.dataframe(
@@ -174,8 +183,8 @@ def _table(here: Here, found: Any) -> None:
             "segment": st.column_config.TextColumn("Segment"),
             "churn_probability": st.column_config.ProgressColumn(
                 heads["churn_probability"].title, format="%.0f %%", min_value=0, max_value=100),
-            "expected_ltv": number(_head(here, heads["expected_ltv"].title), format="localized"),
-            "margin_at_risk": number(_head(here, heads["margin_at_risk"].title), format="localized"),
+            **{name: number(_head(here, heads[name].title), format="localized", help=heads[name].meaning)
+               for name in ("expected_ltv", "margin_at_risk")},
             "hold_back": st.column_config.TextColumn("Why no action is advised", width="large")})
     open_clicked("segments_open")
 
@@ -201,7 +210,8 @@ def breakdown(here: Here, stands: overview.Standing) -> None:
 
     median = meaning.meaning(here.scope, stands.median_of) if stands.median_of else None
     told = table.assign(**{name: 100 * table[name] for name in ("share", "churn_probability", "margin_share")},
-                        **{name: _rounded(table[name]) for name in ("expected_ltv", "margin_at_risk")})
+                        **{name: _rounded(table[name]) for name in ("expected_ltv", "margin_at_risk")},
+                        leavers=table["leavers"].round())
     with card("Segment by segment", "Customers who are still there and pass the filters; expected leavers are the sum "
               "of their chances."):
         st.dataframe(
@@ -211,7 +221,7 @@ def breakdown(here: Here, stands: overview.Standing) -> None:
                 "customers": number("Customers", format="localized"),
                 "share": share("Share", "Share of the customers in view"),
                 "churn_probability": share("Mean chance", "Mean chance to leave within the label window"),
-                "leavers": number("Expected leavers", format="%.0f"),
+                "leavers": number("Expected leavers", format="localized"),
                 "expected_ltv": number(_head(here, "Mean LTV"), format="localized"),
                 "margin_at_risk": number(_head(here, "Margin at risk"), format="localized"),
                 "margin_share": share("Its share", "Share of the margin at risk in view"),
@@ -220,7 +230,9 @@ def breakdown(here: Here, stands: overview.Standing) -> None:
 
 def by_feature(here: Here, filters: Filters) -> None:
     """Segments by the groups of a feature, chosen here."""
-    offered = {column.title: column for column in meaning.sorting_columns(here.scope)}
+    weighty = {name: place for place, name in enumerate(part(here.card, "importance", "feature") or [])}
+    sorting = sorted(meaning.sorting_columns(here.scope), key=lambda column: weighty.get(column.name, len(weighty)))
+    offered = {column.title: column for column in sorting}
     if not offered:
         empty("These scores rest on no feature that sorts customers.", "Bring data with more columns.")
         return

@@ -208,13 +208,13 @@ def why(scope: Scope, than: str, movers: pd.DataFrame, *, actor: Actor, now: dat
 
 
 def _words(scope: Scope, feature: str, was: str | None, value: str | None) -> str:
-    """The reason that changed, in words. A reason that is missing at one moment was, or is, none of the strongest.
+    """The reason that changed, in words. One that is missing then is new among the strongest; one missing now is gone.
 
     One that is the same at both is told as such: others of its family, or the level, have moved then.
     """
     title = meaning(scope, feature).title
     if pd.isna(value):
-        return f"{title}: no longer among the strongest reasons, was {was}"
+        return f"{title}: was {was} (gone)"
     if pd.isna(was):
-        return f"{title}: {value}, new among the strongest reasons"
+        return f"{title}: {value} (new)"
     return f"{title}: {value}, {'as before' if was == value else f'was {was}'}"

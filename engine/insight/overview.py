@@ -26,7 +26,7 @@ import pandas as pd
 from engine.insight.meaning import meanings
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted
 from engine.prediction.level import tested
-from engine.schema import SEGMENTS, Estimate, ModelCard, plural, share
+from engine.schema import SEGMENTS, Estimate, ModelCard, money, plural, share
 
 Z90 = 1.645
 VIP = "At-Risk VIP"
@@ -154,6 +154,22 @@ def sentence(stands: Standing, horizon_days: int) -> str:
             f"{share(most['share'])} of the customers.")
 
 
+def contrast(stands: Standing, currency: str) -> str:
+    """How far apart the segments in view are: the ends of their mean chance to leave, and of their mean LTV."""
+    at = stands.segments
+    if not stands.customers:
+        return "No customer passes these filters."
+    if len(at) == 1:
+        only = at.to_dict("records")[0]
+        return (f"{only['segment']} alone: {share(only['churn_probability'])} chance to leave on average, worth "
+                f"{money(only['expected_ltv'], currency)} each.")
+    risky, worth = (at.sort_values(by, kind="stable").to_dict("records")
+                    for by in ("churn_probability", "expected_ltv"))
+    chances = [f"{share(end['churn_probability'])} ({end['segment']})" for end in (risky[0], risky[-1])]
+    values = [f"{money(end['expected_ltv'], currency)} ({end['segment']})" for end in (worth[0], worth[-1])]
+    return f"The mean chance to leave goes from {' to '.join(chances)}, the mean LTV from {' to '.join(values)}."
+
+
 def one_in(chance: float) -> str:
     """A share as people say it, with its verb; below one in twenty in per cent.
 
@@ -170,7 +186,7 @@ def age(scope: Scope, now: datetime) -> Age:
     """How old the data are: whole days since the moment that the run speaks from."""
     as_of, horizon = scope.run.as_of, scope.dataset.label.horizon_days
     days, ends = max((now - as_of).days, 0), as_of + timedelta(days=horizon)
-    told = f"The data speak as of {as_of:%d %b %Y}, {plural(days, 'day')} ago"
+    told = f"The data speak as of {as_of:%d %b %Y}, {plural(days, 'day') + ' ago' if days else 'today'}"
     if now <= ends:
         return Age(days, False, f"{told}; the {horizon} days that the chances speak of end on {ends:%d %b %Y}.")
     return Age(days, True, f"{told}; the {horizon} days that the chances speak of ended on {ends:%d %b %Y}.")

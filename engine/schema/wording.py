@@ -5,21 +5,23 @@ from __future__ import annotations
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
-def money(value: float, currency: str) -> str:
+def money(value: float, currency: str, like: float | None = None) -> str:
     """Money short enough for a card.
+
+    like: an amount whose scale it takes, so that two amounts that belong together are read in one.
 
     >>> money(1_234_567.0, "USD"), money(940.4, "USD"), money(-12_300, "EUR"), money(7.5, "")
     ('$1.2M', '$940', '-€12.3k', '7.50')
-    >>> money(0.0, "USD")
-    '$0'
+    >>> money(0.0, "USD"), money(4_175, "USD", like=14_800)
+    ('$0', '$4.2k')
     """
-    size = abs(value)
-    if size >= 1e6:
+    size, scale = abs(value), abs(value if like is None else like)
+    if scale >= 1e6:
         text = f"{size / 1e6:,.1f}M"
-    elif size >= 1e4:
+    elif scale >= 1e4:
         text = f"{size / 1e3:,.1f}k"
     else:
-        text = f"{size:,.0f}" if size >= 100 or not size else f"{size:,.2f}"
+        text = f"{size:,.0f}" if scale >= 100 or not size else f"{size:,.2f}"
     return _signed(value, text, currency)
 
 

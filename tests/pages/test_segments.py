@@ -46,7 +46,7 @@ def test_filters_hold_for_every_role(read_companies: Path, monkeypatch: pytest.M
 
 
 def test_a_deep_link_opens_its_filters(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = healthy(open_app(monkeypatch, "manager", PAGE, dataset="demo-shop", segments_churn_risk="HIGH",
+    app = healthy(open_app(monkeypatch, "manager", PAGE, dataset="demo-shop", segments_churn_risk="High",
                            segments_feature="Time since the last order"))
     assert app.multiselect(key="segments_churn_risk").value == ["HIGH"]
     assert in_view(app) == f"{standing('demo-shop', Filters(values={'churn_risk': ('HIGH',)})).customers:,}"

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from engine.insight.levers import Levers, Step
 from engine.schema import plural, share
 from ui.charts.base import MEDIUM, SMALL, Chart, drawn
+from ui.charts.overview import inside
 from ui.charts.parts import folded, safe
 from ui.look import Look
 
@@ -23,9 +24,13 @@ DIAL = 208
 MOST_STEPS = 8
 ROW = 30
 LEAST_MARK, MOST_MARK = 5, 13
+HALF_A_MONTH = pd.Timedelta(days=15)
 ROOM_ABOVE = {"l": 8, "r": 12, "t": 42, "b": 8}
 LATE_MONTH = 16
+LABEL_MONTHS, LABEL_ROOM = 10, 16
+MOST_TICKS = 6
 NEAR_AN_END = 0.3
+NO_ADVICE = "What the model expects; no advice to be in touch, for this customer is held back."
 
 
 def _note(look: Look, text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
@@ -35,7 +40,7 @@ def _note(look: Look, text: str, x: float, y: float, **more: Any) -> dict[str, A
 
 def _upright(at: float, colour: str, dash: str) -> dict[str, Any]:
     """A line from bottom to top at a place of the axis."""
-    return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
+    return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "layer": "below",
             "line": {"color": colour, "dash": dash, "width": 1.3}}
 
 
@@ -144,10 +149,12 @@ def months_ahead(record: Mapping[str, Any], look: Look) -> Chart:
     notes = [_note(look, f"{at_window:.0f} % after {record['horizon_days']} days", window, at_window, xanchor="left",
                    xshift=10, yshift=12, font={"size": 12, "color": look.text})]
     if ahead["peak"]:
-        late = ahead["peak"] >= LATE_MONTH
-        shapes.append(_upright(ahead["peak"] - 0.5, look.risk["HIGH"], "dot"))
-        notes.append(_note(look, f"likeliest: month {ahead['peak']}", ahead["peak"] - 0.5, 2, yanchor="bottom",
-                           xanchor="right" if late else "left", xshift=-4 if late else 4))
+        late, at = ahead["peak"] >= LATE_MONTH, ahead["peak"] - 0.5
+        low = min(curve[int(at) : int(at) + LABEL_MONTHS]) < LABEL_ROOM and not late
+        shapes.append(_upright(at, look.risk["HIGH"], "dot"))
+        notes.append(_note(look, f"likeliest: month {ahead['peak']}", at, 102 if low else 2,
+                           yanchor="top" if low else "bottom", xanchor="right" if late else "left",
+                           xshift=-4 if late else 4))
     drawn(figure, look, height=SMALL, x="months from now", y=y)
     figure.update_layout(overwrite=True, shapes=shapes, annotations=notes)
     figure.update_xaxes(dtick=6, range=[0, months[-1]]).update_yaxes(range=[0, 104], ticksuffix=" %", dtick=25)
@@ -158,9 +165,10 @@ def months_ahead(record: Mapping[str, Any], look: Look) -> Chart:
 def _told(record: Mapping[str, Any]) -> tuple[str, str, str]:
     """Title, explanation and axis by what the curve is."""
     ahead, shaded = record["ahead"], f"Shaded: the {record['horizon_days']} days that the chance to leave is about."
+    words = NO_ADVICE if record["hold_back"] and not record["has_left"] else ahead["words"]
     if ahead["kind"] == "order":
-        return "How long until the next order", f"{ahead['words']} {shaded}", "no order so far"
-    return "How long the customer is likely to stay", f"{ahead['words']} {shaded}", "still here"
+        return "How long until the next order", f"{words} {shaded}", "no order so far"
+    return "How long the customer is likely to stay", f"{words} {shaded}", "still here"
 
 
 def _between(curve: Sequence[float], at: float) -> float:
@@ -195,7 +203,7 @@ def waterfall(record: Mapping[str, Any], look: Look) -> Chart:
     ticks = _ticks(way, [*table["start"], *table["end"]])
     ends = ((way["base"], f"typical {100 * way['typical']:.0f} %", "dot", 16),
             (way["total"], f"this customer {100 * p:.0f} %", "solid", 0))
-    drawn(figure, look, height=116 + ROW * len(table), x="chance to leave").update_layout(
+    drawn(figure, look, height=116 + ROW * len(table), x="chance to leave [%]").update_layout(
         overwrite=True, bargap=0.35, margin=ROOM_ABOVE, **_ends(look, ends, ticks["range"]))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(**ticks)
@@ -228,14 +236,14 @@ def _ticks(way: Mapping[str, Any], reached: Sequence[float]) -> dict[str, Any]:
     """The axis' ends, and its round chances that do not crowd."""
     low, high = min(reached), max(reached)
     margin = max(0.16 * (high - low), 0.15)
-    least = (high - low + 2 * margin) / 9
+    least = (high - low + 2 * margin) / MOST_TICKS
     kept: list[tuple[float, str]] = []
     for tick in way["scale"]:
         at = tick["log_odds"]
         if low - margin <= at <= high + margin and (not kept or at - kept[-1][0] >= least):
-            kept.append((at, f"{100 * tick['chance']:g} %"))
+            kept.append((at, f"{100 * tick['chance']:g}"))
     return {"range": [low - margin, high + margin], "tickvals": [at for at, _ in kept],
-            "ticktext": [text for _, text in kept]}
+            "ticktext": [text for _, text in kept], "tickangle": 0}
 
 
 # ---- beside others
@@ -262,8 +270,8 @@ def radar(beside: pd.DataFrame, segment: str, look: Look) -> Chart:
     title, most = f"Beside the median {segment}", beside["axis"].iloc[apart.argmax()]
     data = beside.round({"percentile": 0, "median_percentile": 0}).set_axis(
         ["What", "This customer", f"Median of {segment}", "Percentile", "Median's percentile"], axis=1)
-    return Chart(title, f"{most} stands out most. Percentiles within all customers who are still there: 50 is the "
-                 "middle, 100 the greatest.", figure, data, f"{title}. " + "; ".join(
+    return Chart(title, f"What stands out most: {inside(most)}. Percentiles within all customers who are still there: "
+                 "50 is the middle, 100 the greatest.", figure, data, f"{title}. " + "; ".join(
                      f"{row.axis} {row.value}, percentile {row.percentile:.0f} against {row.median_percentile:.0f}"
                      for row in beside.itertuples()))
 
@@ -286,19 +294,19 @@ def _outline(axes: Sequence[str], percentiles: pd.Series, words: pd.Series, name
 def alone(levers: Levers, look: Look) -> Chart:
     """What each lever by itself would bring, at its best option; the lowest chance first."""
     best = _best(levers.alone)
-    chances, names = [100 * step.probability for step in best], [folded(step.words, 36) for step in best]
+    chances, names = [100 * step.probability for step in best], [folded(step.words, 24) for step in best]
     now, line = 100 * levers.now, 100 * levers.threshold
-    most = max(now, line, *chances) * 1.14
+    most = max(now, line, *chances) * 1.2
     figure = go.Figure(go.Scatter(
         x=[at for chance in chances for at in (now, chance, None)], y=[name for name in names for _ in range(3)],
         mode="lines", line={"color": look.faded(look.accent, 0.35), "width": 4}, hoverinfo="skip"))
     figure.add_trace(go.Scatter(
-        x=chances, y=names, mode="markers+text", marker={"color": look.accent, "size": 11},
+        x=chances, y=names, mode="markers+text", marker={"color": look.accent, "size": 11}, cliponaxis=False,
         text=[f"{chance:.0f} %" for chance in chances], textfont={"size": 12, "color": look.text},
         textposition=["middle left" if chance <= now else "middle right" for chance in chances],
         hovertemplate="%{y}: %{x:.1f} %<extra></extra>"))
     ends = ((now, f"now {now:.0f} %", "solid", 0), (line, f"threshold {line:.0f} %", "dot", 15))
-    drawn(figure, look, height=104 + ROW * len(best), x="chance to leave [%]").update_layout(
+    drawn(figure, look, height=104 + (ROW + 6) * len(best), x="chance to leave [%]").update_layout(
         overwrite=True, margin=ROOM_ABOVE, **_ends(look, ends, (0, most)))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(range=[0, most])
@@ -343,7 +351,11 @@ def timeline(months: pd.DataFrame, look: Look) -> Chart:
                     "size": size[part.index]}, hovertemplate="%{x|%b %Y}: %{customdata}<extra></extra>"))
     kinds = months.groupby("name")["trouble"].first().sort_values(kind="stable").index.tolist()
     drawn(figure, look, height=64 + ROW * len(kinds)).update_yaxes(categoryorder="array", categoryarray=kinds[::-1])
-    figure.update_xaxes(tickformat="%b %Y", nticks=9, showgrid=False)
+    first, last = months["month"].min(), months["month"].max()
+    every = pd.date_range(first, last, freq="MS")
+    ticks = every[:: -(-len(every) // MOST_TICKS)]
+    figure.update_xaxes(tickvals=ticks, ticktext=[f"{tick:%b}<br>{tick:%Y}" for tick in ticks], tickangle=0,
+                        showgrid=False, range=[first - HALF_A_MONTH, last + HALF_A_MONTH])
     data = pd.DataFrame({"Month": months["month"].dt.strftime("%Y-%m"), "Kind": months["name"],
                          "What": months["words"]})
     troubles = int(months.loc[months["trouble"], "events"].sum())

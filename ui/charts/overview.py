@@ -123,14 +123,14 @@ def histogram(found: Histogram, currency: str, look: Look) -> Chart:
         marker={"color": look.accent, "line": {"color": look.surface, "width": 1}},
         hovertemplate=[f"{end}: {plural(int(count), 'customer')}, {share(part)}<extra></extra>"
                        for end, count, part in zip(ends, bins["customers"], shares, strict=True)]))
-    drawn(figure, look, height=MEDIUM, x=unit(_inside(title), currency), y="customers", x_format="~s", y_format="~s")
+    drawn(figure, look, height=MEDIUM, x=unit(inside(title), currency), y="customers", x_format="~s", y_format="~s")
     marked(figure, lines=[{"x": found.median, "color": look.text, "width": 1.5, "dash": "dot"}],
            notes=[{"x": found.median, "y": 1, "yref": "paper", "text": f"median {money(found.median, currency)}",
                    "bgcolor": look.faded(look.surface, 0.8), "xanchor": "left", "yanchor": "top"}])
     told = f" {plural(found.beyond, 'customer')} beyond the axis are counted in the last bar." if found.beyond else ""
     told += f" {plural(found.unknown, 'customer')} without a value are left out." if found.unknown else ""
-    return Chart(f"How {_inside(title)} is spread",
-                 f"Customers by {_inside(title)}, in steps of {plain_money(_width(bins), currency)}.{told}", figure,
+    return Chart(f"How {inside(title)} is spread",
+                 f"Customers by {inside(title)}, in steps of {plain_money(_width(bins), currency)}.{told}", figure,
                  pd.DataFrame({title: ends, "Customers": bins["customers"], "Share": shares.map(share)}))
 
 
@@ -162,11 +162,11 @@ def drivers(found: pd.DataFrame, currency: str, look: Look) -> Chart:
     says = ("Each customer counts once, for the strongest reason of the model; reasons that say the same thing count "
             "together.")
     first = (f"For {share(found['share'].iloc[0])} of customers the strongest driver is "
-             f"{_inside(found['title'].iloc[0])}")
+             f"{inside(found['title'].iloc[0])}")
     return Chart(first, says, figure, _drivers_table(found, currency))
 
 
-def _inside(title: str) -> str:
+def inside(title: str) -> str:
     """A title within a sentence: "Tenure" becomes "tenure", "LTV" stays."""
     return title[:1].lower() + title[1:] if title[1:2].islower() else title
 
@@ -187,9 +187,10 @@ def moved(matrix: pd.DataFrame, what: str, says: str, look: Look, risk: bool) ->
     counts = matrix.to_numpy()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     few = len(matrix) <= len(look.risk)
-    now, then = ([f"{when} {name}" if few else str(name) for name in matrix.columns] for when in ("now", "was"))
+    named = [str(name).lower() if few else str(name) for name in matrix.columns]
+    now, then = ([f"{when} {name}" if few else name for name in named] for when in ("now", "was"))
     words = [[f"{counts[row, at]:,} of {counts[row].sum():,} who were {was} are now {now} ({share(shares[row, at])})"
-              for at, now in enumerate(matrix.columns)] for row, was in enumerate(matrix.index)]
+              for at, now in enumerate(named)] for row, was in enumerate(named)]
     figure = go.Figure(go.Heatmap(
         z=shares, x=now, y=then, customdata=words, zmin=0, zmax=1, showscale=False,
         colorscale=[[0, look.surface], [1, look.accent]], xgap=3, ygap=3, hovertemplate="%{customdata}<extra></extra>"))

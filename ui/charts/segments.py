@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,24 @@ from ui.charts.parts import folded, marked, rows, safe
 from ui.look import Look
 
 PLACE = ["column", "row"]
+SAVE_FIRST = next(iter(CORNERS))
 WIDEST, NARROWEST = 26.0, 6.0
 FEW = 20
 MOST_DIFFERENCES = 10
 ROW = 44
 TITLE = "Value beside risk"
+BELOW_THE_TICKS = 26
+LEAST_GAP = 0.075
 DRAGS: Mapping[str, str | bool] = {"Click": False, "Box": "select", "Lasso": "lasso"}
+PLACES = dict(zip(CORNERS, ((1, 1), (0, 1), (0, 0), (1, 0)), strict=True))
 HOW = {"Click": "Click one to see who they are, more with the shift key.", "Box": "Draw a box to see who they are.",
        "Lasso": "Draw around some to see who they are."}
 
 
-def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
+def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look, corner: str = "") -> Chart:
     """The plane counted in bins: a marker's area goes with its customers, its custom data are its column and row.
 
-    by: how customers are selected in it, one of DRAGS.
+    by: how customers are selected in it, one of DRAGS. corner: the one that is picked and therefore shaded.
     """
     table = plane.bins
     most = float(table["customers"].max())
@@ -42,17 +47,19 @@ def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
         x=(table["column"] + 0.5) / COLUMNS, y=axes.value((table["row"].to_numpy() + 0.5) / ROWS), mode="markers",
         customdata=table[PLACE], hovertemplate=[f"{told}<extra></extra>" for told in words],
         marker=_marker(look, [look.segments[name] for name in table["segment"]], _sizes(table["customers"], most))))
-    _on_the_plane(figure, axes, by, currency, look)
+    _on_the_plane(figure, axes, by, currency, look, corner)
     _name_segments(figure, table.rename(columns={"customers": "weight"}), axes, look)
     says = f"Each marker stands for customers of like risk and value, its area for how many. {axes.words} {HOW[by]}"
     data = pd.DataFrame({
         "Chance to leave, mean": table["churn_probability"].map(share),
         unit("Expected LTV, mean", currency): table["expected_ltv"].round(2), "Customers": table["customers"],
         "Mostly": table["segment"], unit("Margin at risk", currency): table["margin_at_risk"].round(2)})
-    return Chart(TITLE, says, figure, data.sort_values("Customers", ascending=False), _in_words(plane.corners))
+    return Chart(_to_save(plane.corners, currency), says, figure, data.sort_values("Customers", ascending=False),
+                 _in_words(plane.corners))
 
 
-def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str, look: Look) -> Chart:
+def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str, look: Look,
+           corner: str = "") -> Chart:
     """The plane with a point per customer, whose custom data begin with its id."""
     traces, sign = [], SIGNS.get(currency, f"{currency} ")
     for name in SEGMENTS:
@@ -66,13 +73,13 @@ def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str
             hovertemplate=f"<b>%{{customdata[1]}}</b>, {name}<br>%{{x:.1%}} chance to leave, worth {sign}"
                           f"%{{customdata[2]:,.2f}}<br>{sign}%{{customdata[3]:,.2f}} margin at risk<extra></extra>"))
     figure = go.Figure(traces)
-    _on_the_plane(figure, axes, by, currency, look)
+    _on_the_plane(figure, axes, by, currency, look, corner)
     _name_segments(figure, found.assign(weight=1), axes, look)
     says = f"Each point is a customer. {axes.words} {HOW[by]}"
     data = pd.DataFrame({
         "Customer": found["customer_id"], "Chance to leave": found["churn_probability"].map(share),
         unit("Expected LTV", currency): found["expected_ltv"].round(2), "Segment": found["segment"]})
-    return Chart(TITLE, says, figure, data, _in_words(plane.corners))
+    return Chart(_to_save(plane.corners, currency), says, figure, data, _in_words(plane.corners))
 
 
 def _marker(look: Look, colour: str | list[str], size: float | list[float]) -> dict[str, object]:
@@ -83,17 +90,26 @@ def _sizes(customers: pd.Series, most: float) -> list[float]:
     return [max(NARROWEST, WIDEST * (count / most) ** 0.5) for count in customers]
 
 
+def _to_save(corners: pd.DataFrame, currency: str) -> str:
+    """What to see first: how many lie in the corner to save first, and what is at risk there."""
+    first = next(row for row in rows(corners) if row.corner == SAVE_FIRST)
+    if not first.customers:
+        return "Nobody in view is both worth more and riskier than most"
+    return (f"{plural(first.customers, 'customer')} to save first, with {money(first.margin_at_risk, currency)} margin "
+            "at risk")
+
+
 def _in_words(corners: pd.DataFrame) -> str:
     told = "; ".join(f"{row.corner} ({row.means}): {plural(row.customers, 'customer')}" for row in rows(corners))
     return f"{TITLE}. {told}."
 
 
-def _on_the_plane(figure: go.Figure, axes: Axes, by: str, currency: str, look: Look) -> None:
-    """Axes, the two cuts, and the names of the corners."""
+def _on_the_plane(figure: go.Figure, axes: Axes, by: str, currency: str, look: Look, corner: str) -> None:
+    """Axes, the two cuts, the names of the corners, and the picked one shaded."""
     drawn(figure, look, height=TALL + 60, x="chance to leave", y=unit("expected LTV", currency), x_format=".0%")
     margin = 0.04
     ends = axes.value(np.array([-margin, 1 + margin]))
-    figure.update_xaxes(range=[-0.02, 1.02], showgrid=False, fixedrange=True)
+    figure.update_xaxes(range=[-0.02, 1.02], showgrid=False, fixedrange=True, title_standoff=BELOW_THE_TICKS)
     figure.update_yaxes(showgrid=False, fixedrange=True)
     if axes.ratios:
         ticks = [tick for tick in round_steps(axes.value_low, axes.value_high) if ends[0] <= tick <= ends[1]]
@@ -105,6 +121,12 @@ def _on_the_plane(figure: go.Figure, axes: Axes, by: str, currency: str, look: L
     dotted = {"color": look.muted, "dash": "dot"}
     marked(figure, [*_cuts(axes, currency, look), *_corners(look)],
            [{"x": axes.risk_cut} | dotted, {"y": axes.value_cut} | dotted])
+    if corner:
+        x, y = PLACES[corner]
+        figure.add_shape(
+            type="rect", layer="below", line_width=0, fillcolor=look.faded(look.accent, 0.12),
+            x0=axes.risk_cut if x else -0.02, x1=1.02 if x else axes.risk_cut,
+            y0=axes.value_cut if y else float(ends[0]), y1=float(ends[1]) if y else axes.value_cut)
 
 
 def _cuts(axes: Axes, currency: str, look: Look) -> list[dict[str, Any]]:
@@ -122,26 +144,37 @@ def _height(axes: Axes, value: float) -> float:
 
 
 def _corners(look: Look) -> list[dict[str, Any]]:
-    save, keep, run, automate = CORNERS
     return [{"x": x, "y": y, "xref": "paper", "yref": "paper", "text": f"<b>{name}</b>",
              "xanchor": "right" if x else "left", "yanchor": "bottom" if y else "top", "yshift": 4 if y else -22,
-             "font": {"size": 13, "color": look.text}}
-            for name, x, y in ((save, 1, 1), (keep, 0, 1), (run, 0, 0), (automate, 1, 0))]
+             "font": {"size": 13, "color": look.text}} for name, (x, y) in PLACES.items()]
 
 
 def _name_segments(figure: go.Figure, table: pd.DataFrame, axes: Axes, look: Look) -> None:
-    """Each segment's name where most of its customers lie."""
-    notes = []
+    """Each segment's name where most of its customers lie, none over another."""
+    middles = {}
     for name, part in table.groupby("segment"):
-        weight = part["weight"].to_numpy(dtype=float)
-        x = float(np.average(part["churn_probability"], weights=weight))
-        place = np.average(axes.place(part["expected_ltv"].to_numpy(dtype=float)), weights=weight)
-        notes.append({
-            "x": x, "y": _height(axes, float(axes.value(place))), "text": str(name),
-            "xanchor": "right" if x > 0.75 else "left" if x < 0.15 else "center", "borderpad": 2,
-            "font": {"size": 12, "color": look.text}, "bgcolor": look.faded(look.surface, 0.7),
-            "bordercolor": look.segments[str(name)]})
-    marked(figure, notes)
+        told = np.column_stack([part["churn_probability"], axes.place(part["expected_ltv"].to_numpy(dtype=float))])
+        middles[str(name)] = np.average(told, axis=0, weights=part["weight"].to_numpy(dtype=float))
+    heights = apart([float(place) for _, place in middles.values()], LEAST_GAP)
+    marked(figure, [{
+        "x": float(x), "y": _height(axes, float(axes.value(np.array(place)))), "text": name,
+        "xanchor": "right" if x > 0.75 else "left" if x < 0.15 else "center", "borderpad": 2,
+        "font": {"size": 12, "color": look.text}, "bgcolor": look.faded(look.surface, 0.8),
+        "bordercolor": look.segments[name]} for (name, (x, _)), place in zip(middles.items(), heights, strict=True)])
+
+
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """The places, neighbours that are closer than the gap pushed away from each other, in their order.
+
+    >>> apart([0.5, 0.9, 0.51], 0.1)
+    [0.455, 0.9, 0.555]
+    """
+    order, moved = np.argsort(places, kind="stable"), np.array(places, dtype=float)
+    for _ in range(len(places) ** 2):
+        for low, high in pairwise(order):
+            push = max(gap - (moved[high] - moved[low]), 0.0) / 2
+            moved[low], moved[high] = moved[low] - push, moved[high] + push
+    return [round(float(place), 6) for place in moved]
 
 
 def heatmap(found: pd.DataFrame, column: Column, look: Look) -> Chart:
