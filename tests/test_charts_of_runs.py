@@ -57,7 +57,7 @@ def planes_of(scope: insight.Scope, currency: str) -> dict[str, Draw]:
     names = list(engine.model_card(scope.dataset.name, scope.run.model_id).features)
     apart = segments.compare(scope, "Champion", "At-Risk VIP", names)
     return {
-        "bins": lambda look: planes.bins(plane, axes, "Box", currency, look),
+        "bins": lambda look: planes.bins(plane, axes, "Box", currency, look, "Save first"),
         "points": lambda look: planes.points(single, plane, axes, "Box", currency, look),
         "heatmap": lambda look: planes.heatmap(groups, column, look),
         "differences": lambda look: planes.differences(apart, "Champion", "At-Risk VIP", look),

@@ -29,7 +29,8 @@ def record(kind: str = "contract", peak: int | None = 3, p: float = 0.4, sizes: 
            bands: tuple[float, float] = (0.1, 0.5)) -> dict[str, Any]:
     return {
         "churn_probability": p, "churn_low": p / 2, "churn_high": min(1.0, p * 1.5), "threshold": bands[0],
-        "bands": list(bands), "churn_risk": "MEDIUM", "horizon_days": 90, "way": way(sizes),
+        "bands": list(bands), "churn_risk": "MEDIUM", "horizon_days": 90, "way": way(sizes), "hold_back": "",
+        "has_left": False,
         "ahead": {"kind": kind, "months": [float(m) for m in range(25)], "curve": [0.95**m for m in range(25)],
                   "window_months": 2.96, "peak": peak, "words": "Be in touch."},
     }
@@ -117,7 +118,7 @@ def test_levers_are_told_at_their_best_and_against_the_threshold() -> None:
 
 def test_the_radar_names_what_stands_out() -> None:
     chart = customer.radar(BESIDE, "At-Risk VIP", LIGHT)
-    assert chart.says.startswith("Tickets, 12 months stands out most.")
+    assert chart.says.startswith("What stands out most: tickets, 12 months.")
     assert list(chart.figure.data[1].r) == [20.0, 90.0, 50.0, 20.0], "The outline is closed."
 
 
@@ -125,3 +126,16 @@ def test_trouble_has_a_sign_of_its_own() -> None:
     figure = customer.timeline(HAPPENED, LIGHT).figure
     assert [(trace.marker.symbol, list(trace.y)) for trace in figure.data] == [
         ("circle", ["Orders", "Use"]), ("diamond", ["Returns"])]
+
+
+def test_who_is_held_back_gets_no_advice_to_be_in_touch() -> None:
+    held = customer.months_ahead(record() | {"hold_back": "Tenure is 1 month."}, LIGHT)
+    assert "Be in touch." not in held.says and "held back" in held.says
+    assert "Be in touch." in customer.months_ahead(record(), LIGHT).says
+
+
+def test_a_timeline_names_each_month_once() -> None:
+    assert list(customer.timeline(HAPPENED, LIGHT).figure.layout.xaxis.ticktext) == ["May<br>2024", "Jun<br>2024"]
+    years = HAPPENED.assign(month=pd.to_datetime(["2020-01-01", "2022-05-01", "2024-06-01"]))
+    told = customer.timeline(years, LIGHT).figure.layout.xaxis.ticktext
+    assert len(set(told)) == len(told) <= customer.MOST_TICKS

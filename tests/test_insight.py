@@ -258,6 +258,16 @@ def test_a_sure_model_still_leaves_chance(now_there: Scope) -> None:
     assert unsure.leavers.high > sure.leavers.high
 
 
+def test_the_contrast_names_the_ends(now_there: Scope) -> None:
+    assert overview.contrast(overview.standing(now_there, SURE), "USD") == (
+        "The mean chance to leave goes from 15.0 % (Champion) to 90.0 % (Losing Customer), the mean LTV from $5.00 "
+        "(Losing Customer) to $138 (Champion).")
+    alone = overview.standing(now_there, SURE, Filters({"segment": ("Champion",)}))
+    assert overview.contrast(alone, "USD") == "Champion alone: 15.0 % chance to leave on average, worth $138 each."
+    nobody = overview.standing(now_there, SURE, Filters({"segment": ("Nobody",)}))
+    assert overview.contrast(nobody, "USD") == "No customer passes these filters."
+
+
 def test_the_sentence_says_where_the_margin_sits(now_there: Scope) -> None:
     assert overview.sentence(overview.standing(now_there, SURE), 90) == (
         "About 2 in 5 customers are expected to leave within 90 days; 73.8 % of the margin at risk sits in At-Risk "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -12,8 +13,8 @@ import engine
 from engine import insight
 from engine.schema import Actor
 from ui import session, state
-from ui.components import SHORT, empty, escaped, told
-from ui.navigation import SCREENS, Screen, offered
+from ui.components import SHORT, escaped, told
+from ui.navigation import SCREENS, Screen, kept_from, offered
 from ui.state import Here
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -71,22 +72,13 @@ def _navigation(screens: list[Screen], actor: Actor) -> st.Page:
     for screen in screens:
         page = st.Page(screen.path, title=screen.title, icon=screen.icon, url_path=screen.url, default=screen is first)
         sections.setdefault(screen.section, []).append(page)
-    sections[screens[-1].section] += [_kept_from(screen, actor) for screen in SCREENS if screen not in screens]
+    sections[screens[-1].section] += [_hidden(screen, actor) for screen in SCREENS if screen not in screens]
     return st.navigation(sections)
 
 
-def _kept_from(screen: Screen, actor: Actor) -> st.Page:
-    """What somebody finds who follows a link to a screen that their role does not see, or that has no data yet."""
-
-    def advice() -> None:
-        st.title(screen.title, anchor=False)
-        if engine.may(actor, screen.verb):
-            empty("There are no scored customers yet.", "Bring a file on the Data screen and train on it.")
-        else:
-            empty(f"This screen is not for the role {actor.role}.",
-                  "Choose another screen at the side, or ask an admin for a role that sees it.")
-
-    return st.Page(advice, title=screen.title, url_path=screen.url, visibility="hidden")
+def _hidden(screen: Screen, actor: Actor) -> st.Page:
+    """The address of a screen that is not offered: who follows a link to it gets advice."""
+    return st.Page(partial(kept_from, screen, actor), title=screen.title, url_path=screen.url, visibility="hidden")
 
 
 def _person(actor: Actor) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import streamlit as st
+
 import engine
 from engine.schema import Actor
+from ui.components import empty
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 
@@ -49,3 +52,13 @@ BY_URL = {screen.url: screen for screen in SCREENS}
 def offered(actor: Actor, scored: bool) -> list[Screen]:
     """The screens that the actor's role may see, those of a scored dataset only where there is one."""
     return [screen for screen in SCREENS if engine.may(actor, screen.verb) and (scored or not screen.scored)]
+
+
+def kept_from(screen: Screen, actor: Actor) -> None:
+    """What somebody finds who follows a link to a screen that their role does not see, or that has no data yet."""
+    st.title(screen.title, anchor=False)
+    if engine.may(actor, screen.verb):
+        empty("There are no scored customers yet.", "Bring a file on the Data screen and train on it.")
+    else:
+        empty(f"This screen is not for the role {actor.role}.",
+              "Choose another screen at the side, or ask an admin for a role that sees it.")

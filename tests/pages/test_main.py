@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.permissions import ROLES
 from engine.schema import Actor
@@ -31,3 +32,17 @@ def test_without_data_the_app_says_how_to_begin(home: Path, monkeypatch: pytest.
     app = healthy(open_app(monkeypatch, "manager"))
     assert not app.sidebar.selectbox, "There is nothing to choose from."
     assert "upload" in words(app).lower() or "bring" in words(app).lower()
+
+
+def test_a_link_to_a_screen_that_is_not_offered_gets_advice() -> None:
+    def script(role: str, url: str) -> None:
+        from engine.schema import Actor
+        from ui.navigation import BY_URL, kept_from
+
+        kept_from(BY_URL[url], Actor("x", role))
+
+    def told(role: str, url: str) -> str:
+        return words(healthy(AppTest.from_function(script, args=(role, url)).run()))
+
+    assert "This screen is not for the role executive" in told("executive", "customer")
+    assert "There are no scored customers yet" in told("manager", "customer")
