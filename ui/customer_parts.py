@@ -21,7 +21,7 @@ PARAMETER = "customer"
 LAST, SEEN, SEARCH, DRAWS = "_customer_last", "_customer_seen", "customer_search", "_customer_draws"
 LONGEST_ID, MOST_ECHOED = 200, 60
 SEVERAL, EVEN = 2, 0.5
-FIRST_REASONS = 7
+FIRST_REASONS = 6
 MOST_ALIKE = 10
 
 

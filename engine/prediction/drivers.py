@@ -7,6 +7,7 @@ learned from at several moments, what is counted are cases: a customer at one of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ BINS = 5
 FEW = 30
 BACKGROUND = 256
 PLAIN_SHARE = 0.25
+HEAD = re.compile(r",| \(| (?:against|before|between|for|in|of|on|over|per|since|to)\b")  # what follows a noun
 DECIMALS = 6
 
 
@@ -193,8 +195,13 @@ def _percent(share: float) -> str:
 
 
 def _verb(column: Column, subject: str, raises: bool) -> str:
-    """"raises" or "lowers", in the number that the subject's noun asks for."""
-    noun = column.title if f"{column.title} of " in subject else subject.split(" (")[0]
+    """"raises" or "lowers", in the number that the subject's noun asks for.
+
+    >>> wait, mood = (Column(name, "number", "", "") for name in ("mean_time_between_orders", "sentiment,_3_months"))
+    >>> _verb(wait, "Unknown mean time between orders", False), _verb(mood, "Sentiment, 3 months of 0.1", True)
+    ('lowers', 'raises')
+    """
+    noun = HEAD.split(column.title if f"{column.title} of " in subject else subject)[0]
     many = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
     return ("raise" if raises else "lower") + ("" if many else "s")
 

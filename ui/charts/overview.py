@@ -14,6 +14,8 @@ from ui.look import Look
 
 ROW = 46
 MOST_DRIVERS = 6
+MOST_TICKS = 6
+ROOM_FOR_A_SUM = 0.2
 FIRST_DIGITS = (1, 2, 5)
 HALF = 0.42
 
@@ -72,10 +74,11 @@ def ltv_by_segment(spread: pd.DataFrame, currency: str, look: Look) -> Chart:
         x=spread["p50"], y=list(range(len(spread))), mode="markers", hovertemplate=dots,
         marker={"color": look.surface, "size": 9, "line": {"color": colours, "width": 2.5}})])
     marked(drawn(figure, look, height=MEDIUM, x=unit("expected LTV", currency)), notes)
-    ticks = round_steps(float(spread["p5"].min()), float(spread["p95"].max()))
-    ends = [min(x[0] for x in spread["x"]), 1.5 * max(x[-1] for x in spread["x"])]
+    ticks = round_steps(float(spread["p5"].min()), float(spread["p95"].max()), MOST_TICKS)
+    low, high = min(x[0] for x in spread["x"]), max(x[-1] for x in spread["x"])
+    ends = [low, high * (high / low) ** ROOM_FOR_A_SUM]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[plain_money(tick, currency) for tick in ticks],
-                        range=[float(np.log10(end)) for end in ends])
+                        range=[float(np.log10(end)) for end in ends], tickangle=0)
     figure.update_yaxes(tickvals=list(range(len(spread))), ticktext=list(spread["segment"]), showgrid=False,
                         range=[len(spread) - 0.45, -0.62], tickfont_color=look.text)
     table = spread[["segment", "customers", "p5", "p25", "p50", "p75", "p95"]].round(2).set_axis(
@@ -95,8 +98,8 @@ def plain_money(value: float, currency: str) -> str:
     return text.replace(".00", "").replace(".0k", "k").replace(".0M", "M")
 
 
-def round_steps(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten between two positive ends, which they enclose; thinned when there are many.
+def round_steps(low: float, high: float, most: int = 8) -> list[float]:
+    """1, 2 and 5 times the powers of ten between two positive ends, which they enclose; thinned above `most`.
 
     >>> round_steps(30, 600)
     [20.0, 50.0, 100.0, 200.0, 500.0, 1000.0]
@@ -107,7 +110,7 @@ def round_steps(low: float, high: float) -> list[float]:
     first = max(i for i, step in enumerate(steps) if step <= low)
     last = min((i for i, step in enumerate(steps) if step >= high), default=len(steps) - 1)
     kept = steps[first : last + 1]
-    return kept if len(kept) <= 8 else [step for step in kept if np.isclose(np.log10(step) % 1, 0)]
+    return kept if len(kept) <= most else [step for step in kept if np.isclose(np.log10(step) % 1, 0)]
 
 
 def histogram(found: Histogram, currency: str, look: Look) -> Chart:
