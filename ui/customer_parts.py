@@ -160,7 +160,7 @@ def who(place: Here, record: Mapping[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(escaped(f"{name} · {record['customer_id']}" if name else record["customer_id"]), anchor=False,
                      width="content")
-        st.badge(record["segment"], color="primary", help="Value and risk together (see Segment Analysis)")
+        st.badge(record["segment"], color="gray", help="Value and risk together (see Segment Analysis)")
         st.badge(f"{record['churn_risk'].capitalize()} risk", icon=RISK_ICONS[record["churn_risk"]],
                  color=RISK_COLOURS[record["churn_risk"]])
         st.badge(record["ltv_tier"], color="gray")

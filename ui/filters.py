@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.insight import Filters, audiences, meaning, segments
-from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS, Column
+from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS
 from ui.components import told
 from ui.state import Here, answer
 
@@ -20,8 +20,10 @@ def filter_row(page: str, here: Here) -> Filters:
         chosen = {column: tuple(st.multiselect(title, options, key=f"{page}_{column}", bind="query-params",
                                                placeholder="All", format_func=in_words))
                   for column, title, options in LISTS}
-        filters = _by_feature(page, here, Filters({name: values for name, values in chosen.items() if values}))
-        return _within_audience(page, here, filters)
+        filters = Filters({name: values for name, values in chosen.items() if values})
+        if here.may("customers"):
+            filters = _within_audience(page, here, filters)
+        return _by_feature(page, here, filters)
 
 
 def in_words(option: str) -> str:
@@ -33,23 +35,8 @@ def in_words(option: str) -> str:
     return option.capitalize() if option in RISK_BANDS else option
 
 
-def _by_feature(page: str, here: Here, filters: Filters) -> Filters:
-    offered = {column.title: column for column in meaning.sorting_columns(here.scope)}
-    title = st.selectbox("Feature", [ANY, *offered], key=f"{page}_feature", bind="query-params")
-    column: Column | None = offered.get(title)
-    groups = answer(segments.groups, here.scope, column) if column else {}
-    several = column is None or column.kind in ("category", "text")
-    chosen = st.multiselect(column.title if column else "Which", list(groups), key=f"{page}_group", bind="query-params",
-                            placeholder="All" if column else "Choose a feature", disabled=column is None,
-                            max_selections=None if several else 1)
-    picked = [groups[name] for name in chosen if name in groups]
-    return segments.in_groups(filters, column, picked) if column else filters
-
-
 def _within_audience(page: str, here: Here, filters: Filters) -> Filters:
     """The filters within an audience that is opened."""
-    if not here.may("customers"):
-        return filters
     kept = audiences.audiences(here.dataset.name, here.actor)
     name = st.selectbox("Audience", [NO_AUDIENCE, *kept], key=f"{page}_audience", bind="query-params",
                         help="A saved selection of customers. The other filters apply within it.")
@@ -58,3 +45,17 @@ def _within_audience(page: str, here: Here, filters: Filters) -> Filters:
     with told():
         return filters.within(audiences.audience(here.dataset.name, name, here.actor))
     return filters
+
+
+def _by_feature(page: str, here: Here, filters: Filters) -> Filters:
+    """The filters within some groups of one feature, which are offered once it is chosen."""
+    offered = {column.title: column for column in meaning.sorting_columns(here.scope)}
+    title = st.selectbox("Feature", [ANY, *offered], key=f"{page}_feature", bind="query-params")
+    if title not in offered:
+        return filters
+    column = offered[title]
+    groups = answer(segments.groups, here.scope, column)
+    chosen = st.multiselect(column.title, list(groups), key=f"{page}_group", bind="query-params", placeholder="All",
+                            max_selections=None if column.kind in ("category", "text") else 1)
+    picked = [groups[name] for name in chosen if name in groups]
+    return filters.within(segments.in_groups(Filters(), column, picked))
