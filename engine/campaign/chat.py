@@ -146,7 +146,7 @@ def _wait(response: Response, tried: int) -> float:
     asked = response.headers.get("retry-after", "")
     seconds = float(asked) if asked.replace(".", "", 1).isdigit() else BACKOFF_SECONDS * 2 ** tried
     if seconds > LONGEST_WAIT:
-        raise NoAnswer(f"status {response.status}, asked to wait longer than {LONGEST_WAIT:g} s", final=True)
+        raise NoAnswer("asked to wait too long", final=True)
     return seconds
 
 
@@ -165,11 +165,11 @@ def _told(response: Response, asked_bytes: int) -> Told:
         text = message.get("content")
         refused = bool(message.get("refusal")) or choice.get("finish_reason") == "content_filter"
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
-        raise NoAnswer("not what a chat completions server says") from problem
+        raise NoAnswer("no chat completion") from problem
     if refused:
         raise NoAnswer("refused")
     if not isinstance(text, str):
-        raise NoAnswer("not what a chat completions server says")
+        raise NoAnswer("no chat completion")
     return Told(text, _tokens(answer.get("usage"), asked_bytes + len(text)))
 
 

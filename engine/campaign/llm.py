@@ -74,7 +74,7 @@ class LlmWriter:
             return Message("", "llm", problems=(str(told),))
         made = best_of(told, brief, task, "llm")
         assert made is not None, "Texts without any would be a NoAnswer."
-        unfit = ("no text fits this customer", *made.problems)
+        unfit = ("no text fits", *made.problems)
         return Message("", "llm", problems=unfit) if made.problems else made
 
     def _texts(self, task: Brief) -> tuple[str, ...] | NoAnswer:
@@ -152,7 +152,7 @@ def usable(answer: str, task: Brief) -> tuple[str, ...]:
     texts = parsed(answer)
     good = tuple(text for text in texts if not filled(text, task, "")[1])
     if not good:
-        raise NoAnswer("its texts broke the rules")
+        raise NoAnswer("broke the rules")
     return good
 
 
@@ -166,8 +166,8 @@ def parsed(answer: str) -> tuple[str, ...]:
     try:
         found = json.loads(answer[answer.find("{"):answer.rfind("}") + 1])
     except (ValueError, RecursionError) as why:
-        raise NoAnswer("not the JSON that was asked for") from why
+        raise NoAnswer("not the JSON wanted") from why
     texts = found.get("texts") if isinstance(found, dict) else None
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise NoAnswer("not the JSON that was asked for")
+        raise NoAnswer("not the JSON wanted")
     return tuple(dict.fromkeys(" ".join(text.split()) for text in texts))[:VARIANTS]
