@@ -89,6 +89,17 @@ def test_terms_allow_what_they_say_and_not_what_they_deny() -> None:
     assert {"60 days", "a deadline", "points", "a credit"} <= terms("Credit loyalty points that expire in 60 days.")
 
 
+@pytest.mark.parametrize("text", [
+    "A third off your bill.", "We double your data.", "A brand-new phone for you.", "Get the latest Samsung phone.",
+    "Half off!", "Your bill drops by 5.", "We waive the fee.", "Nothing to pay until March.", "Cashback for you.",
+    "An extra gift.", "Twice the speed.", "Half a year on us.", "It's yours at no charge.", "Money-back, always.",
+    "Everything at 0 cost.", "Price locked in for ever.", "You've won!!! A prize.", "Only 3 days left.", "£1 a day.",
+    "FR\u0415E phone", "We pay you 50 dollars.", "Save big.", "ten percent, five percent, any percent",
+])
+def test_a_treatment_without_an_offer_lets_no_promise_through(text: str) -> None:
+    assert problems(text, Rules("email", "Acme", ("Call to ask how things are.",)))
+
+
 # --- the checks
 
 GOOD = "Hi Ann, take 10% off for 6 months."

@@ -286,7 +286,8 @@ def test_a_lead_is_no_contact() -> None:
     ("salesforce", Settings("s", salesforce_campaign=CAMPAIGN_THERE, salesforce_id="AccountId"), "ContactId, LeadId"),
     ("salesforce", Settings("s", salesforce_campaign="7015g000000AbCd", status="x" * 41), "at most 40"),
     ("mailchimp", Settings("x" * 101), "Shorten it"), ("csv", Settings("=1"), "begins as a formula"),
-    ("csv", Settings(" "), "empty"), ("klaviyo", Settings("s", "Germany"), "two letters"),
+    ("csv", Settings(" "), "empty"), ("json", Settings("s", most_rows=0), "at least one row"),
+    ("klaviyo", Settings("s", "Germany"), "two letters"),
     ("pdf", Settings("s"), "klaviyo"),
 ])
 def test_wrong_settings_say_what_to_do(tool: str, told: Settings, says: str) -> None:

@@ -48,6 +48,7 @@ PLACEHOLDER = re.compile(r"[{}<>]|\[[^\]]*\]|%[sd]\b|\$\w+\$|\bxxx+\b|\b(?:first
                          re.IGNORECASE)
 ADDRESS = re.compile(r"https?:|www\.|\S@\S|\b[\w-]+\.(?:com|net|org|io|co|info|biz|app|me|ly|shop|xyz|link|ru|de|uk|eu)"
                      r"\b", re.IGNORECASE)
+ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 
 
@@ -96,7 +97,19 @@ def _printable(text: str, _rules: Rules) -> str:
     hidden = [letter for letter in text if unicodedata.category(letter) in HIDDEN and letter != "\u200d"]
     if hidden:
         return f"It holds a character that does not show (U+{ord(hidden[0]):04X})."
+    mixed = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii() and len(_scripts(word)) > 1]
+    if mixed:
+        return f"The word {mixed[0]} mixes alphabets."
     return "It begins as a formula." if FORMULA.match(text) else ""
+
+
+def _scripts(word: str) -> set[str]:
+    """The alphabets of which the word's letters are, of those that look alike.
+
+    >>> sorted(_scripts("fr\u0435e")), _scripts("Łódź")
+    (['CYRILLIC', 'LATIN'], {'LATIN'})
+    """
+    return {script for letter in word if (script := unicodedata.name(letter, "").split(" ")[0]) in ALPHABETS}
 
 
 def _named(text: str, rules: Rules) -> str:

@@ -108,6 +108,8 @@ def given(settings: Settings, vendor: Vendor) -> Mapping[str, str]:
         EngineError: when a setting is not what the tool takes; says what to do.
     """
     checked_country(settings.country)
+    if settings.most_rows < 1 or settings.most_bytes < 1:
+        raise EngineError("A file holds at least one row and one byte. Give larger limits for the parts.")
     campaign = " ".join(settings.campaign.split())
     if not campaign or FORMULA.match(campaign):
         raise EngineError(f"{settings.campaign!r} cannot be the campaign's name in a file: it is empty or begins as a "
