@@ -74,9 +74,18 @@ def pulse(actor: Actor) -> str:
     """A few digits that change when a dataset, a run, a production model or a job comes, goes or ends."""
     allow(actor, "jobs")
     states = [(job.id, job.status) for job in jobs.jobs(limit=NEWEST)]
+    return short_hash(states, _all_touched(), [work.dataset for work in _in_shells(set())])
+
+
+def standing(actor: Actor) -> str:
+    """A few digits that change when a dataset, a run or a production model comes or goes, whatever is under way."""
+    allow(actor, "datasets")
+    return short_hash(_all_touched())
+
+
+def _all_touched() -> list[tuple[str, int]]:
     folders = [path.parent for path in sorted(data_home().glob("[!.]*/current"))]
-    touched = [_touched(path) for folder in folders for path in _pointers(folder)]
-    return short_hash(states, touched, [work.dataset for work in _in_shells(set())])
+    return [_touched(path) for folder in folders for path in _pointers(folder)]
 
 
 def _pointers(folder: Path) -> Iterator[Path]:

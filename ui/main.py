@@ -12,13 +12,14 @@ import streamlit as st
 import engine
 from engine import insight
 from engine.schema import Actor
-from ui import session, state
+from ui import follow, session, state
 from ui.components import SHORT, escaped, told
 from ui.navigation import SCREENS, Screen, kept_from, offered
 from ui.state import Here
 
 STATIC = Path(__file__).resolve().parent / "static"
 MAIN_PAGE = "overview"
+ROOT = "start"  # the first page lies at "/", and Streamlit reserves a name for it
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
     screens = offered(actor, bool(names))
     page = _navigation(screens, actor)
     _person(actor)
+    follow.datasets(actor)
     if here or page.title not in {screen.title for screen in screens if screen.scored}:
         page.run()
 
@@ -47,13 +49,23 @@ def _nobody() -> None:
 
 
 def _choose(actor: Actor, names: Sequence[str]) -> Here | None:
-    """The dataset and run looked at, from the address or the lists at the side; None, and advice, where they fail."""
-    asked = st.query_params.get("dataset", names[0])
+    """The dataset and run looked at, from the address or the lists at the side; None, and advice, where they fail.
+
+    The list of datasets has no first choice of its own, so that every address names its dataset: a link that is shared
+    still means the same one when others have come.
+    """
+    asked = st.query_params.get("dataset", "")
+    _in_address(st.session_state.get("dataset", asked), asked, names)
     with st.sidebar:
-        name = st.selectbox("Dataset", names, key="dataset", bind="query-params")
+        st.caption("Dataset")
+        name: str = st.selectbox("Dataset", names, None, key="dataset", bind="query-params", required=True,
+                                 label_visibility="collapsed") or names[0]
         words = {run["run_id"]: _run_words(run) for run in reversed(engine.describe_runs(name, actor))}
-        chosen = st.selectbox("Scored as of", list(words), key=f"run_{name}", format_func=lambda run: words[run])
-    if asked not in names:
+        follow.newest_run(name, list(words), words)
+        st.caption("Scored as of")
+        chosen = st.selectbox("Scored as of", list(words), key=f"run_{name}", format_func=lambda run: words[run],
+                              bind="query-params", label_visibility="collapsed")
+    if asked and asked not in names:
         st.warning(escaped(f"There is no dataset {asked} any more; this is {name}."), icon=":material/info:")
     with told():
         scope = insight.scope(name, chosen)
@@ -61,17 +73,33 @@ def _choose(actor: Actor, names: Sequence[str]) -> Here | None:
     return None
 
 
+def _in_address(chosen: str, asked: str, names: Sequence[str]) -> None:
+    """See to it that a dataset is chosen, and that the address names it."""
+    if chosen in names and asked:
+        return
+    name = chosen if chosen in names else names[0]
+    if not asked and "dataset" not in st.session_state:
+        st.query_params["dataset"] = name  # the list is not bound yet; from then on it writes the address itself
+    st.session_state["dataset"] = name
+
+
 def _run_words(run: dict[str, str]) -> str:
     return f"{datetime.fromisoformat(run['as_of']):%d %b %Y} · model {run['model_id'][:SHORT]}"
 
 
 def _navigation(screens: list[Screen], actor: Actor) -> st.Page:
-    """The menu by section; without any scored dataset the Data screen comes first."""
+    """The menu by section; without any scored dataset the Data screen comes first.
+
+    The first screen lies at "/" alone, so its own address, and those of screens that are not offered, are given a page
+    each that the menu does not show: a link to them gets an answer.
+    """
     first = next(screen for screen in screens if screen.url == (MAIN_PAGE if screens[0].scored else "data"))
     sections: dict[str, list[st.Page]] = {}
     for screen in screens:
-        page = st.Page(screen.path, title=screen.title, icon=screen.icon, url_path=screen.url, default=screen is first)
+        page = st.Page(screen.path, title=screen.title, icon=screen.icon, default=screen is first,
+                       url_path=ROOT if screen is first else screen.url)
         sections.setdefault(screen.section, []).append(page)
+    sections[first.section].append(st.Page(first.path, title=first.title, url_path=first.url, visibility="hidden"))
     sections[screens[-1].section] += [_hidden(screen, actor) for screen in SCREENS if screen not in screens]
     return st.navigation(sections)
 

@@ -43,7 +43,8 @@ def _forget_all() -> None:
 def to_sign_in() -> None:
     """Send the browser to the sign-in page and back here afterwards, or, after signing out, only there."""
     query = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
-    there = st.session_state.pop(NEXT, sign_in_address(urlsplit(st.context.url or "/").path, urlencode(query), "ended"))
+    path = urlsplit(st.context.url or "").path or "/"  # Streamlit names the first screen without its slash
+    there = st.session_state.pop(NEXT, sign_in_address(path, urlencode(query), "ended"))
     with st.container(border=True, key="session_ended"):
         st.markdown("**Your session has ended**")
         st.caption("You are taken to the sign-in page. If nothing happens, reload this page.")

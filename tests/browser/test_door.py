@@ -33,6 +33,26 @@ def test_a_deep_link_survives_signing_in_and_reloading(looking: Callable[..., Si
     sight.page.context.close()
 
 
+def test_the_first_screen_has_an_address_of_its_own_too(looking: Callable[..., Sight]) -> None:
+    sight = looking("executive").go("/overview")
+    assert "Where do we stand?" in sight.text() and sight.page.get_by_role("dialog").count() == 0
+    sight.go("/customer?customer=7")
+    assert "not for the role executive" in sight.text() and sight.page.get_by_role("dialog").count() == 0
+    sight.page.context.close()
+
+
+def test_a_screen_that_nobody_touches_is_left_when_its_session_ends(looking: Callable[..., Sight]) -> None:
+    sight = looking(None)
+    sight.sign_in("mark", PASSWORD)
+    sight.go("/recovery?dataset=demo-telecom")
+    other = Sight(sight.page.context.new_page(), sight.address)
+    other.go("/")
+    other.page.get_by_role("button", name="Sign out").click()
+    sight.page.get_by_label("Password").wait_for()
+    assert "next=%2Frecovery%3Fdataset%3Ddemo-telecom" in sight.page.url
+    sight.page.context.close()
+
+
 def test_a_wrong_password_says_no_more_than_that(looking: Callable[..., Sight]) -> None:
     sight = looking(None)
     told = []
