@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -205,6 +205,23 @@ def test_the_order_of_the_files_does_not_matter(acme: Dataset) -> None:
     for filters in (Filters(), Filters(values={PLAN: ("basic",)}), Filters(ranges={"tenure_months": (2, 9)})):
         assert ids(straight, filters) == ids(shuffled, filters)
         pd.testing.assert_frame_equal(overview.drivers(straight, filters), overview.drivers(shuffled, filters))
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:100], lambda raw: b"", lambda raw: b"no parquet at all" * 9,
+                                    lambda raw: raw[:8] + bytes(400) + raw[408:]],
+                         ids=["cut", "empty", "another", "holed"])
+def test_a_damaged_file_is_advice_and_wrong_sql_a_bug(now_there: Scope, damage: Callable[[bytes], bytes]) -> None:
+    import duckdb
+
+    with pytest.raises(duckdb.Error):
+        ask(now_there, "SELECT count(* FROM scores")
+    path = now_there.run.folder / "scores.parquet"
+    path.chmod(0o644)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(EngineError, match="not there any more or are damaged"):
+        ask(now_there, "SELECT sum(churn_probability), max(customer_id), max(segment), max(expected_ltv) FROM scores")
+    with pytest.raises(EngineError, match="damaged"):
+        overview.standing(now_there, SURE)
 
 
 def test_files_that_are_gone_are_advice(now_there: Scope) -> None:

@@ -212,8 +212,23 @@ def _cursor(scope: Scope) -> Iterator[duckdb.DuckDBPyConnection]:
             yield cursor
         except (duckdb.BinderException, duckdb.ConversionException) as problem:
             raise EngineError(f"The data of {scope.dataset.name} cannot answer this: {problem}.") from problem
-        except duckdb.IOException as problem:
-            raise EngineError(_gone(scope)) from problem
+        except duckdb.Error as problem:
+            if isinstance(problem, duckdb.IOException) or not _is_sound(scope):
+                raise EngineError(_gone(scope)) from problem
+            raise
+
+
+def _is_sound(scope: Scope) -> bool:
+    """Whether every file that a question may read can be read to its end; asked only once one has failed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        for path in (*sorted(scope.run.folder.glob("*.parquet")), scope.dataset.customers):
+            pq.ParquetFile(path).scan_contents()
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def _gone(scope: Scope) -> str:

@@ -18,6 +18,7 @@ from engine.data.demo import DEMOS
 from engine.schema import Actor
 from tests.pages.app import healthy, open_app, words
 from tests.traces import contacts, leave_traces
+from ui.navigation import SCREENS
 
 PAGE = "data.py"
 ANA, BEN, ROOT = Actor("ana", "manager"), Actor("ben", "manager"), Actor("root", "admin")
@@ -316,10 +317,14 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+SPEAK_OF = {"model": [screen.file for screen in SCREENS], "card": [PAGE, "overview.py"], "version": [PAGE],
+            "run": [PAGE]}
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_damaged_gives_advice_everywhere(shop: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     DAMAGES[damage](shop)
-    for page in (PAGE, "overview.py") if damage in ("model", "card") else (PAGE,):
+    for page in SPEAK_OF[damage]:
         app = healthy(open_app(monkeypatch, "admin", page))
         assert "damaged" in said(app) or "is missing" in said(app), said(app)
         assert "Restore" in said(app) or "restore" in said(app)
