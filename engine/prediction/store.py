@@ -207,9 +207,9 @@ def _verified(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest, and the contents of the model's files, each held against it."""
     if not folder.is_dir():
         known = ", ".join(sorted(path.name for path in folder.parent.glob("[!.]*") if path.is_dir())) or "none"
-        raise EngineError(f"{folder.parent.name} has no model {folder.name!r}. Its models: {known}. Choose one of them, "
-                          f"restore it from a backup, or train again: python -m engine train --dataset "
-                          f"{folder.parent.name}.")
+        name = folder.parent.name
+        raise EngineError(f"{name} has no model {folder.name!r}. Its models: {known}. Choose one, restore it from a "
+                          f"backup, or train again: python -m engine train --dataset {name}.")
     manifest = _manifest(folder)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")} - {MANIFEST}
     for name in sorted(there ^ set(manifest.files)):
