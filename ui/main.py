@@ -29,6 +29,7 @@ def main() -> None:
     if actor is None:
         _nobody()
         return
+    st.html(STATIC / "buttons.css")
     st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
     names = [found["name"] for found in engine.describe_datasets(actor) if found["runs"]]
     here = _choose(actor, names) if names else None

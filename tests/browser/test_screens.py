@@ -39,13 +39,23 @@ def test_a_screen_is_sound(window: Sight, url: str, dataset: str) -> None:
     assert len(window.text()) > 200, "The screen is empty."
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("url", ADDRESSES)
-def test_a_screen_can_be_read_by_everyone(looking: Callable[..., Sight], url: str) -> None:
+def test_a_screen_can_be_read_by_everyone(looking: Callable[..., Sight], url: str, theme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    sight = looking("admin").go(ADDRESSES[url])
+    sight = looking("admin", theme=theme).go(ADDRESSES[url])
+    if url == "customer":
+        sight.page.get_by_role("button", name="Open").first.click()
+        sight.settle()
     found = Axe().run(sight.page).response["violations"]
     ours = {problem["id"]: [node["html"][:160] for node in problem["nodes"]][:3] for problem in found
             if problem["id"] not in STREAMLITS_OWN}
     sight.page.context.close()
     assert ours == {}
+
+
+def test_a_link_to_a_screen_that_a_role_does_not_see_says_so(looking: Callable[..., Sight]) -> None:
+    sight = looking("executive").go("/customer?dataset=demo-telecom")
+    assert "This screen is not for the role executive" in sight.text()
+    sight.page.context.close()
