@@ -19,7 +19,7 @@ from ui.state import Here
 Mode = Literal["points", "box", "lasso"]
 ICONS = {"error": ":material/error:", "severe": ":material/warning:", "warning": ":material/info:",
          "note": ":material/notes:"}
-SHORT = 6
+SHORT, FOUR = 6, 4
 RISK_ICONS = {"LOW": ":material/check_circle:", "MEDIUM": ":material/error:", "HIGH": ":material/warning:"}
 RISK_COLOURS: Mapping[str, Literal["green", "orange", "red"]] = {"LOW": "green", "MEDIUM": "orange", "HIGH": "red"}
 
@@ -90,8 +90,17 @@ def severe(here: Here) -> None:
 
 
 def kpis(figures: Sequence[Kpi]) -> None:
-    """The top row: at most four cards of equal height, one below the other on a phone."""
-    with st.grid(len(figures), min_column_width=210, row_height="content"):
+    """The top row: at most four cards of equal height; four stand in a row, two by two, or one below the other."""
+    if len(figures) != FOUR:
+        _cards(figures)
+        return
+    with st.grid(2, min_column_width=390, row_height="content"):
+        _cards(figures[:2])
+        _cards(figures[2:])
+
+
+def _cards(figures: Sequence[Kpi]) -> None:
+    with st.grid(len(figures), min_column_width=185, row_height="content", height="stretch"):
         for figure in figures:
             st.metric(figure.label, figure.value, escaped(figure.band) or figure.delta, border=True, height="stretch",
                       help=figure.says, delta_arrow="off" if figure.band else "auto",
