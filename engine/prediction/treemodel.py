@@ -192,11 +192,11 @@ def _columns(X: pd.DataFrame, levels: Iterator[Any]) -> Iterator[np.ndarray]:
 
 
 @cache
-def compiled(kernel: Callable[..., None]) -> Callable[..., None]:
+def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """The kernel as machine code; compiled once per machine and kept beside the source."""
     import numba
 
-    machine: Callable[..., None] = numba.njit(cache=True, nogil=True, error_model="numpy")(kernel)
+    machine: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="numpy")(kernel)
     return machine
 
 
