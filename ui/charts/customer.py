@@ -13,7 +13,7 @@ from engine.insight.levers import Levers, Step
 from engine.schema import plural, share
 from ui.charts.base import MEDIUM, SMALL, Chart, drawn
 from ui.charts.overview import inside
-from ui.charts.parts import folded, safe
+from ui.charts.parts import folded, ink_on, safe
 from ui.look import Look
 
 HALF_TURN = 180
@@ -21,6 +21,7 @@ BAND, SPAN = (0.70, 1.0), (0.54, 0.66)
 MIDDLE, TOP, REACH = 0.17, 1.07, 1.13
 WIDE_ENOUGH = 0.09
 DIAL = 208
+STRENGTH = 0.85
 MOST_STEPS = 8
 ROW = 30
 LEAST_MARK, MOST_MARK = 5, 13
@@ -69,13 +70,14 @@ def gauge(record: Mapping[str, Any], look: Look) -> Chart:
     p, low, high, line = (float(record[name]) for name in
                           ("churn_probability", "churn_low", "churn_high", "threshold"))
     bands = _bands(record["bands"])
-    figure = go.Figure([*(_arc(*ends, BAND, look.faded(look.risk[name], 0.85),
+    figure = go.Figure([*(_arc(*ends, BAND, look.faded(look.risk[name], STRENGTH),
                                f"{name.capitalize()} risk: {share(ends[0])} to {share(ends[1])}")
                           for name, ends in bands.items()),
                         _arc(low, high, SPAN, look.faded(look.accent, 0.55),
                              f"90 % interval: {share(low)} to {share(high)}"),
                         _needle(p, (0.44, 1.04), look.text, 4), _needle(line, (0.66, 1.06), look.muted, 2),
-                        *(_at(HALF_TURN * sum(ends) / 2, sum(BAND) / 2, f"<b>{name.lower()}</b>", 12, look.surface)
+                        *(_at(HALF_TURN * sum(ends) / 2, sum(BAND) / 2, f"<b>{name.lower()}</b>", 12,
+                              ink_on(look, look.risk[name], STRENGTH))
                           for name, ends in bands.items() if ends[1] - ends[0] >= WIDE_ENOUGH),
                         _at(90, MIDDLE, f"<b>{100 * p:.0f} %</b>", 30, look.text),
                         _at(90, TOP, "50 %", 12, look.muted)])

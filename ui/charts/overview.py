@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from engine.insight.distributions import Histogram
 from engine.schema import money, plural, share
 from ui.charts.base import MEDIUM, SMALL, Chart, drawn
-from ui.charts.parts import folded, marked, rows, safe
+from ui.charts.parts import folded, ink_on, marked, rows, safe
 from ui.look import Look
 
 ROW = 46
@@ -199,7 +199,7 @@ def moved(matrix: pd.DataFrame, what: str, says: str, look: Look, risk: bool) ->
         colorscale=[[0, look.surface], [1, look.accent]], xgap=3, ygap=3, hovertemplate="%{customdata}<extra></extra>"))
     drawn(figure, look, height=MEDIUM)
     marked(figure, [{"x": name, "y": was, "text": f"{counts[row, at]:,}",
-                     "font": {"color": look.surface if shares[row, at] > 0.55 else look.text, "size": 13}}
+                     "font": {"color": ink_on(look, look.accent, shares[row, at]), "size": 13}}
                     for row, was in enumerate(then) for at, name in enumerate(now)])
     figure.update_xaxes(side="top", showgrid=False, type="category", tickangle=0 if few else -40).update_yaxes(
         autorange="reversed", showgrid=False, type="category")

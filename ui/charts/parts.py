@@ -115,3 +115,34 @@ def folded(text: str, width: int = 24) -> str:
     'Time in the shop in the<br>last 90 days'
     """
     return "<br>".join(map(safe, textwrap.wrap(text, width)))
+
+
+def ink_on(look: Look, colour: str, strength: float = 1.0) -> str:
+    """The ink that reads best on a colour laid over the surface with that strength [0..1]: the theme's text, or its
+    surface.
+
+    >>> from ui.look import LIGHT
+    >>> [ink_on(LIGHT, LIGHT.risk[band]) == LIGHT.text for band in ("MEDIUM", "HIGH")]
+    [True, False]
+    """
+    ends = zip(_channels(look.surface), _channels(colour), strict=True)
+    paper = _luminance([low + strength * (high - low) for low, high in ends])
+    return max((look.text, look.surface), key=lambda ink: _contrast(paper, _luminance(_channels(ink))))
+
+
+def _channels(colour: str) -> list[float]:
+    return [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+
+
+def _luminance(channels: Sequence[float]) -> float:
+    """Relative luminance [0..1] as WCAG defines it.
+
+    >>> _luminance([1.0, 1.0, 1.0])
+    1.0
+    """
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return round(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2], 6)
+
+
+def _contrast(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)

@@ -15,7 +15,7 @@ from engine.schema import SEGMENTS, Column, money, plural, share
 from engine.schema.wording import SIGNS
 from ui.charts.base import MEDIUM, TALL, Chart, drawn
 from ui.charts.overview import plain_money, round_steps, unit
-from ui.charts.parts import folded, marked, rows, safe
+from ui.charts.parts import folded, ink_on, marked, rows, safe
 from ui.look import Look
 
 PLACE = ["column", "row"]
@@ -194,7 +194,8 @@ def heatmap(found: pd.DataFrame, column: Column, look: Look) -> Chart:
         hovertemplate="%{customdata}<extra></extra>"))
     drawn(figure, look, height=96 + 46 * len(chance))
     marked(figure, [{"x": name, "y": segment, "text": _cell(risk, of),
-                     "font": {"size": 12, "color": _ink(risk, of, look)}}
+                     "font": {"size": 12, "color": look.muted if of < FEW else
+                              ink_on(look, look.risk["HIGH"], risk)}}
                     for segment, row in zip(chance.index, cells, strict=True)
                     for name, (risk, of) in zip(names, row, strict=True)])
     figure.update_xaxes(side="top", showgrid=False, type="category").update_yaxes(
@@ -210,33 +211,6 @@ def _cell(chance: float, count: int) -> str:
     if not count:
         return "·"
     return f"<b>{100 * chance:.0f} %</b> ({count:,})" if count >= FEW else f"({count:,})"
-
-
-def _ink(chance: float, count: int, look: Look) -> str:
-    """The ink that reads best on a cell of that chance: the theme's text, or its surface."""
-    if count < FEW:
-        return look.muted
-    ends = [_channels(look.surface), _channels(look.risk["HIGH"])]
-    paper = _light([low + chance * (high - low) for low, high in zip(*ends, strict=True)])
-    return max((look.text, look.surface), key=lambda ink: _contrast(paper, _light(_channels(ink))))
-
-
-def _channels(colour: str) -> list[float]:
-    return [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-
-
-def _light(channels: Sequence[float]) -> float:
-    """Relative luminance [0..1] as WCAG defines it.
-
-    >>> _light([1.0, 1.0, 1.0])
-    1.0
-    """
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return round(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2], 6)
-
-
-def _contrast(one: float, other: float) -> float:
-    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
 def _sharpest(found: pd.DataFrame, column: Column) -> str:
