@@ -453,7 +453,7 @@ def test_numbers_that_are_none(text: str, country: str, reason: str) -> None:
     assert told == "" and reason in why
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=25) | st.from_regex(r"[+0-9 ()/-]{5,18}", fullmatch=True),
        country=st.sampled_from(["", "US", "DE", "GB", "IT", "JP", "BR"]))
 def test_whatever_is_written_a_number_is_e164_and_stays_it(text: str, country: str) -> None:
@@ -463,7 +463,7 @@ def test_whatever_is_written_a_number_is_e164_and_stays_it(text: str, country: s
         assert E164.fullmatch(told) and e164(told, country) == (told, "")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=40) | st.emails())
 def test_whatever_is_written_an_address_passes_once_and_again(text: str) -> None:
     told, why = e_mail(text)
