@@ -49,18 +49,18 @@ def e164(text: str, country: str = "") -> tuple[str, str]:
 
 @lru_cache(maxsize=65_536)
 def country_of(number: str) -> str:
-    """The country of an E.164 number in two letters; "" where it belongs to none or to several.
+    """The country of an E.164 number in two letters; "" where it belongs to none.
 
-    >>> country_of("+4930123456"), country_of("+80012345678")
-    ('DE', '')
+    Of a code that several share, the main one where the number itself does not say whose it is.
+
+    >>> country_of("+4930123456"), country_of("+14165550132"), country_of("+19995550132"), country_of("+80012345678")
+    ('DE', 'CA', 'US', '')
     """
     import phonenumbers
 
     parsed = phonenumbers.parse(number)
     region = phonenumbers.region_code_for_number(parsed)
-    if region is None:
-        codes = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
-        region = codes[0] if len(codes) == 1 else ""
+    region = region or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     return region if len(region) == 2 and region.isalpha() else ""
 
 

@@ -234,7 +234,7 @@ def _cleaner(field: Field, tool: Vendor, settings: Settings) -> Callable[[Any], 
 def _country(value: object, default: str) -> Cleaned:
     number, fault = e164(str(value), default)
     country = "" if fault else country_of(number)
-    return country, fault or ("" if country else "a number of no single country")
+    return country, fault or ("" if country else "a number of no country")
 
 
 def _id(value: object) -> Cleaned:
