@@ -122,6 +122,7 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with aside.open("wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # let go of when this process ends: see `sweep_halves`
                 yield file
             _sync(aside)
             aside.replace(path)
@@ -212,6 +213,21 @@ def sweep(parent: Path) -> int:
         lock = _try_lock(folder)
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+            dead += 1
+    return dead
+
+
+def sweep_halves(folder: Path) -> int:
+    """Remove what `whole` was writing in the folder when its process was killed; returns how many.
+
+    A file that is still empty may be just being begun, and is left.
+    """
+    dead = 0
+    for path in sorted(folder.glob(".*.part")):
+        lock = _try_lock(path) if path.stat().st_size else None
+        if lock is not None:
+            path.unlink()
             os.close(lock)
             dead += 1
     return dead

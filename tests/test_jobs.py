@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+import engine
 from engine import jobs, locks, state
 from engine.errors import EngineError, Refused
 from engine.jobs import dataset_lock
@@ -180,6 +181,14 @@ def test_the_right_role_starts_and_cancels(start: Start, now: datetime) -> None:
     with pytest.raises(Refused, match="eve"):
         jobs.cancel(number, EVE, now)
     jobs.cancel(number, ANA, now)
+
+
+def test_an_actor_starts_at_most_so_many_an_hour(home: Path, now: datetime) -> None:
+    for _ in range(engine.JOBS_PER_HOUR):
+        state.record(ANA, "start", "acme", now)
+    with pytest.raises(EngineError, match=r"ana may start at most 60 times in 1 hour"):
+        engine.start_job(["train", "--dataset", "acme"], "acme", actor=ANA, now=now)
+    assert jobs.jobs() == []
 
 
 def test_no_such_job(home: Path) -> None:

@@ -11,7 +11,7 @@ from typing import IO
 
 import engine
 from engine.catalog import check_id
-from engine.files import home, whole
+from engine.files import home, sweep_halves, whole
 from engine.limits import within
 from engine.permissions import allow
 from engine.schema import Actor
@@ -45,7 +45,8 @@ def path_of(name: str) -> Path:
 
 
 def kept() -> list[Kept]:
-    """The backups there are, the newest first."""
+    """The backups there are, the newest first; what a server that was killed had begun is removed."""
+    sweep_halves(folder())
     found = [_kept(path) for path in folder().glob("[!.]*.zip")]
     return sorted(found, key=lambda one: (one.made, one.name), reverse=True)
 

@@ -33,7 +33,7 @@ MAX_CELL = 100_000
 SAMPLE = 1 << 18
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", r"\s+": "white space"}
-FOREIGN = {b"PAR1": "Parquet", b"PK\x03\x04": "Excel or zip", b"\x1f\x8b": "gzip", b"%PDF": "PDF",
+FOREIGN = {b"PAR1": "Parquet", b"PK\x03\x04": "zip or Excel", b"\x1f\x8b": "gzip", b"%PDF": "PDF",
            b"\xd0\xcf\x11\xe0": "old Excel"}
 
 

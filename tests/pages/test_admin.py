@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 import engine
 from engine import state
 from engine.errors import EngineError
+from engine.files import whole
 from engine.permissions import ROLES
 from engine.schema import Actor
 from tests.pages.app import healthy, open_app, words
@@ -147,6 +148,17 @@ class TestBackups:
             state.record(Actor("ana", "admin"), "backup", "x", clock())
         show(admin, "Backup").button(key="admin_backup").click().run()
         assert "at most 12 times in 1 hour" in admin.error[0].value and not backups.kept()
+
+    def test_that_a_kill_cut_short_are_swept(self, home: Path) -> None:
+        made = backups.make(Actor("ana", "admin"), clock())
+        half, begun = (backups.folder() / f".x{number}.zip.1.part" for number in (1, 2))
+        half.write_bytes(b"all that is known of every customer")
+        begun.touch()
+        with whole(backups.folder() / "y.zip") as file:
+            file.write(b"z")
+            file.flush()
+            assert backups.kept() == [made] and not half.exists() and begun.exists()
+        assert (backups.folder() / "y.zip").read_bytes() == b"z", "Nobody sweeps what is being written."
 
     def test_are_restored_after_a_word(self, admin: AppTest) -> None:
         backups.make(Actor("ana", "admin"), clock())
