@@ -1,0 +1,174 @@
+"""A campaign's result: what it saved, in customers and money, beside what the plan had promised.
+
+Everyone assigned counts as assigned, whether the message arrived or not: that is what the campaign brings. Customers
+whose outcome is not known yet count nowhere and are told. Cost is the expected cost booked in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from engine.evidence import money
+from engine.evidence.power import campaign_size
+from engine.evidence.proportions import Strata, difference
+from engine.schema import Estimate, plural, share
+
+STRATA = ("segment", "treatment")
+MISSING_MATTERS = 0.05
+WORKS, HARMS, UNSURE, NOTHING = "it works", "it drives customers away", "too small to tell", "nothing to compare"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Those treated or those held out: how many, of how many the outcome is known, and how many of these left."""
+
+    customers: int
+    known: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the plan expected of those treated whose outcome is known: saves [customers], incremental margin [currency],
+    and roi (margin / cost); nan where nothing was to be spent."""
+
+    saves: float
+    margin: float
+    roi: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was measured of a campaign, or of one treatment or segment of it.
+
+    uplift: share of leavers held out minus treated [-1..1]. saves: uplift x customers treated [customers]. margin: LTV
+    saved - cost [currency]. roi: margin / cost. revenue: what those treated paid more within the window [currency].
+    None where nothing compares. cost: of those treated whose outcome is known [currency]. verdict: one of the words
+    above. needed: how many customers, holdout included, would tell the uplift that the plan expected; None where no
+    number would, or enough was told.
+    """
+
+    name: str
+    treated: Side
+    held: Side
+    cost: float
+    promised: Promise
+    uplift: Estimate | None
+    saves: Estimate | None
+    margin: Estimate | None
+    roi: Estimate | None
+    revenue: Estimate | None
+    verdict: str
+    needed: int | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The campaign as a whole, by treatment and by segment, and what one must know to read it."""
+
+    whole: Part
+    treatments: tuple[Part, ...]
+    segments: tuple[Part, ...]
+    notes: tuple[str, ...]
+
+
+def result(rows: pd.DataFrame, holdout_share: float) -> Result:
+    """What the campaign brought.
+
+    Args:
+        rows: the ASSIGNMENTS columns and beside them `stayed` (0, 1, missing = not known) and `revenue`.
+        holdout_share: the share that was held out [0..1], for the size that would tell.
+    """
+    rows = rows.assign(holdout=rows["holdout"].astype(bool), stayed=rows["stayed"].astype("float64"),
+                       stratum=rows[list(STRATA)].astype(str).agg(" | ".join, axis=1))
+    parts = {by: tuple(part(str(name), mine, holdout_share) for name, mine in rows.groupby(by, sort=True))
+             for by in ("treatment", "segment")}
+    whole = part("", rows, holdout_share)
+    return Result(whole, parts["treatment"], parts["segment"], _notes(whole))
+
+
+def part(name: str, rows: pd.DataFrame, holdout_share: float) -> Part:
+    """What those rows show; see `result`."""
+    known = rows[rows["stayed"].notna()]
+    treated = known[~known["holdout"]]
+    cost = float(treated["expected_cost"].sum())
+    left, active, stratum = 1 - known["stayed"], ~known["holdout"], known["stratum"]
+    uplift = difference(Strata.of(active, left, stratum))
+    value = money.saved(active, left, stratum, known["ltv_if_stays"])
+    margin = None if value is None else _shifted(_times(value, len(treated)), -cost)
+    return Part(
+        name, _side(rows[~rows["holdout"]]), _side(rows[rows["holdout"]]), cost, _promise(treated, cost),
+        uplift, None if uplift is None else _times(uplift, len(treated)), margin,
+        None if margin is None or cost <= 0 else _times(margin, 1 / cost), _revenue(known, len(treated)),
+        _verdict(uplift), _needed(known, uplift, holdout_share))
+
+
+def _side(rows: pd.DataFrame) -> Side:
+    return Side(len(rows), int(rows["stayed"].notna().sum()), int((rows["stayed"] == 0).sum()))
+
+
+def _promise(treated: pd.DataFrame, cost: float) -> Promise:
+    margin = float(treated["incremental_margin"].sum())
+    return Promise(float(treated["uplift"].sum()), margin, margin / cost if cost > 0 else float("nan"))
+
+
+def _times(estimate: Estimate, factor: float) -> Estimate:
+    return replace(estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor)
+
+
+def _shifted(estimate: Estimate, by: float) -> Estimate:
+    return replace(estimate, value=estimate.value + by, low=estimate.low + by, high=estimate.high + by)
+
+
+def _revenue(known: pd.DataFrame, treated: int) -> Estimate | None:
+    paid = known[known["revenue"].notna()]
+    found = money.mean_difference(paid["revenue"], (~paid["holdout"]).astype(float), paid["stratum"])
+    return None if found is None else _times(found, treated)
+
+
+def _verdict(uplift: Estimate | None) -> str:
+    if uplift is None:
+        return NOTHING
+    return WORKS if uplift.low > 0 else HARMS if uplift.high < 0 else UNSURE
+
+
+def _needed(known: pd.DataFrame, uplift: Estimate | None, holdout_share: float) -> int | None:
+    """The size that would tell the planned uplift from nothing, where this one did not."""
+    held = known[known["holdout"]]
+    if uplift is None or not len(held) or _verdict(uplift) != UNSURE:
+        return None
+    untreated = float(1 - held["stayed"].mean())
+    return campaign_size(untreated, float(known.loc[~known["holdout"], "uplift"].mean()), holdout_share)
+
+
+def _notes(whole: Part) -> tuple[str, ...]:
+    sides: Mapping[str, Side] = {"treated": whole.treated, "held out": whole.held}
+    told = [f"Of {plural(side.customers - side.known, 'customer')} {words} ({share(_missing(side))}) the outcome is "
+            "not known; they count nowhere." for words, side in sides.items() if side.known < side.customers]
+    if abs(_missing(whole.treated) - _missing(whole.held)) > MISSING_MATTERS:
+        told.append("Outcomes are missing more often on one side than on the other: the comparison may be biased.")
+    if whole.uplift is not None and whole.uplift.n < whole.treated.known + whole.held.known:
+        told.append("Groups of segment and treatment in which nobody was held out, or everybody, say nothing.")
+    if whole.held.customers == 0:
+        told.append("Nobody was held out, so nothing can be measured: leave a holdout next time.")
+    return tuple(told)
+
+
+def _missing(side: Side) -> float:
+    return 1 - side.known / side.customers if side.customers else 0.0
+
+
+def in_words(part: Part, currency: str) -> str:
+    """The result in a sentence or two, for those who decide."""
+    if part.saves is None or part.margin is None:
+        return "Nothing can be compared yet: outcomes of both treated and held-out customers are needed."
+    saves = f"{part.saves.value:,.0f} customers saved ({part.saves.low:,.0f} to {part.saves.high:,.0f})"
+    margin = part.margin
+    brings = f"{margin.value:,.0f} {currency} ({margin.low:,.0f} to {margin.high:,.0f})"
+    if part.verdict != UNSURE:
+        return f"{part.verdict.capitalize()}: {saves}, incremental margin {brings}, 95 % intervals."
+    enough = f" About {part.needed:,} customers would tell the expected effect." if part.needed else ""
+    return f"Too small to tell: {saves}, which includes none at all; incremental margin {brings}.{enough}"
