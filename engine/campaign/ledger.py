@@ -143,7 +143,7 @@ def draft(asked: Campaign, planned: pd.DataFrame, excluded: pd.DataFrame, *, act
             _clear(connection, there)
         _write(connection, new, planned, excluded, actor, now)
         state.record(actor, "draft", new.dataset, now, _facts(new, planned, excluded), within=connection)
-        return _get(connection, new.id)
+        return found(connection, new.id)
 
 
 def _fingerprint(asked: Campaign, *frames: pd.DataFrame) -> str:
@@ -208,11 +208,11 @@ def _move(campaign: str, before: Iterable[str], after: str, step: str, actor: Ac
     taken = sa.update(CAMPAIGNS).where(mine).values({"status": after, f"{step}_by": actor.id, f"{step}_at": now})
     with state.writer() as connection:
         if connection.execute(taken).rowcount == 1:
-            there = _get(connection, campaign)
+            there = found(connection, campaign)
             state.record(actor, verb, there.dataset, now, {"campaign": campaign, "spend": there.spend, "is": after},
                          within=connection)
             return there
-        there = _get(connection, campaign)
+        there = found(connection, campaign)
     if there.step(step) is None:
         changed = " and has just been written anew" if there.status in before else ""
         raise EngineError(f'"{there.name}" is {there.status}{changed}, so it cannot become {after}.')
@@ -240,7 +240,7 @@ def launch(campaign: str, recheck: Recheck, key: str = "", *, actor: Actor, now:
         state.alone(connection)
         if connection.execute(taken).rowcount == 0:
             return _replayed(connection, campaign, key)
-        there = _get(connection, campaign)
+        there = found(connection, campaign)
         planned = rows(connection, PLANNED, campaign)
         why = recheck(connection, planned)
         kept = planned[why == ""]
@@ -249,7 +249,7 @@ def launch(campaign: str, recheck: Recheck, key: str = "", *, actor: Actor, now:
         if there.budget is not None:
             budgets.reserve(connection, there.dataset, there.budget, spend)
         connection.execute(sa.update(CAMPAIGNS).where(CAMPAIGNS.c.id == campaign).values(spend_cents=spend))
-        done = _counted(connection, _get(connection, campaign), replayed=False)
+        done = _counted(connection, found(connection, campaign), replayed=False)
         state.record(actor, "launch", there.dataset, now, {
             "campaign": campaign, "name": there.name, "treated": done.treated, "held_out": done.held_out,
             "left_out": int((why != "").sum()), "spend": done.campaign.spend, "budget": there.budget,
@@ -258,7 +258,7 @@ def launch(campaign: str, recheck: Recheck, key: str = "", *, actor: Actor, now:
 
 
 def _replayed(connection: Connection, campaign: str, key: str) -> Launch:
-    there = _get(connection, campaign)
+    there = found(connection, campaign)
     launched = there.step(LAUNCHED)
     if launched is None:
         raise EngineError(f'"{there.name}" is {there.status}; only an approved campaign can be launched.')
@@ -301,15 +301,15 @@ def close(campaign: str, note: str, *, actor: Actor, now: datetime) -> Campaign:
 def get(campaign: str) -> Campaign:
     """The campaign of that id; EngineError when there is none."""
     with state.reader() as connection:
-        return _get(connection, campaign)
+        return found(connection, campaign)
 
 
 def campaigns(dataset: str | None = None) -> list[Campaign]:
     """All campaigns, or those of a dataset; the newest first."""
     query = sa.select(CAMPAIGNS).order_by(CAMPAIGNS.c.created_at.desc(), CAMPAIGNS.c.id)
     with state.reader() as connection:
-        found = connection.execute(query if dataset is None else query.where(CAMPAIGNS.c.dataset == dataset))
-        return [_campaign(row) for row in found]
+        rows_of = connection.execute(query if dataset is None else query.where(CAMPAIGNS.c.dataset == dataset))
+        return [_campaign(row) for row in rows_of]
 
 
 def named(dataset: str, name: str) -> Campaign:
@@ -347,11 +347,12 @@ def _find(connection: Connection, campaign: str) -> Campaign | None:
     return None if row is None else _campaign(row)
 
 
-def _get(connection: Connection, campaign: str) -> Campaign:
-    found = _find(connection, campaign)
-    if found is None:
+def found(connection: Connection, campaign: str) -> Campaign:
+    """The campaign as the caller's transaction sees it; EngineError when there is none."""
+    there = _find(connection, campaign)
+    if there is None:
         raise EngineError(f"There is no campaign {campaign!r}. List them with: python -m engine campaign list.")
-    return found
+    return there
 
 
 def _campaign(row: sa.Row) -> Campaign:

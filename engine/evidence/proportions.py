@@ -133,3 +133,19 @@ def shares_given(strata: Strata, delta: float) -> tuple[np.ndarray, np.ndarray]:
     angle = (np.pi + np.arccos(np.clip(q / p**3, -1, 1))) / 3
     treated = np.clip(2 * p * np.cos(angle) - second / (3 * third), max(0.0, -delta), min(1.0, 1 - delta))
     return treated + delta, treated
+
+
+def share_of(hits: int, n: int, confidence: float = CONFIDENCE) -> Estimate | None:
+    """A share with Wilson's score interval (Journal of the American Statistical Association 22, 1927); None of nobody.
+
+    >>> print(share_of(8, 10))
+    0.800 [0.490, 0.943], n = 10
+    """
+    if n == 0:
+        return None
+    from scipy.stats import norm
+
+    z, value = float(norm.ppf((1 + confidence) / 2)), hits / n
+    centre = (value + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z * math.sqrt(value * (1 - value) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return Estimate(value, max(centre - reach, 0.0), min(centre + reach, 1.0), n, "Wilson score interval, 95 %")
