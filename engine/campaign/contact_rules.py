@@ -47,14 +47,14 @@ def left_out(rows: pd.DataFrame, customers: pd.DataFrame, history: History, rule
         cooldown_days: by treatment, how long it rests before the same customer is contacted with it again.
     """
     reason = pd.Series("", rows.index, dtype=object)
-    for found in (_suppressed(rows, history), _held(rows, history), _unreachable(rows, customers),
+    for found in (suppressed(rows, history), _held(rows, history), _unreachable(rows, customers),
                   _resting(rows, history, cooldown_days, now), _capped(rows, history, rules, now)):
         reason = reason.where(reason != "", found)
     return reason
 
 
-def _suppressed(rows: pd.DataFrame, history: History) -> pd.Series:
-    """Suppressed everywhere, or for the channel of the row."""
+def suppressed(rows: pd.DataFrame, history: History) -> pd.Series:
+    """Why each customer is on the suppression list, everywhere or for the channel of the row; "" for who is not."""
     known = history.suppressed
     pairs = {(who, channel): why for who, channel, why in known[["customer_id", "channel", "reason"]].itertuples(
         index=False)}

@@ -322,6 +322,24 @@ def named(dataset: str, name: str) -> Campaign:
     raise EngineError(f"{dataset} has no campaign {name!r} (there are: {there}).")
 
 
+def contacts(connection: Connection, dataset: str, now: datetime, days: float) -> pd.DataFrame:
+    """What reached whom in the last so many days: customer_id, treatment, at."""
+    table = CONTACTS.c
+    query = sa.select(table.customer_id, table.treatment, table.at).where(
+        table.dataset == dataset, table.at > now - timedelta(days=days))
+    return pd.DataFrame(connection.execute(query).all(), columns=["customer_id", "treatment", "at"])
+
+
+def held_out(connection: Connection, dataset: str, now: datetime) -> pd.DataFrame:
+    """Who is held out by a campaign whose window runs still: customer_id, campaign (its name), until."""
+    query = sa.select(CAMPAIGNS).where(CAMPAIGNS.c.dataset == dataset, CAMPAIGNS.c.status == LAUNCHED)
+    running = {one.id: one for row in connection.execute(query) if (one := _campaign(row)).ends and one.ends > now}
+    held = sa.select(ASSIGNMENTS.c.campaign_id, ASSIGNMENTS.c.customer_id).where(
+        ASSIGNMENTS.c.campaign_id.in_(list(running)), ASSIGNMENTS.c.holdout)
+    found = [(who, running[campaign].name, running[campaign].ends) for campaign, who in connection.execute(held)]
+    return pd.DataFrame(found, columns=["customer_id", "campaign", "until"])
+
+
 def rows(connection: Connection, table: sa.Table, campaign: str) -> pd.DataFrame:
     """The campaign's rows of one of its tables, in order of customer_id."""
     query = sa.select(table).where(table.c.campaign_id == campaign).order_by(table.c.customer_id)

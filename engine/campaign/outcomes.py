@@ -18,15 +18,13 @@ from sqlalchemy.engine import Connection
 from engine import state
 from engine.campaign import ledger
 from engine.campaign.tables import ASSIGNMENTS, CLOSED, FEEDBACK, LAUNCHED, OUTCOMES
-from engine.errors import DataError, EngineError, choose
+from engine.errors import EngineError, choose
 from engine.files import short_hash
 from engine.permissions import allow
-from engine.schema import Actor, Finding
+from engine.schema import Actor
 
 STAYED, LEFT, OPEN = "stayed", "left", "open"
 ANSWERS = {STAYED: True, LEFT: False, OPEN: None}
-YES = frozenset({"1", "1.0", "yes", "y", "true", "stayed", "active"})
-NO = frozenset({"0", "0.0", "no", "n", "false", "left", "churned"})
 
 
 @dataclass(frozen=True)
@@ -42,50 +40,19 @@ class Settled:
     corrected: bool = False
 
 
-def outcomes_in(frame: pd.DataFrame, file: str, observed_at: datetime) -> pd.DataFrame:
-    """A table as outcomes: customer_id, stayed (or churned), perhaps revenue and observed_at.
-
-    Raises:
-        DataError: when columns are missing, or cells cannot be read; names every row.
-    """
-    frame = frame.rename(columns=lambda name: str(name).strip().lower())
-    if "customer_id" not in frame or not {"stayed", "churned"} & set(frame):
-        raise EngineError(f"{file} needs the columns customer_id and stayed (1 or 0), or churned instead of stayed; "
-                          f"revenue and observed_at may follow. It has: {', '.join(map(str, frame.columns))}.")
-    text = frame.astype(object).where(frame.notna(), "").astype(str).apply(lambda column: column.str.strip())  # type: ignore[call-overload]
-    answer = text["stayed" if "stayed" in text else "churned"].str.lower()
-    stayed = pd.Series([1.0 if one in YES else 0.0 if one in NO else None for one in answer], frame.index)
-    stayed = stayed if "stayed" in text else 1 - stayed
-    nothing = pd.Series("", frame.index)
-    revenue = pd.to_numeric(text.get("revenue", nothing).replace("", None), errors="coerce")
-    seen = pd.to_datetime(text.get("observed_at", nothing).replace("", None), errors="coerce").fillna(observed_at)
-    _refuse(file, {"customer_id": text["customer_id"] == "", "stayed": stayed.isna(),
-                   "revenue": revenue.isna() & (text.get("revenue", nothing) != "")})
-    return pd.DataFrame({"customer_id": text["customer_id"], "stayed": stayed.astype(bool), "revenue": revenue,
-                         "observed_at": seen})
-
-
-def _refuse(file: str, bad: Mapping[str, pd.Series]) -> None:
-    findings = [Finding("error", f"{file}, {name}", f"row {', '.join(map(str, rows[:5]))} cannot be read.",
-                        "Write 1 or 0 for stayed, a plain number for revenue, and an id in every row.", len(rows))
-                for name, cells in bad.items() if (rows := [place + 1 for place, is_bad in enumerate(cells) if is_bad])]
-    if findings:
-        raise DataError(findings)
-
-
 def settle(campaign: str, seen: pd.DataFrame, source: str, *, correct: bool = False, actor: Actor,
            now: datetime) -> Settled:
     """Write down what became of the campaign's customers; returns what was new.
 
     Args:
-        seen: customer_id, stayed, revenue, observed_at; the last row of a customer who is told twice counts.
+        seen: customer_id, stayed, revenue, observed_at; one row per customer.
         correct: whether what contradicts the ledger replaces it.
 
     Raises:
         EngineError: when the campaign was never launched.
     """
     allow(actor, "outcomes")
-    seen = seen.drop_duplicates("customer_id", keep="last").set_index("customer_id")
+    seen = seen.astype({"stayed": bool, "revenue": "float64"}).set_index("customer_id", verify_integrity=True)
     with state.writer() as connection:
         state.alone(connection)
         there = _launched(connection, campaign)

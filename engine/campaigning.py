@@ -1,0 +1,322 @@
+"""A campaign from plan to proof: one customer's way on from a decision, in reading order.
+
+    draft(scope, decisions) -> campaign    contact rules, holdout, messages; nothing is promised to anybody yet
+    approve, launch -> assignments         a second person above a limit; budget and rows in one transaction
+    export(campaign, "klaviyo") -> files   from the ledger alone: those treated, whom nothing forbids today
+    settle(campaign, outcomes)             from a file, or from the data's next version
+    result(campaign) -> Result             what it saved, beside what was promised; trials of it feed the next plan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy.engine import Connection
+
+from engine import catalog, files, limits, state
+from engine.campaign import contact_rules, holdout, ledger, outcomes, suppression
+from engine.campaign.contact_rules import TIMEZONE, History
+from engine.campaign.ledger import Campaign, Launch
+from engine.campaign.outcome_files import OutcomeFile, read_outcomes
+from engine.campaign.outcomes import Settled
+from engine.campaign.rules import Rules, rules
+from engine.campaign.sendlist import Exported, export_rows
+from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS, LAUNCHED, PLANNED
+from engine.campaign.vendors import Settings
+from engine.campaign.writers import Commission, write_messages, writer
+from engine.data.labels import labels
+from engine.decision.own_playbooks import playbook_for
+from engine.decision.playbooks import LEAVE_ALONE
+from engine.decision.trials import Trials, of_campaign
+from engine.errors import DataError, EngineError
+from engine.evidence import effects, results
+from engine.evidence.results import Result
+from engine.insight.source import Scope
+from engine.permissions import allow
+from engine.schema import CONTACT, DECISIONS, NOTHING_DONE, Actor, Dataset, Window, plural
+
+PLAN = "plan"
+SEEDS = 2**31
+MOST_EXPORTS, PER_SECONDS = 60, 3_600.0
+WAITS = "quiet hours"
+
+
+# -------------------------------------------------------------------------------------------------------------- draft
+
+def draft(scope: Scope, decisions: pd.DataFrame, *, name: str, sender: str = "", write: str = "template",
+          holdout_share: float | None = None, seed: int | None = None, budget: str | None = None,
+          policy_id: str = PLAN, told: Mapping[str, Mapping[str, Any]] | None = None, actor: Actor,
+          now: datetime) -> Campaign:
+    """Write a plan's decisions down as a campaign; the same draft again is the same campaign.
+
+    Args:
+        decisions: the DECISIONS table of the scope's run; whoever is to be left alone is passed over.
+        sender: the company as its customers know it; without one no messages are written. write: one of WRITERS.
+        holdout_share: the dataset's rule unless given. seed: draws holdout and variants; from the name unless given.
+        told: what to remember of the plan: "audience", "constraints", "figures".
+
+    Raises:
+        DataError: when the decisions break their contract.
+        EngineError: when nobody is left to contact; says what is in the way.
+    """
+    allow(actor, "draft")
+    known = rules(scope.dataset.name, actor=actor)
+    rows = _to_contact(decisions)
+    customers = _contact_of(scope.dataset, rows["customer_id"])
+    with state.reader() as connection:
+        why = _why_not(connection, scope.dataset, rows, customers, known, now)
+    kept, excluded = rows[why == ""], rows.assign(reason=why)[why != ""]
+    if kept.empty:
+        raise EngineError(_nobody(excluded))
+    number = seed if seed is not None else int(ledger.campaign_id(scope.dataset.name, name), 16) % SEEDS
+    share = known.holdout_share if holdout_share is None else holdout_share
+    planned = _with_messages(scope, kept.assign(holdout=holdout.draw(kept, number, share)), customers, write, sender,
+                             number, Commission(scope.dataset.name, actor, now))
+    dataset, run, more = scope.dataset, scope.run, told or {}
+    asked = Campaign(
+        ledger.campaign_id(dataset.name, name), dataset.name, name.strip(), run.run_id, run.version, run.model_id,
+        policy_id, dataset.currency, dataset.synthetic, dataset.label.horizon_days, number, share,
+        dict(more.get("audience", {})), dict(more.get("constraints", {})), dict(more.get("figures", {})), budget)
+    return ledger.draft(asked, planned, excluded[["customer_id", "treatment", "reason"]], actor=actor, now=now)
+
+
+def _to_contact(decisions: pd.DataFrame) -> pd.DataFrame:
+    """The decisions to do something, in order of customer_id."""
+    findings = DECISIONS.validate(decisions)
+    if findings:
+        raise DataError(findings)
+    acts = ~decisions["treatment"].isin([NOTHING_DONE, LEAVE_ALONE])
+    rows = decisions.loc[acts, DECISIONS.names].sort_values("customer_id", ignore_index=True)
+    if rows.empty:
+        raise EngineError("The plan leaves everybody alone, so there is no campaign in it. Widen the audience, raise "
+                          "the budget, or look at what each guardrail costs.")
+    return rows
+
+
+def _contact_of(dataset: Dataset, ids: pd.Series) -> pd.DataFrame:
+    """What the data say of how to reach these customers, by customer_id; the columns that there are."""
+    wanted = {*(column.name for column in CONTACT), TIMEZONE}
+    return dataset.frame(set(ids), [name for name in dataset.names if name in wanted])
+
+
+def _why_not(connection: Connection, dataset: Dataset, rows: pd.DataFrame, customers: pd.DataFrame, known: Rules,
+             now: datetime) -> pd.Series:
+    treatments = playbook_for(dataset).treatments
+    rest = {name: treatment.cooldown_days for name, treatment in treatments.items()}
+    listed = suppression.of_customers(connection, dataset.name, customers, list(rows["customer_id"]))
+    past = ledger.contacts(connection, dataset.name, now, max([known.within_days, *rest.values()]))
+    history = History(listed, past, ledger.held_out(connection, dataset.name, now))
+    return contact_rules.left_out(rows, customers, history, known, rest, now)
+
+
+def _nobody(excluded: pd.DataFrame) -> str:
+    """Why nobody is left, the most frequent reason first, and what to do about it."""
+    counts = excluded["reason"].value_counts()
+    reasons = "; ".join(f"{plural(int(number), 'customer')}: {reason}" for reason, number in counts.head(3).items())
+    missing = any("the data " in str(reason) for reason in counts.index)
+    cure = ("Bring contact data: name the columns in a mapping ([contact] email, phone, consent_email, consent_sms, "
+            "consent_phone) and run the pipeline again, or plan for channels that need none, such as post."
+            if missing else "Widen the audience, or wait until the rules let them be contacted again.")
+    return f"Nobody of this plan may be contacted. {reasons}. {cure}"
+
+
+def _with_messages(scope: Scope, rows: pd.DataFrame, customers: pd.DataFrame, write: str, sender: str, seed: int,
+                   commission: Commission) -> pd.DataFrame:
+    """Messages for those treated; the holdout gets none, and nobody does without a sender."""
+    rows = rows.assign(message=None, message_source=None)
+    if not sender.strip():
+        return rows
+    names = customers.get("first_name", pd.Series(dtype=object))
+    treated = rows[~rows["holdout"]].assign(first_name=lambda those: those["customer_id"].map(names))
+    made = write_messages(treated, playbook_for(scope.dataset), writer(write, commission), sender=sender, seed=seed,
+                          reasons=scope.run.reasons())
+    rows.loc[treated.index, ["message", "message_source"]] = made[["message", "message_source"]]
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------- approve and launch
+
+def approve(campaign: str, *, actor: Actor, now: datetime) -> Campaign:
+    """Approve the campaign's spend, by the limit that the dataset's rules set; returns it. See `ledger.approve`."""
+    there = ledger.get(campaign)
+    return ledger.approve(campaign, rules(there.dataset, actor=actor).spend_limit, actor=actor, now=now)
+
+
+def launch(campaign: str, key: str = "", *, actor: Actor, now: datetime) -> Launch:
+    """Book the campaign. Whoever has been suppressed, contacted or held out elsewhere since the draft is left out."""
+    there = ledger.get(campaign)
+    known = rules(there.dataset, actor=actor)
+    dataset = catalog.dataset(there.dataset, there.version)
+    customers = _contact_of(dataset, ledger.table_of(campaign, PLANNED)["customer_id"])
+
+    def again(connection: Connection, rows: pd.DataFrame) -> pd.Series:
+        return _why_not(connection, dataset, rows, customers, known, now)
+
+    return ledger.launch(campaign, again, key, actor=actor, now=now)
+
+
+# ------------------------------------------------------------------------------------------------------------- export
+
+def sendable(campaign: str, *, actor: Actor, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Whom to contact now, with contact fields (ASSIGNMENTS and CONTACT columns), and who must wait or was suppressed
+    since (customer_id, reason). The holdout is in neither.
+
+    Raises:
+        EngineError: when the campaign is not under way.
+    """
+    allow(actor, "export")
+    allow(actor, "contact")
+    there = ledger.get(campaign)
+    if there.status != LAUNCHED:
+        raise EngineError(f'"{there.name}" is {there.status}; only a launched campaign that is not closed has a list '
+                          "to send.")
+    dataset = catalog.dataset(there.dataset)
+    rows = ledger.table_of(campaign, ASSIGNMENTS)
+    rows = rows[~rows["holdout"].astype(bool)]
+    customers = _contact_of(dataset, rows["customer_id"])
+    why = _waits(rows, customers, rules(there.dataset, actor=actor), now)
+    with state.reader() as connection:
+        listed = suppression.of_customers(connection, dataset.name, customers, list(rows["customer_id"]))
+    stopped = contact_rules.suppressed(rows, History(listed))
+    why = stopped.where(stopped != "", why)
+    joined = rows.merge(customers.drop(columns=TIMEZONE, errors="ignore").reset_index(), on="customer_id", how="left")
+    return (joined[(why == "").to_numpy()].reset_index(drop=True),
+            rows.assign(reason=why).loc[why != "", ["customer_id", "channel", "reason"]].reset_index(drop=True))
+
+
+def _waits(rows: pd.DataFrame, customers: pd.DataFrame, known: Rules, now: datetime) -> pd.Series:
+    """Until when each customer is left in peace; "" = now will do."""
+    places = rows["customer_id"].map(customers.get(TIMEZONE, {})).fillna("").astype(str)
+    asked = list(zip(rows["channel"], places, strict=True))
+    pairs = {pair: contact_rules.wait_until(pair[0], now, known, pair[1]) for pair in set(asked)}
+    until = [pairs[pair] for pair in asked]
+    return pd.Series([f"{WAITS} until {one:%Y-%m-%d %H:%M} UTC" if one else "" for one in until], rows.index)
+
+
+def export(campaign: str, kind: str, folder: Path | None = None, *, settings: Settings | None = None, actor: Actor,
+           now: datetime) -> tuple[Exported, pd.DataFrame]:
+    """The campaign's list as the files that a tool imports, and who must wait; recorded in the audit log.
+
+    Args:
+        kind: one of VENDORS. folder: where the files are written too; it is made if need be.
+    """
+    rows, waiting = sendable(campaign, actor=actor, now=now)
+    limits.within(actor, "export", MOST_EXPORTS, PER_SECONDS, now)
+    there = ledger.get(campaign)
+    if rows.empty:
+        raise EngineError(f'Nobody of "{there.name}" may be contacted at this moment: '
+                          f"{plural(len(waiting), 'customer')}, {waiting['reason'].mode().iloc[0]}.")
+    made = export_rows(rows, kind, settings or Settings(there.name, synthetic=there.synthetic), now=now)
+    if folder is not None:
+        for name, content in made.files.items():
+            files.write_bytes(folder / name, content)
+    state.record(actor, "export", there.dataset, now, {
+        "campaign": campaign, "format": kind, "rows": len(rows), "rejected": len(made.rejected),
+        "waiting": len(waiting), "files": {name: sha256(content).hexdigest() for name, content in made.files.items()}})
+    return made, waiting
+
+
+# ----------------------------------------------------------------------------------------------- outcomes and results
+
+def settle_file(campaign: str, path: Path, *, observed_at: datetime | None = None, correct: bool = False, actor: Actor,
+                now: datetime) -> tuple[Settled, OutcomeFile]:
+    """Write down the outcomes in a file; what was new, and how the file was read, rejected rows among it."""
+    allow(actor, "outcomes")
+    read = read_outcomes(path, campaign, now=now, observed_at=observed_at)
+    return outcomes.settle(campaign, read.outcomes, path.name, correct=correct, actor=actor, now=now), read
+
+
+def settle_from_data(campaign: str, *, correct: bool = False, actor: Actor, now: datetime) -> Settled:
+    """Write down what the dataset's current version says of who has left since the launch.
+
+    Raises:
+        EngineError: when the data do not reach the end of the label's window yet, or are no newer than the plan.
+    """
+    allow(actor, "outcomes")
+    there = ledger.get(campaign)
+    dataset = catalog.dataset(there.dataset)
+    ends = there.ends
+    if ends is None:
+        raise EngineError(f'"{there.name}" was never launched ({there.status}), so nothing can have become of it.')
+    if dataset.version == there.version or dataset.observed_until < ends:
+        raise EngineError(f"The data of {dataset.name} are known until {dataset.observed_until:%Y-%m-%d}; who stayed "
+                          f"shows on {ends:%Y-%m-%d}, {there.horizon_days} days after the launch. Bring newer data.")
+    seen = _seen(dataset, there, list(ledger.table_of(campaign, ASSIGNMENTS)["customer_id"]))
+    return outcomes.settle(campaign, seen, f"data version {dataset.version}", correct=correct, actor=actor, now=now)
+
+
+def _seen(dataset: Dataset, there: Campaign, ids: list[str]) -> pd.DataFrame:
+    """Who left by the newer data's own label: within the window from the launch on, or as the new snapshot says."""
+    launched = there.step(LAUNCHED)
+    assert launched is not None, "Only a launched campaign has outcomes."
+    as_of = dataset.observed_until if dataset.kind == "snapshot" else launched.at
+    left = labels(dataset, [Window(as_of, there.horizon_days)], ids).reset_index("as_of", drop=True)
+    left = left[left.index.isin(ids)]
+    return pd.DataFrame({"customer_id": left.index.astype(str), "stayed": left.to_numpy() == 0, "revenue": float("nan"),
+                         "observed_at": dataset.observed_until})
+
+
+def result(campaign: str, *, actor: Actor) -> Result:
+    """What the campaign brought, as far as outcomes are known.
+
+    Raises:
+        EngineError: when it was never launched.
+    """
+    allow(actor, "campaigns")
+    there = ledger.get(campaign)
+    if there.step(LAUNCHED) is None:
+        raise EngineError(f'"{there.name}" was never launched ({there.status}), so there is nothing to measure.')
+    return results.result(outcomes.with_outcomes(campaign), there.holdout_share)
+
+
+def measured(dataset: str, *, actor: Actor) -> tuple[effects.Effect, ...]:
+    """What all campaigns of the dataset with a holdout show together, per treatment and segment."""
+    allow(actor, "campaigns")
+    return effects.pooled(_settled(dataset))
+
+
+def trials(dataset: str, *, actor: Actor) -> Trials:
+    """The same as the trials from which the next plan's effects learn."""
+    allow(actor, "campaigns")
+    return sum((of_campaign(rows, name) for name, rows in _settled(dataset).items()), Trials.none())
+
+
+def _settled(dataset: str) -> dict[str, pd.DataFrame]:
+    """The rows with outcomes of every campaign that has any, by campaign id."""
+    found = {there.id: outcomes.with_outcomes(there.id) for there in ledger.campaigns(dataset) if there.step(LAUNCHED)}
+    return {name: rows.astype({"holdout": int}) for name, rows in found.items() if rows["stayed"].notna().any()}
+
+
+# -------------------------------------------------------------------------------------------------------- told to all
+
+def described(campaign: str, *, actor: Actor) -> dict[str, Any]:
+    """A campaign in plain values: its record, and how many are treated, held out and left out, by what reason."""
+    allow(actor, "campaigns")
+    there = ledger.get(campaign)
+    rows = ledger.table_of(campaign, ASSIGNMENTS if there.step(LAUNCHED) else PLANNED)
+    held = rows["holdout"].astype(bool)
+    out = ledger.table_of(campaign, EXCLUSIONS)
+    by = rows[~held].groupby("treatment")["expected_cost"].agg(["size", "sum"])
+    return {**{name: value for name, value in asdict(there).items() if name not in ("spend_cents", "content_sha256")},
+            "spend": there.spend, "ends": there.ends, "treated": int((~held).sum()), "held_out": int(held.sum()),
+            "left_out": out["reason"].map(_kind).value_counts().to_dict(),
+            "treatments": {str(name): {"customers": int(row["size"]), "expected_cost": float(row["sum"])}
+                           for name, row in by.iterrows()}}
+
+
+def _kind(reason: str) -> str:
+    """The reason without what is peculiar to one customer.
+
+    >>> _kind("had the same offer on 2024-05-12; it rests for 30 days"), _kind("no consent to e-mail")
+    ('had the same offer', 'no consent to e-mail')
+    """
+    for common in ("had the same offer", "on the suppression list", "contacted"):
+        if reason.startswith(common):
+            return common
+    return reason

@@ -1,0 +1,328 @@
+"""A campaign from decisions to its result on a small shop: who is in it, who is left out and why, and what came."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from engine import campaigning, catalog, insight, state
+from engine.campaign import desk, ledger, outcomes, suppression
+from engine.campaign.rules import set_rules
+from engine.campaign.suppression import Entry
+from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS, OUTCOMES, PLANNED
+from engine.data.demo import DEMOS
+from engine.errors import DataError, EngineError, Refused
+from engine.schema import DECISIONS
+from tests.campaigns import ANA, EVE, MIA
+from tests.traces import onboard, run_and_model
+
+NOW = datetime(2025, 7, 2, 12)
+CUSTOMERS = 600
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop with a scoring run made by hand."""
+    home = tmp_path_factory.mktemp("campaigning")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_HOME", str(home))
+        patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+        written = DEMOS["demo-shop"].write(home.parent / "raw", 1, CUSTOMERS)
+        dataset = onboard(list(written.sources), written, NOW)
+        run_and_model(dataset, "nobody", NOW)
+        state.connect().dispose()
+    return home
+
+
+@pytest.fixture
+def shop(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> insight.Scope:
+    """A copy of that shop, for this test alone."""
+    monkeypatch.setenv("HOLDFAST_HOME", str(shutil.copytree(made, tmp_path / "home")))
+    monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+    return insight.scope("acme")
+
+
+def chosen(shop: insight.Scope, treatment: str = "loyalty_points", channel: str = "email", **more: Any) -> pd.DataFrame:
+    """One treatment for everybody."""
+    ids = sorted(shop.dataset.frame().index)
+    return pd.DataFrame({
+        "customer_id": ids, "segment": "Champion", "churn_probability": 0.5, "ltv_if_stays": 100.0,
+        "treatment": treatment, "channel": channel, "uplift": 0.1, "expected_cost": 2.0, "incremental_margin": 8.0,
+        "minutes": 0.0, "propensity": 1.0, **more})[DECISIONS.names]
+
+
+def drafted(shop: insight.Scope, rows: pd.DataFrame | None = None, **more: Any) -> ledger.Campaign:
+    """A draft by mia."""
+    asked = {"name": "July", "actor": MIA, "now": NOW, "sender": "Acme", **more}
+    return campaigning.draft(shop, chosen(shop) if rows is None else rows, **asked)
+
+
+def running(shop: insight.Scope, rows: pd.DataFrame | None = None, **more: Any) -> ledger.Campaign:
+    """The same, approved and launched by mia."""
+    there = drafted(shop, rows, **more)
+    campaigning.approve(there.id, actor=MIA, now=NOW)
+    return campaigning.launch(there.id, actor=MIA, now=NOW).campaign
+
+
+def agreed(shop: insight.Scope) -> set[str]:
+    """Who may be written to, by the data."""
+    frame = shop.dataset.frame()
+    return set(frame.index[(frame["consent_email"] == 1) & frame["email"].notna()])
+
+
+class TestDraft:
+    def test_everybody_is_in_it_or_left_out_with_a_reason(self, shop: insight.Scope) -> None:
+        there = drafted(shop)
+        rows, out = (ledger.table_of(there.id, table) for table in (PLANNED, EXCLUSIONS))
+        assert set(rows["customer_id"]) == agreed(shop)
+        assert set(rows["customer_id"]) | set(out["customer_id"]) == set(shop.dataset.frame().index)
+        assert set(out["reason"]) <= {"no consent to e-mail", "no email known"} and len(out) > 50
+        assert abs(rows["holdout"].sum() - 0.1 * len(rows)) < 1
+        told = campaigning.described(there.id, actor=EVE)
+        assert told["treated"] + told["held_out"] == len(rows) and sum(told["left_out"].values()) == len(out)
+
+    def test_those_treated_get_a_message_and_the_holdout_none(self, shop: insight.Scope) -> None:
+        rows = ledger.table_of(drafted(shop).id, PLANNED)
+        held = rows["holdout"].astype(bool)
+        assert rows.loc[held, "message"].isna().all() and rows.loc[~held, "message"].str.len().between(10, 160).all()
+        assert set(rows.loc[~held, "message_source"]) == {"template"}
+        without = ledger.table_of(drafted(shop, name="August", sender="").id, PLANNED)
+        assert without["message"].isna().all()
+
+    def test_the_same_draft_is_the_same_and_another_seed_another(self, shop: insight.Scope) -> None:
+        first, again = drafted(shop), drafted(shop)
+        assert first == again
+        other = drafted(shop, seed=first.seed + 1)
+        assert other.id == first.id and other.content_sha256 != first.content_sha256
+
+    def test_whoever_is_to_be_left_alone_is_passed_over(self, shop: insight.Scope) -> None:
+        rows = chosen(shop)
+        rows.loc[rows.index[:300], "treatment"] = "none"
+        rows.loc[rows.index[300:400], "treatment"] = "leave_alone"
+        there = drafted(shop, rows)
+        tables = [ledger.table_of(there.id, table) for table in (PLANNED, EXCLUSIONS)]
+        assert set(pd.concat(tables)["customer_id"]) == set(rows["customer_id"][400:])
+        with pytest.raises(EngineError, match="leaves everybody alone"):
+            drafted(shop, chosen(shop, "none"))
+
+    def test_data_without_consent_say_what_is_missing(self, shop: insight.Scope,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+        bare = pd.DataFrame(index=pd.Index([], name="customer_id"))
+        monkeypatch.setattr(campaigning, "_contact_of", lambda *_: bare)
+        with pytest.raises(EngineError, match=r"Nobody of this plan may be contacted\. 600 customers: the data do not "
+                           r"say who agreed to e-mail \(no column consent_email\)\. Bring contact data"):
+            drafted(shop)
+
+    def test_broken_decisions_are_refused(self, shop: insight.Scope) -> None:
+        with pytest.raises(DataError, match="repeat a key"):
+            drafted(shop, pd.concat([chosen(shop), chosen(shop).head(1)]))
+
+    def test_what_was_planned_is_remembered(self, shop: insight.Scope) -> None:
+        there = drafted(shop, told={"audience": {"segment": ["Champion"]}, "constraints": {"budget": 500.0},
+                                    "figures": {"margin": 12.5}})
+        assert (there.audience, there.constraints, there.figures) == (
+            {"segment": ["Champion"]}, {"budget": 500.0}, {"margin": 12.5})
+        assert (there.run_id, there.version, there.model_id) == (
+            shop.run.run_id, shop.dataset.version, shop.run.model_id)
+        assert there.synthetic and there.currency == shop.dataset.currency
+
+
+class TestApprovalAndLaunch:
+    def test_the_limit_is_the_datasets_rule(self, shop: insight.Scope) -> None:
+        set_rules("acme", {"spend_limit": 100.0}, actor=ANA, now=NOW)
+        there = drafted(shop)
+        with pytest.raises(Refused, match="a manager must approve it"):
+            campaigning.approve(there.id, actor=MIA, now=NOW)
+        assert campaigning.approve(there.id, actor=ANA, now=NOW).status == "approved"
+
+    def test_who_unsubscribed_since_the_draft_is_left_out(self, shop: insight.Scope) -> None:
+        there = drafted(shop)
+        campaigning.approve(there.id, actor=MIA, now=NOW)
+        gone = ledger.table_of(there.id, PLANNED)["customer_id"].iloc[:5].tolist()
+        suppression.suppress("acme", [Entry(who, "email", "STOP") for who in gone], actor=MIA, now=NOW)
+        campaigning.launch(there.id, actor=MIA, now=NOW)
+        assert not set(gone) & set(ledger.table_of(there.id, ASSIGNMENTS)["customer_id"])
+        out = ledger.table_of(there.id, EXCLUSIONS).set_index("customer_id")["reason"]
+        assert set(out[gone]) == {"on the suppression list: STOP"}
+
+    def test_a_second_campaign_spares_holdouts_and_those_who_rest(self, shop: insight.Scope) -> None:
+        first = ledger.table_of(running(shop).id, ASSIGNMENTS).set_index("customer_id")["holdout"].astype(bool)
+        with pytest.raises(EngineError, match=r"Nobody of this plan may be contacted.*had the same offer"):
+            drafted(shop, name="August", now=NOW + timedelta(days=1))
+        later = NOW + timedelta(days=80)
+        there = drafted(shop, name="September", now=later)
+        out = ledger.table_of(there.id, EXCLUSIONS).set_index("customer_id")["reason"]
+        held = set(first.index[first])
+        assert held == {who for who, why in out.items() if why.startswith('held out by the campaign "July" until')}
+        after = drafted(shop, name="October", now=NOW + timedelta(days=91))
+        assert held <= set(ledger.table_of(after.id, PLANNED)["customer_id"]), "Its window is over."
+
+    def test_a_closed_campaign_lets_its_holdout_go(self, shop: insight.Scope) -> None:
+        there = running(shop)
+        ledger.close(there.id, "", actor=MIA, now=NOW)
+        later = drafted(shop, name="September", now=NOW + timedelta(days=80))
+        assert not ledger.table_of(later.id, EXCLUSIONS)["reason"].str.startswith("held out").any()
+
+
+class TestExport:
+    def test_the_list_is_those_treated_and_nobody_held_out(self, shop: insight.Scope, tmp_path: Path) -> None:
+        there = running(shop)
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        held = rows["holdout"].astype(bool)
+        made, waiting = campaigning.export(there.id, "csv", tmp_path / "out", actor=MIA, now=NOW)
+        [name] = [name for name in made.files if name.endswith(".csv") and "rejected" not in name]
+        sent = pd.read_csv(tmp_path / "out" / name, dtype=str)
+        assert set(sent["customer_id"]) == set(rows.loc[~held, "customer_id"]) and len(waiting) == 0
+        everything = b"".join(made.files.values()).decode("utf-8", "replace")
+        assert not [who for who in rows.loc[held, "customer_id"] if who in everything]
+        [line] = state.audit_log(verb="export")
+        assert line.detail["rows"] == len(sent) and line.detail["campaign"] == there.id
+        assert set(line.detail["files"]) == set(made.files)
+
+    def test_klaviyo_takes_it(self, shop: insight.Scope) -> None:
+        made, _ = campaigning.export(running(shop).id, "klaviyo", actor=MIA, now=NOW)
+        assert made.manifest and any(b"Email Address" in content for content in made.files.values())
+
+    def test_who_was_suppressed_since_is_not_sent(self, shop: insight.Scope) -> None:
+        there = running(shop)
+        rows, _ = campaigning.sendable(there.id, actor=MIA, now=NOW)
+        suppression.suppress("acme", [Entry(rows["email"].iloc[0], kind="address")], actor=MIA, now=NOW)
+        left, waiting = campaigning.sendable(there.id, actor=MIA, now=NOW)
+        assert len(left) == len(rows) - 1 and waiting["reason"].tolist() == ["on the suppression list"]
+        assert waiting["customer_id"].iloc[0] == rows["customer_id"].iloc[0]
+
+    def test_nobody_is_called_at_night(self, shop: insight.Scope) -> None:
+        there = running(shop, chosen(shop, "personal_call", "phone", minutes=10.0))
+        _, waiting = campaigning.sendable(there.id, actor=MIA, now=NOW.replace(hour=23))
+        assert set(waiting["reason"]) == {"quiet hours until 2025-07-03 08:00 UTC"}
+        with pytest.raises(EngineError, match=r"may be contacted at this moment: .* quiet hours until"):
+            campaigning.export(there.id, "csv", actor=MIA, now=NOW.replace(hour=23))
+        rows, _ = campaigning.sendable(there.id, actor=MIA, now=NOW)
+        assert len(rows) == len(desk.items("acme", actor=MIA)) > 0
+
+    def test_only_what_is_under_way_and_for_those_who_may(self, shop: insight.Scope) -> None:
+        there = drafted(shop)
+        with pytest.raises(EngineError, match="is draft; only a launched campaign"):
+            campaigning.sendable(there.id, actor=MIA, now=NOW)
+        with pytest.raises(Refused, match="executive"):
+            campaigning.export(running(shop).id, "csv", actor=EVE, now=NOW)
+
+
+class TestOutcomes:
+    def file(self, there: ledger.Campaign, path: Path, **more: Any) -> Path:
+        """Half of everybody left, in order of id; a stranger beside them."""
+        ids = ledger.table_of(there.id, ASSIGNMENTS)["customer_id"]
+        frame = pd.DataFrame({"customer_id": [*ids, "stranger"], "stayed": [k % 2 for k in range(len(ids) + 1)],
+                              "revenue": 50.0, **more})
+        frame.to_csv(path / "outcomes.csv", index=False)
+        return path / "outcomes.csv"
+
+    def test_a_file_is_taken_once_and_nobody_is_lost(self, shop: insight.Scope, tmp_path: Path) -> None:
+        there = running(shop)
+        file = self.file(there, tmp_path)
+        done, read = campaigning.settle_file(there.id, file, actor=MIA, now=NOW)
+        rows = outcomes.with_outcomes(there.id)
+        assert (done.new, done.held_out, done.unknown) == (len(rows), int(rows["holdout"].sum()), ("stranger",))
+        assert len(read.rejected) == 0 and rows["stayed"].notna().all()
+        again, _ = campaigning.settle_file(there.id, file, actor=MIA, now=NOW + timedelta(days=1))
+        assert (again.new, again.known, again.contradicting) == (0, len(rows), ())
+        pd.testing.assert_frame_equal(outcomes.with_outcomes(there.id), rows)
+
+    def test_what_contradicts_is_told_and_left_unless_meant(self, shop: insight.Scope, tmp_path: Path) -> None:
+        there = running(shop)
+        campaigning.settle_file(there.id, self.file(there, tmp_path), actor=MIA, now=NOW)
+        before = outcomes.with_outcomes(there.id)
+        file = self.file(there, tmp_path, stayed=1)
+        told, _ = campaigning.settle_file(there.id, file, actor=MIA, now=NOW)
+        assert len(told.contradicting) == int((before["stayed"] == 0).sum()) and not told.corrected
+        pd.testing.assert_frame_equal(outcomes.with_outcomes(there.id), before)
+        campaigning.settle_file(there.id, file, correct=True, actor=MIA, now=NOW)
+        assert (outcomes.with_outcomes(there.id)["stayed"] == 1).all()
+
+    def test_the_next_snapshot_tells_who_left(self, shop: insight.Scope, made: Path, tmp_path: Path) -> None:
+        """The newer data: the same shop drawn later, of whom those ids that were in the campaign are asked."""
+        early = shop.dataset.observed_until - timedelta(days=95)
+        there = drafted(shop, now=early)
+        campaigning.approve(there.id, actor=MIA, now=early)
+        there = campaigning.launch(there.id, actor=MIA, now=early).campaign
+        with pytest.raises(EngineError, match=r"who stayed shows on .*, 90 days after the launch\. Bring newer data"):
+            campaigning.settle_from_data(there.id, actor=MIA, now=NOW)
+        raw = sorted((shop.dataset.customers.parent / "raw").iterdir())
+        copies = [Path(shutil.copy(path, tmp_path / path.name)) for path in raw]
+        orders = next(path for path in copies if path.name == "orders.csv")
+        orders.chmod(0o644)
+        lines = orders.read_text(encoding="utf-8").splitlines()
+        orders.write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+        from types import SimpleNamespace
+
+        newer = onboard(copies, SimpleNamespace(observed_until=shop.dataset.observed_until, truth=copies[0]), NOW)  # type: ignore[arg-type]
+        assert newer.version != shop.dataset.version
+        done = campaigning.settle_from_data(there.id, actor=MIA, now=NOW)
+        rows = outcomes.with_outcomes(there.id)
+        known = rows[rows["stayed"].notna()]
+        assert done.new == len(known) > 100 and done.unknown == ()
+        events = pd.read_parquet(newer.events)
+        late = events[(events["kind"] == "order") & events["at"].between(early, early + timedelta(days=90), "left")]
+        bought = known["customer_id"].isin(set(late["customer_id"]))
+        assert (known["stayed"] == bought.astype(float)).all()
+
+    def test_feedback_of_one_customer(self, shop: insight.Scope) -> None:
+        there = running(shop)
+        who = ledger.table_of(there.id, ASSIGNMENTS)["customer_id"].iloc[0]
+        say = {"campaign": there.id, "note": "was glad", "actor": MIA, "now": NOW}
+        done = outcomes.feedback("acme", who, "called", "stayed", 25.0, **say)
+        assert done["booked"] and not done["replayed"]
+        assert outcomes.feedback("acme", who, "called", "stayed", 25.0, **say)["replayed"]
+        assert len(outcomes.feedback_of("acme", who, actor=MIA)) == 1
+        row = outcomes.with_outcomes(there.id).set_index("customer_id").loc[who]
+        assert (row["stayed"], row["revenue"]) == (1.0, 25.0)
+        with pytest.raises(EngineError, match="does not know the customer 'stranger'"):
+            outcomes.feedback("acme", "stranger", "called", "left", campaign=there.id, actor=MIA, now=NOW)
+        assert not outcomes.feedback("acme", "stranger", "called", "open", actor=MIA, now=NOW)["booked"]
+        with pytest.raises(EngineError, match="no outcome 'perhaps'"):
+            outcomes.feedback("acme", who, "called", "perhaps", actor=MIA, now=NOW)
+
+    def test_nothing_becomes_of_what_was_not_launched(self, shop: insight.Scope, tmp_path: Path) -> None:
+        there = drafted(shop)
+        seen = pd.DataFrame({"customer_id": ["1"], "stayed": [True], "revenue": [1.0], "observed_at": [NOW]})
+        for act in (lambda: outcomes.settle(there.id, seen, "x", actor=MIA, now=NOW),
+                    lambda: campaigning.result(there.id, actor=MIA),
+                    lambda: campaigning.settle_from_data(there.id, actor=MIA, now=NOW)):
+            with pytest.raises(EngineError, match="was never launched"):
+                act()
+        assert ledger.table_of(there.id, OUTCOMES).empty
+
+
+class TestResult:
+    def test_is_measured_on_the_ledger_and_feeds_the_next_plan(self, shop: insight.Scope) -> None:
+        """All held out left, all treated stayed: as many saves as were treated."""
+        there = running(shop, holdout_share=0.3)
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        treated = int((~rows["holdout"].astype(bool)).sum())
+        seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
+                             "revenue": float("nan"), "observed_at": NOW})
+        outcomes.settle(there.id, seen, "by hand", actor=MIA, now=NOW)
+        found = campaigning.result(there.id, actor=EVE).whole
+        assert found.saves is not None and found.saves.value == pytest.approx(treated)
+        assert found.margin is not None and found.margin.value == pytest.approx(treated * (100 - 2.0))
+        assert found.roi is not None and found.roi.value == pytest.approx(49.0)
+        assert found.promised.saves == pytest.approx(0.1 * treated) and found.verdict == "it works"
+        [whole, part] = campaigning.measured("acme", actor=EVE)
+        assert (whole.treatment, whole.segment, part.segment) == ("loyalty_points", "", "Champion")
+        tried = campaigning.trials("acme", actor=MIA)
+        assert tried.cells[["treated", "treated_left", "control", "control_left"]].to_numpy().tolist() == [
+            [treated, 0, len(rows) - treated, len(rows) - treated]]
+
+    def test_nothing_is_tried_before_any_outcome(self, shop: insight.Scope) -> None:
+        running(shop)
+        assert campaigning.measured("acme", actor=EVE) == () and not len(campaigning.trials("acme", actor=MIA).cells)
+
+
+def test_the_catalog_keeps_what_campaigns_rest_on(shop: insight.Scope) -> None:
+    there = running(shop)
+    assert catalog.dataset("acme", there.version).customers.is_file()
