@@ -20,7 +20,7 @@ import pandas as pd
 from sqlalchemy.engine import Connection
 
 from engine import catalog, files, limits, state
-from engine.campaign import contact_rules, holdout, ledger, outcomes, suppression
+from engine.campaign import contact_rules, desk, holdout, ledger, outcomes, suppression
 from engine.campaign.contact_rules import TIMEZONE, History
 from engine.campaign.ledger import Campaign, Launch
 from engine.campaign.outcome_files import OutcomeFile, read_outcomes
@@ -36,6 +36,7 @@ from engine.decision.playbooks import LEAVE_ALONE
 from engine.decision.trials import Trials, of_campaign
 from engine.errors import DataError, EngineError
 from engine.evidence import effects, results
+from engine.evidence.overrides import Call, Score, score
 from engine.evidence.results import Result
 from engine.insight.source import Scope
 from engine.permissions import allow
@@ -291,6 +292,23 @@ def _settled(dataset: str) -> dict[str, pd.DataFrame]:
     """The rows with outcomes of every campaign that has any, by campaign id."""
     found = {there.id: outcomes.with_outcomes(there.id) for there in ledger.campaigns(dataset) if there.step(LAUNCHED)}
     return {name: rows.astype({"holdout": int}) for name, rows in found.items() if rows["stayed"].notna().any()}
+
+
+def overrides(dataset: str, *, actor: Actor) -> Score:
+    """How often people on the save desk and the model were right where a person overrode it, as far as it is known: by
+    the campaign's outcome, else by how the desk says it ended."""
+    found = [item for item in desk.items(dataset, actor=actor) if item.human_call]
+    seen = {there: outcomes.with_outcomes(there).set_index("customer_id")["stayed"].dropna()
+            for there in {item.campaign_id for item in found if item.campaign_id}}
+    calls = [(item, _came(item, seen.get(item.campaign_id or "", pd.Series(dtype=float)))) for item in found]
+    return score(Call(str(item.human_call), item.model_call, came) for item, came in calls if came)
+
+
+def _came(item: desk.Item, stayed: pd.Series) -> str:
+    """What came of the customer; "" while nobody knows."""
+    if item.customer_id in stayed.index:
+        return desk.STAYS if stayed[item.customer_id] else desk.LEAVES
+    return {desk.RECOVERED: desk.STAYS, desk.LOST: desk.LEAVES}.get(item.stage, "")
 
 
 # -------------------------------------------------------------------------------------------------------- told to all
