@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -79,3 +79,24 @@ def set_rules(dataset: str, changes: Mapping[str, Any], *, actor: Actor, now: da
     saved.keep(KIND, dataset, NAME, asdict(new), actor=actor, now=now)
     state.record(actor, "rules", dataset, now, dict(changes))
     return new
+
+
+def read_changes(asked: Iterable[str]) -> dict[str, Any]:
+    """Changes written as RULE=VALUE, each value as its rule's kind.
+
+    Raises:
+        EngineError: when one is not written so, or there is no such rule.
+
+    >>> read_changes(["spend_limit=2500", "timezone=Europe/Berlin"])
+    {'spend_limit': 2500.0, 'timezone': 'Europe/Berlin'}
+    """
+    kinds = {field.name: type(field.default) for field in fields(Rules)}
+    found = {}
+    for text in asked:
+        name, _, value = text.partition("=")
+        kind = choose("rule", name.strip(), kinds)
+        try:
+            found[name.strip()] = kind(value.strip())
+        except ValueError as problem:
+            raise EngineError(f"{text!r} cannot be read. Write it like spend_limit=2500.") from problem
+    return found
