@@ -90,8 +90,8 @@ def read_changes(asked: Iterable[str]) -> dict[str, Any]:
     >>> read_changes(["spend_limit=2500", "timezone=Europe/Berlin"])
     {'spend_limit': 2500.0, 'timezone': 'Europe/Berlin'}
     """
-    kinds = {field.name: type(field.default) for field in fields(Rules)}
-    found = {}
+    kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(Rules)}
+    found: dict[str, Any] = {}
     for text in asked:
         name, _, value = text.partition("=")
         kind = choose("rule", name.strip(), kinds)
