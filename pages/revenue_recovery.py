@@ -14,9 +14,8 @@ from ui.state import answer, here
 
 MOST_COMPARED = 8
 SEGMENT_HEADS = {
-    "segment": "Segment", "contacted": "Contacted", "whole": "Of", "leavers": "Expected leavers",
-    "investment": "Investment", "saves": "Saves", "net": "Net return", "band": "90 % band", "roi": "ROI",
-    "pays_from": "All of it pays from",
+    "segment": "Segment", "contacted": "Contacted", "leavers": "Expected leavers", "investment": "Investment",
+    "saves": "Saves", "net": "Net return", "band": "90 % band", "roi": "ROI", "pays_from": "Break-even rate",
 }
 SCENARIO_HEADS = {"scenario": "Scenario", "budget": "Budget", "investment": "Investment", "saves": "Saves",
                   "net": "Net return", "roi": "ROI"}
@@ -39,13 +38,13 @@ def top_row(total: Outcome, budget: float, currency: str) -> list[Kpi]:
 
 def segments_card(found: Simulation, currency: str) -> None:
     """Each segment's part of the answer."""
-    rows = [{"segment": part.segment, "contacted": f"{part.customers:,.0f}", "whole": f"{whole.customers:,.0f}",
+    rows = [{"segment": part.segment, "contacted": f"{part.customers:,.0f} of {whole.customers:,.0f}",
              "leavers": f"{whole.leavers:,.1f}", **recovery.figures(part, currency),
              "band": f"{money(part.net.low, currency)} to {money(part.net.high, currency)}",
              "pays_from": insight.rate_words(whole.break_even)}
             for part in found.segments for whole in [found.whole[part.segment]]]
-    with card("Segment by segment", "What the budget buys in each, and the share of its leavers that must be kept for "
-              "contacting all of it to pay."):
+    with card("Segment by segment", "What the budget buys in each. Break-even rate: the share of a segment's leavers that "
+              "must be kept for contacting all of it to pay."):
         recovery.table(rows, SEGMENT_HEADS, "recovery_segments", "What the budget buys in each segment")
 
 
@@ -103,7 +102,8 @@ def main() -> None:
     with actions:
         recovery.keep_scenario(place, scenario)
     with top:
-        header("What would a campaign bring back?", place, insight.recovery_sentence(found, place.currency))
+        header("What would a campaign bring back?", place,
+               f"{insight.recovery_sentence(found, place.currency)} {insight.rates_words(starts, scenario)}".strip())
         hint("recovery", "Move a slider and see what changes. A rate is an assumption unless it says what measured it.")
     with row:
         kpis(top_row(found.total, budget, place.currency))

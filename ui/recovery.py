@@ -10,7 +10,7 @@ from engine import saved
 from engine.insight import AT_RISK, Outcome, Scenario, Start, Terms, roi_words
 from engine.schema import SEGMENTS, money
 from engine.schema.wording import SIGNS
-from ui.components import escaped, told
+from ui.components import card, escaped, told
 from ui.state import Here, now
 
 NONE = "No scenario"
@@ -113,7 +113,7 @@ def terms_of(here: Here, start: Start, strength: float) -> Terms:
 def choose_common(here: Here) -> tuple[float, float, bool]:
     """What holds for all segments: who else takes the offer, how sure the rates are, whether all must be spent."""
     base = Scenario({})
-    with st.expander("Assumed for all segments", icon=":material/tune:", expanded=False, key="recovery_common"):
+    with card("For all segments", "Assumptions too."):
         redemption = _slider(here, "redemption", "Would have stayed, takes the offer too", 100 * base.redemption,
                              (100.0, 5.0), "%.0f %%", "Cannibalisation: of those who would have stayed anyway, the "
                              "share who take the offer. An assumption; campaigns will measure it.")
@@ -128,9 +128,11 @@ def choose_common(here: Here) -> tuple[float, float, bool]:
 
 def choose(here: Here, starts: Mapping[str, Start], budget: float) -> Scenario:
     """The scenario that the sliders say."""
-    segments = choose_segments(here)
-    redemption, strength, whole = choose_common(here)
-    terms = {name: terms_of(here, starts[name], strength) for name in segments}
+    segments, own, common = choose_segments(here), st.container(), st.container()
+    with common:
+        redemption, strength, whole = choose_common(here)
+    with own:
+        terms = {name: terms_of(here, starts[name], strength) for name in segments}
     return Scenario(terms, budget, redemption, strength, whole)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from engine.decision.playbooks import Treatment
 from engine.decision.recovery.measured import Arm, enough, kept_share, strength_of
 from engine.decision.recovery.plan import CELLS
-from engine.decision.recovery.terms import STRENGTH, Terms, first_paying
+from engine.decision.recovery.terms import STRENGTH, Scenario, Terms, first_paying
 from engine.insight.overview import Z90, Doubt
 from engine.insight.planned import among
 from engine.insight.source import Scope, ask, quoted
@@ -77,6 +77,26 @@ class Start:
     def measures(self, rate: float) -> bool:
         """Whether that rate is the measured one, as far as the slider can say it."""
         return self.measured is not None and abs(rate - on_slider(self.measured.value)) < RATE_STEP / 2
+
+
+def rates_words(starts: Mapping[str, Start], scenario: Scenario) -> str:
+    """How many of the scenario's recovery rates anything has measured, in a sentence; "" when it has none.
+
+    >>> rates_words({}, Scenario({}))
+    ''
+    >>> from engine.decision.playbooks import playbook
+    >>> step = first_paying(playbook("telecom"), "Champion")
+    >>> terms = Terms(step.contact_cost, step.offer_cost, 0.1)
+    >>> rates_words({"Champion": Start("Champion", step, terms)}, Scenario({"Champion": terms}))
+    'The recovery rates are assumptions until campaigns measure them.'
+    """
+    told = [starts[name].measures(terms.recovery_rate) for name, terms in scenario.segments.items()]
+    if not any(told):
+        return "The recovery rates are assumptions until campaigns measure them." if told else ""
+    if all(told):
+        return "The recovery rates are as measured on past offers."
+    return (f"{sum(told)} of {len(told)} recovery rates are as measured on past offers, the others assumptions until "
+            "campaigns measure them.")
 
 
 def recovery_cells(scope: Scope, doubt: Doubt) -> pd.DataFrame:

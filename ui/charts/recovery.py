@@ -44,7 +44,13 @@ def flow(found: Simulation, currency: str, look: Look) -> Chart:
             f"net return, {_between(total.net, currency)}.")
     table = pd.DataFrame({"Step": [name.replace("<br>", " ") for name in [*names, "Net return"]],
                           _unit("Expected sum", currency): [*values, total.net.value]})
-    return Chart("What the money becomes", says, figure, table)
+    return Chart(f"{money(total.investment, currency)} invested {_becomes(total, currency)}", says, figure, table)
+
+
+def _becomes(total: Outcome, currency: str) -> str:
+    """What the investment comes back as, in words."""
+    net = f"{money(abs(total.net.value), currency)} {'more' if total.net.value >= 0 else 'less'} than it costs"
+    return f"brings back {money(total.gain, currency)}: {net}"
 
 
 def _band_on_bar(figure: go.Figure, net: Estimate, row: int, look: Look) -> None:
@@ -67,16 +73,16 @@ def pays_from(found: Simulation, currency: str, look: Look) -> Chart:
         _mark(figure, total.break_even, 0.0, f"pays from {rate_words(total.break_even)}", look.text, look, "below")
     _mark(figure, total.kept, total.net.value, f"now {share(total.kept)}", look.accent, look, "before")
     rate, model, chance = (percent(part) for part in total.unsure)
-    says = (f"{_pays(total)} The grey stretch holds 90 % of the recovery rate's uncertainty, {share(low)} to "
+    says = (f"Net return by the share of the leavers contacted who are kept. The grey stretch holds 90 % of the recovery rate's uncertainty, {share(low)} to "
             f"{share(high)}; the band around the line is the model's and chance's. The rate makes up {rate} of what is "
             f"unsure about the net return (its variance), the model {model}, chance {chance}.")
-    return Chart("How many leavers must be kept", says, figure, _table(line, {"rate": "Share kept"}, currency))
+    return Chart(_pays(total), says, figure, _table(line, {"rate": "Share kept"}, currency))
 
 
 def _pays(total: Outcome) -> str:
     if total.break_even > 1:
-        return "No recovery rate makes this pay."
-    return f"Below {rate_words(total.break_even)} the campaign loses money."
+        return "No recovery rate makes this pay"
+    return f"It pays from {rate_words(total.break_even)} of leavers kept; the rates set keep {share(total.kept)}"
 
 
 def budget(found: Simulation, currency: str, look: Look) -> Chart:
@@ -100,7 +106,8 @@ def budget(found: Simulation, currency: str, look: Look) -> Chart:
     says = (f"Customers are contacted in the order of expected return per cost. {beyond} more than they bring; "
             f"everybody would cost {money(found.everybody, currency)}. The band holds 90 %.")
     heads = {"investment": _unit("Investment", currency), "customers": "Customers", "saves": "Saves"}
-    return Chart("What more budget would buy", says, figure, _table(line, heads, currency))
+    title = f"{best} is the most worth investing" if found.best else "No contact pays for itself"
+    return Chart(title, says, figure, _table(line, heads, currency))
 
 
 def compared(scenarios: Mapping[str, Outcome], currency: str, look: Look) -> Chart:
@@ -124,7 +131,13 @@ def compared(scenarios: Mapping[str, Outcome], currency: str, look: Look) -> Cha
     table = pd.DataFrame({"Scenario": list(scenarios), **{_unit(head, currency): [getattr(net, end) for net in nets]
                                                 for head, end in ends.items()}})
     says = "Expected net return of each on the scores looked at; the band holds 90 %."
-    return Chart("Scenarios side by side", says, figure, table)
+    return Chart(_best_of(scenarios, currency), says, figure, table)
+
+
+def _best_of(scenarios: Mapping[str, Outcome], currency: str) -> str:
+    """Which scenario returns most, and how much."""
+    name, found = max(scenarios.items(), key=lambda one: one[1].net.value)
+    return f"{name} returns most: {money(found.net.value, currency)}"
 
 
 def _short(name: str) -> str:
