@@ -4,36 +4,38 @@ import streamlit as st
 
 from engine.insight import card_words, trust
 from engine.schema import ModelCard, share
+from ui import evidence as parts
 from ui.charts import explained, performance, robustness, worth
 from ui.components import Kpi, card, escaped, findings, header, hint, kpis
-from ui.evidence import absent, download, facts, listed, models_of, pair, shown, table, with_table
 from ui.state import Here, card_of, here
 
 
 def ranking(model: ModelCard, at: Here) -> None:
     """Does it know who leaves before whom, and is it better than a rule and than other algorithms?"""
-    pair(("ROC curve", performance.roc(model, at.look)), ("Precision and recall",
-                                                          performance.precision_recall(model, at.look)))
-    pair(("Gain", performance.gain(model, at.look)), ("Lift", performance.lift(model, at.look)))
-    pair(("Algorithms", robustness.algorithms(model, at.look)),
-         ("Paired differences", robustness.algorithm_differences(model, at.look)))
-    table("Every measure beside rule and chance", card_words.metrics_table(model),
-          "On customers the model had not seen, with 95 % intervals.")
+    parts.pair(("ROC curve", performance.roc(model, at.look)),
+               ("Precision and recall", performance.precision_recall(model, at.look)))
+    parts.pair(("Gain", performance.gain(model, at.look)), ("Lift", performance.lift(model, at.look)))
+    parts.pair(("Algorithms", robustness.algorithms(model, at.look)),
+               ("Paired differences", robustness.algorithm_differences(model, at.look)))
+    parts.table("Every measure beside rule and chance", card_words.metrics_table(model),
+                "On customers the model had not seen, with 95 % intervals. Precision, recall and F are at the "
+                "threshold that each fold drew for itself; for the one in use see Threshold and cost.")
 
 
 def calibration(model: ModelCard, at: Here) -> None:
     """Do 20 % mean 20 %?"""
-    pair(("Reliability", performance.reliability(model, at.look)), ("Intervals", performance.coverage(model, at.look)))
+    parts.pair(("Reliability", performance.reliability(model, at.look)),
+               ("Intervals", performance.coverage(model, at.look)))
     if at.dataset.kind == "orders":
-        pair(("Level over time", robustness.seasons(model, at.look)))
-    with_table("Class imbalance", robustness.balance(model, at.look), "Cures for class imbalance compared")
+        parts.pair(("Level over time", robustness.seasons(model, at.look)))
+    parts.with_table("Class imbalance", robustness.balance(model, at.look), "Cures for class imbalance compared")
 
 
 def threshold(model: ModelCard, at: Here) -> None:
     """What happens when everyone from here on is contacted?"""
     steps = trust.thresholds(model)
     if not steps:
-        absent("Movable threshold")
+        parts.absent("Movable threshold")
         return
     with card("Where to draw the line", "Held-out customers show what each threshold would have done."):
         left, right = st.columns([3, 1], vertical_alignment="bottom")
@@ -43,63 +45,63 @@ def threshold(model: ModelCard, at: Here) -> None:
                                    key=f"performance_ratio_{model.model_id}",
                                    help="How many needless contacts one missed leaver is worth to you.")
         if found := trust.outcome(model, line, ratio):
-            st.markdown(escaped(trust.outcome_words(found)))
-    pair(("Confusion", performance.confusion(model, at.look, line)),
-         ("Cost", performance.cost(model, at.look, line, ratio)))
+            st.markdown(escaped(f"{trust.outcome_words(found)} {trust.cost_words(model, found, ratio)}"))
+    parts.pair(("Confusion", performance.confusion(model, at.look, line)),
+               ("Cost", performance.cost(model, at.look, line, ratio)))
 
 
 def drivers(model: ModelCard, at: Here) -> None:
     """What does it look at?"""
-    pair(("Swarm", explained.swarm(model, at.look, at.currency)), ("Importance", explained.importance(model, at.look)))
-    titles = explained.features_with_dependence(model)
-    chosen = st.selectbox("Follow one feature", list(titles), format_func=titles.__getitem__, width=420,
-                          key=f"performance_feature_{model.model_id}") if titles else None
-    pair(("Dependence", explained.dependence(model, at.look, chosen, at.currency) if chosen else None),
-         ("Churn beside value", explained.cross_model(model, at.look)))
+    parts.pair(("Swarm", explained.swarm(model, at.look, at.currency)),
+               ("Importance", explained.importance(model, at.look)))
+    with st.grid(2, min_column_width=420):
+        parts.followed(explained.features_with_dependence(model),
+                       lambda name: explained.dependence(model, at.look, name, at.currency), model.model_id)
+        parts.shown("Churn beside value", explained.cross_model(model, at.look))
 
 
 def value(model: ModelCard, at: Here) -> None:
     """Are the values right?"""
-    pair(("Predicted and actual", worth.predicted_and_actual(model, at.look, at.currency)),
-         ("Value by tenth", worth.value_deciles(model, at.look, at.currency)))
+    parts.pair(("Predicted and actual", worth.predicted_and_actual(model, at.look, at.currency)),
+               ("Value by tenth", worth.value_deciles(model, at.look, at.currency)))
     if (survival := worth.survival_deciles(model, at.look)) is not None:
-        pair(("Survival by tenth", survival))
-    table("Every measure of the values", card_words.value_table(model, at.currency), "With 95 % intervals.")
+        parts.pair(("Survival by tenth", survival))
+    parts.table("Every measure of the values", card_words.value_table(model, at.currency), "With 95 % intervals.")
 
 
 def checks(model: ModelCard, at: Here) -> None:
     """Does any column know the answer?"""
-    with st.grid(2, min_column_width=420):
-        shown("Single columns", robustness.single_columns(model, at.look))
-        with card("Findings", "What a person should know about the data, the worst first."):
-            findings(model.findings)
-            if not model.findings:
-                st.markdown("Nothing was found that a person needs to look at.")
+    with card("Findings", "What a person should know about the data, the worst first."):
+        findings(model.findings)
+        if not model.findings:
+            st.markdown("Nothing was found that a person needs to look at.")
+    parts.shown("Single columns", robustness.single_columns(model, at.look))
     if model.quarantined:
-        table("Columns that know the answer", card_words.quarantine_table(model), "The model never sees them.")
+        parts.table("Columns that know the answer", card_words.quarantine_table(model), "The model never sees them.")
 
 
 def model_card(model: ModelCard, at: Here) -> None:
     """What is it, and what must it not be used for?"""
     with st.grid(2, min_column_width=420):
-        facts("What it is", card_words.identity(model))
-        facts("How it was made", card_words.settings_words(model), "Everything a person could have decided otherwise.")
-        listed("What to mind", model.notes)
-        listed("Its limits", card_words.limits(model))
-    table("What it looks at", card_words.features_table(model, at.currency))
-    download(model)
+        parts.facts("What it is", card_words.identity(model))
+        parts.facts("How it was made", card_words.settings_words(model),
+                    "Everything a person could have decided otherwise.")
+        parts.listed("What to mind", model.notes)
+        parts.listed("Its limits", card_words.limits(model))
+    parts.table("What it looks at", card_words.features_table(model, at.currency))
+    parts.download(model)
 
 
 def stress(model: ModelCard, at: Here) -> None:
     """What if the data get worse?"""
-    with_table("Stress", robustness.stress(model, at.look), "What was done to the data")
+    parts.with_table("Stress", robustness.stress(model, at.look), "What was done to the data")
 
 
 SECTIONS = {"Ranking": ranking, "Calibration": calibration, "Threshold and cost": threshold, "Drivers": drivers,
             "Value": value, "Data checks": checks, "Stress": stress, "Model card": model_card}
 
 at = here()
-models, picked = models_of(at.dataset.name, at.actor), f"performance_model_{at.dataset.name}"
+models, picked = parts.models_of(at.dataset.name, at.actor), f"performance_model_{at.dataset.name}"
 asked = st.session_state.get(picked)
 model = card_of(at.dataset.name, asked if asked in models else at.card.model_id)
 header("Can I trust it?", at, trust.verdict(model))

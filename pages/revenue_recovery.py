@@ -43,8 +43,8 @@ def segments_card(found: Simulation, currency: str) -> None:
              "band": f"{money(part.net.low, currency)} to {money(part.net.high, currency)}",
              "pays_from": insight.rate_words(whole.break_even)}
             for part in found.segments for whole in [found.whole[part.segment]]]
-    with card("Segment by segment", "What the budget buys in each. Break-even rate: the share of a segment's leavers that "
-              "must be kept for contacting all of it to pay."):
+    with card("Segment by segment", "What the budget buys in each. Break-even rate: the share of a segment's leavers "
+              "that must be kept for contacting all of it to pay."):
         recovery.table(rows, SEGMENT_HEADS, "recovery_segments", "What the budget buys in each segment")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,10 +13,10 @@ import engine
 from engine.schema import Actor, ModelCard, to_json
 from ui.charts.base import Chart
 from ui.clock import now
-from ui.components import card, empty, escaped, show
+from ui.components import card, empty, escaped, plot, show
 
 NARROWEST = 420
-WHOLE = 12
+WHOLE, NARROW, SENTENCE = 12, 3, 60
 KEY = "performance"
 
 
@@ -29,6 +30,9 @@ def models_of(dataset: str, _actor: Actor) -> dict[str, str]:
 
 def pair(*charts: tuple[str, Chart | None]) -> None:
     """Charts side by side, below each other where there is no room; what the card does not hold says so."""
+    if not any(chart for _, chart in charts):
+        absent(" and ".join(name if place == 0 else name.lower() for place, (name, _) in enumerate(charts)))
+        return
     with st.grid(len(charts), min_column_width=NARROWEST):
         for name, chart in charts:
             shown(name, chart)
@@ -40,6 +44,20 @@ def shown(name: str, chart: Chart | None) -> None:
         absent(name)
     else:
         show(chart, f"{KEY}_{name.lower().replace(' ', '_')}")
+
+
+def followed(titles: Mapping[str, str], draw: Callable[[str], Chart | None], key: str) -> None:
+    """The chart of one feature, chosen on the chart's own card."""
+    if not titles:
+        absent("Dependence")
+        return
+    with card("Follow one feature"):
+        chosen = st.selectbox("Feature", list(titles), format_func=titles.__getitem__, key=f"{KEY}_feature_{key}",
+                              label_visibility="collapsed")
+        if (chart := draw(chosen)) is not None:
+            st.markdown(f"**{escaped(chart.title)}**")
+            st.caption(escaped(chart.says))
+            plot(chart, f"{KEY}_dependence")
 
 
 def with_table(name: str, chart: Chart | None, title: str) -> None:
@@ -70,16 +88,19 @@ def listed(title: str, lines: Sequence[str], says: str = "") -> None:
 
 
 def table(title: str, frame: pd.DataFrame, says: str = "") -> None:
-    """A table: a short one is read whole, a long one scrolls and can be searched."""
+    """A table: a short and narrow one is read whole, a long or wide one scrolls."""
     with card(title, says):
-        if len(frame) <= WHOLE:
-            st.table(frame.map(_cell), border="horizontal", hide_index=True, alt=title)
+        if len(frame) <= WHOLE and frame.shape[1] <= NARROW:
+            st.table(frame.map(lambda value: escaped(str(value))), border="horizontal", hide_index=True, alt=title)
         else:
-            st.dataframe(frame, hide_index=True, key=f"{KEY}_{title.lower().replace(' ', '_')}", alt=title)
+            st.dataframe(frame, hide_index=True, key=f"{KEY}_{title.lower().replace(' ', '_')}", alt=title,
+                         height="content" if len(frame) <= WHOLE else "auto", column_config=_wide(frame))
 
 
-def _cell(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else escaped(str(value))
+def _wide(frame: pd.DataFrame) -> dict[str, Any]:
+    """Room for the columns that hold sentences."""
+    longest = {str(name): frame[name].astype(str).str.len().max() for name in frame}
+    return {name: st.column_config.TextColumn(width="large") for name, letters in longest.items() if letters > SENTENCE}
 
 
 def download(model: ModelCard) -> None:

@@ -34,7 +34,7 @@ VALUE_METRICS = {
     "decile_error": ("Error by decile", "mean distance of the deciles' means; less is better", "share"),
     "concordance": ("Order of leaving (concordance)", "1 is the perfect order, 0.5 a coin", "plain"),
     "integrated_brier": ("Survival error (integrated Brier)", "squared error over the months; less is better", "plain"),
-    "s12_decile_error": ("Survival after 12 months, by decile", "mean distance; less is better", "share"),
+    "s12_decile_error": ("Survival after 12 months, by decile", "mean distance; less is better", "points"),
 }
 ALGORITHMS = {
     "lightgbm": "LightGBM", "lightgbm_orders": "LightGBM for orders", "lightgbm_temporal": "LightGBM over time",
@@ -82,7 +82,8 @@ def metrics_table(card: ModelCard) -> pd.DataFrame:
 def value_table(card: ModelCard, currency: str) -> pd.DataFrame:
     """Every metric of the value model with its 95 % interval, and what it was measured on."""
     known = card.metrics.get("ltv", {})
-    styles: Mapping[str, Any] = {"plain": lambda x: f"{x:.3f}", "share": share, "money": lambda x: money(x, currency)}
+    styles: Mapping[str, Any] = {"plain": _three_digits, "share": share, "money": lambda x: money(x, currency),
+                                "points": lambda x: f"{100 * x:.1f} points"}
     rows = [{"Metric": title, "What it says": says, "Value": _spelt(known[name], styles[style]),
              "Measured on": known[name].method}
             for name, (title, says, style) in VALUE_METRICS.items() if name in known]
@@ -90,7 +91,16 @@ def value_table(card: ModelCard, currency: str) -> pd.DataFrame:
 
 
 def _plain(estimate: Estimate | None) -> str:
-    return _spelt(estimate, lambda x: f"{x:.3f}") if estimate else "-"
+    return _spelt(estimate, _three_digits) if estimate else "-"
+
+
+def _three_digits(value: float) -> str:
+    """Rounded, and never minus nothing.
+
+    >>> _three_digits(-0.0001), _three_digits(0.8476)
+    ('0.000', '0.848')
+    """
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _spelt(estimate: Estimate, style: Any) -> str:

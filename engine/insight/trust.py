@@ -56,6 +56,11 @@ class AtThreshold:
         return (self.found + self.false_alarms) / max(self.customers, 1)
 
     @property
+    def cost_per_1000(self) -> float:
+        """Cost per 1,000 customers held out [false alarms]."""
+        return 1_000 * self.cost / max(self.customers, 1)
+
+    @property
     def customers(self) -> int:
         """How many customers were held out and judged."""
         return self.found + self.missed + self.false_alarms + self.left_alone
@@ -183,6 +188,17 @@ def outcome_words(found: AtThreshold) -> str:
             f"{found.found + found.missed:,} ({share(found.recall)}) and {plural(found.false_alarms, 'customer')} who "
             f"would have stayed; {share(found.contacted)} of all customers are contacted, and of those "
             f"{share(found.precision)} would have left.")
+
+
+def cost_words(card: ModelCard, found: AtThreshold, cost_ratio: float) -> str:
+    """What a threshold costs beside the cheapest one, in words; "" for a card that keeps no thresholds."""
+    best = cheapest(card, cost_ratio)
+    if best is None:
+        return ""
+    told = f"It costs as much as {found.cost_per_1000:,.0f} false alarms per 1,000 customers"
+    if found.cost <= best.cost:
+        return f"{told}: no threshold costs less."
+    return f"{told}; the cheapest, {share(best.threshold)}, {best.cost_per_1000:,.0f}."
 
 
 def paired(card: ModelCard) -> pd.DataFrame:

@@ -66,7 +66,8 @@ class Column:
         if self.unit in SCALES:
             return SCALES[self.unit].format(number if abs(number) >= TINY else 0.0).replace("%", " %")
         unit = self.unit.removesuffix("s") if number == 1 else self.unit
-        return f"{number:,.{0 if number == round(number) or abs(number) >= 100 else 2}f} {unit}".strip()
+        digits = 0 if number == round(number) or abs(number) >= 100 else 1 if self.kind == "count" else 2
+        return f"{number:,.{digits}f} {unit}".strip()
 
 
 @dataclass(frozen=True)

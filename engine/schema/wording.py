@@ -43,5 +43,7 @@ def share(value: float) -> str:
 
     >>> share(0.2654)
     '26.5 %'
+    >>> share(-0.0001)
+    '0.0 %'
     """
-    return f"{100 * value:.1f} %"
+    return f"{round(100 * value, 1) + 0.0:.1f} %"

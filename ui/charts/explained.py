@@ -6,7 +6,7 @@ are of the raw log-odds before calibration: +0.7 doubles the odds of leaving, -0
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from ui.look import Look
 
 MOST_BARS, MOST_PAIRS = 15, 12
 SLOTS = 70
-SWARM_ROW, BAR_ROW = 34, 30
+SWARM_ROW, BAR_ROW, TWO_LINES = 34, 30, 38
 MATTERS = 5.0
 UNKNOWN = "unknown"
 ROLES = {"both": "both", "churn only": "leaving", "LTV only": "value", "neither": "neither"}
@@ -40,8 +40,9 @@ def swarm(card: ModelCard, look: Look, currency: str) -> Chart | None:
     figure.update_layout(coloraxis={"cmin": 0, "cmax": 100, "showscale": False,
                                     "colorscale": [[0, low], [0.5, look.segments["Hibernating"]], [1, high]]})
     figure.add_vline(0, line={"color": look.muted, "width": 1})
-    drawn(figure, look, height=SWARM_ROW * len(names) + 90, x="contribution [log-odds of leaving]")
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=[folded(column.title) for column in columns],
+    titles = [column.title for column in columns]
+    drawn(figure, look, height=_row(titles, SWARM_ROW) * len(names) + 90, x="contribution [log-odds of leaving]")
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=[folded(title) for title in titles],
                         range=[len(names) - 0.4, -0.6], showgrid=False)
     key(figure, look, {"low": low, "high": high, "category, unknown": look.accent}, "above", mark="●")
     customers = len(next(iter(told.values()))["contribution"])
@@ -51,6 +52,11 @@ def swarm(card: ModelCard, look: Look, currency: str) -> Chart | None:
         "it. Orange is a high value, blue a low one, teal a category or unknown. What goes with leaving need not cause "
         "it.", figure, _swarm_table(told, names, columns),
         f"Beeswarm of the {len(names)} strongest features; the strongest is {columns[0].title}.")
+
+
+def _row(titles: Iterable[str], least: int) -> int:
+    """How high a row must be for its title, which may take two lines [pixels]."""
+    return max(least, TWO_LINES) if any("<br>" in folded(title) for title in titles) else least
 
 
 def _cloud(told: Mapping[str, Any], column: Column, row: int, look: Look) -> list[go.Scatter]:
@@ -103,7 +109,7 @@ def importance(card: ModelCard, look: Look) -> Chart | None:
         textfont={"color": look.muted, "size": 12},
         hovertemplate="%{customdata[1]}: %{x:.1f} % of all contributions<br>%{customdata[0]:.2f} log-odds on average"
                       "<extra></extra>"))
-    drawn(figure, look, height=BAR_ROW * len(top) + 48, x="share of all contributions [%]")
+    drawn(figure, look, height=_row(top["title"], BAR_ROW) * len(top) + 48, x="share of all contributions [%]")
     figure.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(range=[0, 1.12 * max(shares.max(), 0.1)])
     first = top.head(3)
     data = pd.DataFrame({"Feature": frame["title"], "Share of all contributions [%]": (100 * frame["share"]).round(2),
@@ -204,10 +210,10 @@ def cross_model(card: ModelCard, look: Look) -> Chart | None:
     figure = go.Figure([_between(shown, look), *(
         _side(shown, name, words, colour) for name, (words, colour) in zip(("churn", "ltv"), colours.items(),
                                                                            strict=True))])
-    drawn(figure, look, height=BAR_ROW * len(shown) + 80, x="share of what drives each [%]")
+    drawn(figure, look, height=_row(shown["title"], BAR_ROW) * len(shown) + 80, x="share of what drives each [%]")
     most = float(shown[["churn", "ltv"]].max().max()) or 1.0
     figure.update_yaxes(tickvals=list(range(len(shown))), ticktext=[folded(title) for title in shown["title"]],
-                        range=[len(shown) - 0.4, -0.6], showgrid=False).update_xaxes(range=[-0.03 * most, 1.35 * most])
+                        range=[len(shown) - 0.4, -0.6], showgrid=False).update_xaxes(range=[-0.03 * most, 1.5 * most])
     for row, role in enumerate(shown["role"]):
         figure.add_annotation(x=1, xref="paper", y=row, text=ROLES[role], showarrow=False, xanchor="right",
                               font={"size": 12, "color": look.text if role == "both" else look.muted})

@@ -17,7 +17,8 @@ from ui.charts.parts import beside, chance_line, key, line, percent, sizes
 from ui.look import Look
 
 CURVES = {"Model": "curves", "One-column rule": "rule_curves"}
-PER = 1_000
+METRICS = {"roc_auc": "ROC-AUC", "pr_auc": "PR-AUC", "lift_at_10": "Lift in the riskiest tenth"}
+NO_MARK = "rgba(0,0,0,0)"
 CHANCE = 0.5
 HALF, A_FIFTH = 50.0, 20.0
 
@@ -39,11 +40,12 @@ def _long(curves: Mapping[str, tuple[list[float], list[float]]], x: str, y: str)
 
 
 def _with_metric(card: ModelCard, look: Look, names: Sequence[str], metric: str) -> dict[str, str]:
-    """The key's lines: each curve's name with the metric and its interval, and the curve's colour."""
+    """The key's lines: the metric, then each curve's name with its figure and interval, and the curve's colour."""
     digits = 2 if metric == "lift_at_10" else 3
     subjects = {"Model": "model", "One-column rule": "rule", "Chance": "random"}
     colours = _colours(look) | {"Chance": look.muted}
-    return {f"{name} {beside(card.metrics[subjects[name]][metric], digits)}": colours[name] for name in names}
+    head = {f"{METRICS[metric]}, 95 % interval": NO_MARK}
+    return head | {f"{name} {beside(card.metrics[subjects[name]][metric], digits)}": colours[name] for name in names}
 
 
 def roc(card: ModelCard, look: Look) -> Chart | None:
@@ -222,19 +224,19 @@ def cost(card: ModelCard, look: Look, threshold: float, cost_ratio: float) -> Ch
     if here is None or best is None:
         return None
     at = percent([step.threshold for step in steps])
-    costs = [round(PER * step.cost / step.customers, 1) for step in steps]
+    costs = [round(step.cost_per_1000, 1) for step in steps]
     figure = go.Figure(line("Cost", at, costs, look.accent,
                             "from %{x:.1f} % on: %{y:,.0f} false alarms' worth per 1,000 customers"))
     marks = {"Chosen": (here, look.text), "Least cost": (best, look.gain)}
     for name, (found, colour) in marks.items():
         figure.add_trace(go.Scatter(
-            x=[round(100 * found.threshold, 1)], y=[round(PER * found.cost / found.customers, 1)], mode="markers",
+            x=[round(100 * found.threshold, 1)], y=[round(found.cost_per_1000, 1)], mode="markers",
             marker={"color": colour, "size": 11, "line": {"color": look.surface, "width": 2}}, name=name,
             hovertemplate=f"{name}: %{{y:,.0f}} from %{{x:.1f}} % on<extra></extra>"))
     drawn(figure, look, height=MEDIUM, x="contacted from this probability on [%]",
-          y="cost [false alarms per 1,000 customers]").update_yaxes(rangemode="tozero")
+          y="cost [false alarms per 1,000 customers]", y_format=",").update_yaxes(rangemode="tozero")
     key(figure, look, {f"{name}: {share(found.threshold)}": colour for name, (found, colour) in marks.items()},
-        "bottom right")
+        "bottom right", mark="●")
     data = pd.DataFrame({"Contacted from [%]": at, "Contacted": [step.found + step.false_alarms for step in steps],
                          "Leavers reached": [step.found for step in steps],
                          "Leavers missed": [step.missed for step in steps],

@@ -73,9 +73,10 @@ def pays_from(found: Simulation, currency: str, look: Look) -> Chart:
         _mark(figure, total.break_even, 0.0, f"pays from {rate_words(total.break_even)}", look.text, look, "below")
     _mark(figure, total.kept, total.net.value, f"now {share(total.kept)}", look.accent, look, "before")
     rate, model, chance = (percent(part) for part in total.unsure)
-    says = (f"Net return by the share of the leavers contacted who are kept. The grey stretch holds 90 % of the recovery rate's uncertainty, {share(low)} to "
-            f"{share(high)}; the band around the line is the model's and chance's. The rate makes up {rate} of what is "
-            f"unsure about the net return (its variance), the model {model}, chance {chance}.")
+    says = (f"Net return by the share of the leavers contacted who are kept. The grey stretch holds 90 % of the "
+            f"recovery rate's uncertainty, {share(low)} to {share(high)}; the band around the line is the model's and "
+            f"chance's. The rate makes up {rate} of what is unsure about the net return (its variance), the model "
+            f"{model}, chance {chance}.")
     return Chart(_pays(total), says, figure, _table(line, {"rate": "Share kept"}, currency))
 
 

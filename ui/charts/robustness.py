@@ -5,7 +5,7 @@ Every chart is drawn from a model's card alone, and is None where the card does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -36,7 +36,8 @@ def algorithms(card: ModelCard, look: Look) -> Chart | None:
         return None
     names = [algorithm_words(name) for name in frame["algorithm"]]
     figure = go.Figure(interval_dots(
-        frame["auc"], frame["auc_low"], frame["auc_high"], names, look,
+        frame["auc"], frame["auc_low"], frame["auc_high"],
+        [f"{name} (in use)" if used else name for name, used in zip(names, frame["in_use"], strict=True)], look,
         colours=[look.accent if used else look.muted for used in frame["in_use"]],
         hover="%{y}: %{x:.3f}<br>95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}"))
     drawn(figure, look, height=ROW * len(frame) + 70, x="ROC-AUC [0.5 chance .. 1 perfect]")
@@ -46,8 +47,8 @@ def algorithms(card: ModelCard, look: Look) -> Chart | None:
                          "Calibration error [points]": (100 * frame["ece"]).round(1)})
     return Chart(
         f"Of {len(names)} algorithms {names[0]} ranks best, with {frame['auc'][0]:.3f}",
-        f"ROC-AUC on the same held-out folds, with 95 % intervals; {algorithm_words(card.algorithm)} is in use, in "
-        f"colour. Where intervals overlap, the paired differences tell more.{_on_a_sample(card)}", figure, data,
+        f"ROC-AUC on the same held-out folds, with 95 % intervals; {algorithm_words(card.algorithm)} is in use. "
+        f"Where intervals overlap, the paired differences tell more.{_on_a_sample(card)}", figure, data,
         "; ".join(f"{name} {auc:.3f}" for name, auc in zip(names, frame["auc"], strict=True)))
 
 
@@ -119,7 +120,8 @@ def _cure_row(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """One cure's figures, and its change of ranking with the interval."""
     words, auc, change = CURES.get(name, name), entry["metrics"]["roc_auc"], entry["change"]["roc_auc"]
     return {"Cure": f"{words[0].upper()}{words[1:]}", "ROC-AUC": f"{auc['value']:.3f}",
-            "Change of ROC-AUC": f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})",
+            "Change of ROC-AUC": "-" if name == "none" else
+            f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})",
             "Squared error (Brier)": f"{entry['metrics']['brier']['value']:.3f}",
             "Calibration error [points]": f"{100 * entry['metrics']['ece']['value']:.1f}"}
 
@@ -141,8 +143,8 @@ def stress(card: ModelCard, look: Look) -> Chart | None:
     low, high = clean["low"], clean["high"]
     figure.add_hrect(low, high, fillcolor=look.faded(look.accent, 0.12), line_width=0, layer="below")
     drawn(figure, look, y="ROC-AUC [0.5 chance .. 1 perfect]")
-    figure.update_xaxes(range=[-0.15, 2.15]).update_yaxes(range=_room(told))
-    key(figure, look, {WORSE[name][0]: colour for name, colour in colours.items()}, "bottom left")
+    figure.update_xaxes(range=[-0.15, 2.15])
+    key(figure, look, {WORSE[name][0]: colour for name, colour in colours.items()}, "above")
     worst = min(told, key=lambda entry: entry["metrics"]["roc_auc"]["value"])
     return Chart(
         f"With {_worse(worst['data'], worst['amount'])} it still ranks with {worst['metrics']['roc_auc']['value']:.3f}",
@@ -156,18 +158,12 @@ def _worse(name: str, amount: float) -> str:
     return WORSE[name][1].format(amount).replace("%", " %") if name in WORSE else "the data as they are"
 
 
-def _room(told: Sequence[Mapping[str, Any]]) -> list[float]:
-    """The axis' range, with room for the key under the lines."""
-    ends = [entry["metrics"]["roc_auc"][end] for entry in told for end in ("low", "high")]
-    spread = max(ends) - min(ends)
-    return [min(ends) - 0.6 * spread - 0.01, max(ends) + 0.1 * spread]
-
-
 def _stress_row(entry: Mapping[str, Any]) -> dict[str, Any]:
     auc, ece = entry["metrics"]["roc_auc"], entry["metrics"]["ece"]
     words = _worse(entry["data"], entry["amount"])
-    return {"Data": f"{words[0].upper()}{words[1:]}", "ROC-AUC": round(auc["value"], 3), "Low": round(auc["low"], 3),
-            "High": round(auc["high"], 3), "Calibration error [points]": round(100 * ece["value"], 1)}
+    return {"Data": f"{words[0].upper()}{words[1:]}",
+            "ROC-AUC, 95 % interval": f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})",
+            "Calibration error [points]": f"{100 * ece['value']:.1f}"}
 
 
 def seasons(card: ModelCard, look: Look) -> Chart | None:

@@ -20,6 +20,9 @@ from ui.charts.parts import beside, key
 from ui.look import Look
 
 MOST_TICKS = 6
+RIGHT = 0.0005
+KNOWN = (" What a month brings is read from the data, so only staying is predicted; leavers count half of the "
+         "window.")
 
 
 def _what(card: ModelCard, kind: str) -> tuple[Any, str]:
@@ -48,7 +51,8 @@ def predicted_and_actual(card: ModelCard, look: Look, currency: str) -> Chart | 
     return Chart(
         f"Customers are ranked by value with a Gini of {gini.value:.2f} out of 1",
         f"Predicted against actual {what} of customers and periods not learned from; darker is more rows, scales are "
-        f"finer near 0. R2 {beside(r2, 2)}. Good: dark along the dotted line. Bad: a cloud without direction.", figure,
+        f"finer near 0. R2 {beside(r2, 2)}.{KNOWN if part(card, 'ltv', 'window_density') else ''} Good: dark along the "
+        "dotted line. Bad: a cloud without direction.", figure,
         pd.DataFrame(filled, columns=["Predicted", "Actual", "Rows"]),
         f"Density of predicted against actual {what} over {int(counts.sum()):,} rows.")
 
@@ -83,12 +87,22 @@ def value_deciles(card: ModelCard, look: Look, currency: str) -> Chart | None:
           y=f"mean {what} [{unit}]")
     figure.update_xaxes(tickvals=frame["decile"]).update_yaxes(rangemode="tozero")
     key(figure, look, {"predicted": look.accent, "actual": look.text}, "top left")
-    total = card.metrics["ltv"]["total_error"].value
     return Chart(
-        f"The total is {share(abs(total))} too {'low' if total < 0 else 'high'}",
+        _added_up(card.metrics["ltv"]["total_error"].value),
         f"Mean predicted and actual {what} of each tenth of the customers; bars are 95 % intervals. Good: dots "
         "on the line, in every tenth. Bad: a gap that grows to the right, where the money is.", figure,
         _decile_table(frame, unit))
+
+
+def _added_up(total: float) -> str:
+    """How far the sum of the predictions is off, in words.
+
+    >>> _added_up(-0.0261), _added_up(0.00002)
+    ('Predicted values are 2.6 % too low in total', 'Predicted values add up to what came')
+    """
+    if abs(total) < RIGHT:
+        return "Predicted values add up to what came"
+    return f"Predicted values are {share(abs(total))} too {'low' if total < 0 else 'high'} in total"
 
 
 def survival_deciles(card: ModelCard, look: Look) -> Chart | None:
