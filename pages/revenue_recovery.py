@@ -11,6 +11,7 @@ from ui import recovery
 from ui.charts import recovery as charts
 from ui.components import Kpi, card, empty, escaped, header, hint, kpis, show, told
 from ui.state import answer, here
+from ui.tables import table
 
 MOST_COMPARED = 8
 SEGMENT_HEADS = {
@@ -45,7 +46,7 @@ def segments_card(found: Simulation, currency: str) -> None:
             for part in found.segments for whole in [found.whole[part.segment]]]
     with card("Segment by segment", "What the budget buys in each. Break-even rate: the share of a segment's leavers "
               "that must be kept for contacting all of it to pay."):
-        recovery.table(rows, SEGMENT_HEADS, "recovery_segments", "What the budget buys in each segment")
+        table(rows, SEGMENT_HEADS, "recovery_segments", "What the budget buys in each segment")
 
 
 def comparison(found: Simulation, kept: list[saved.Saved], cells: Any) -> None:
@@ -67,7 +68,7 @@ def comparison(found: Simulation, kept: list[saved.Saved], cells: Any) -> None:
         totals = {name: each.total for name, each in simulated.items()}
         show(charts.compared(totals, place.currency, place.look), "recovery_compared")
     with right, card("The same in figures", "Expected values; ROI is net return / investment."):
-        recovery.table(rows, SCENARIO_HEADS, "recovery_compared_rows", "Scenarios side by side")
+        table(rows, SCENARIO_HEADS, "recovery_compared_rows", "Scenarios side by side")
 
 
 def pictures(found: Simulation) -> None:

@@ -18,6 +18,7 @@ from engine.insight.planned import CONTACT_LIST, STANDINGS, WORKLIST
 from engine.insight.source import OPEN
 from engine.insight.worklist import Tally
 from engine.schema import LTV_TIERS, RISK_BANDS, money, plural, share
+from ui import tables as figures
 from ui.components import RISK_COLOURS, RISK_ICONS, card, escaped
 from ui.navigation import BY_URL
 from ui.state import Here, now
@@ -36,6 +37,9 @@ SAID = {
     WIN_BACK: "Left already, or silent for so long that one message is all that pays.",
     LEAVE_ALONE: "Contact would cost more than it saves, or a rule holds it back.",
 }
+STEP_HEADS = {"step": "Step", "channel": "Channel", "customers": "Customers", "refused": "No consent",
+              "risk": "Margin at risk", "cost": "Contact cost"}
+RULE_HEADS = {"rule": "Rule", "customers": "Customers", "risk": "Margin at risk"}
 AGREED = {1: "Yes", 0: "No"}
 
 
@@ -64,7 +68,8 @@ def sentence(found: Tally, listing: Listing, currency: str) -> str:
     if not total.customers:
         return f"With these filters there is nobody to {verb}."
     said = (f"{plural(total.customers, 'customer')} to {verb} with {money(total.margin_at_risk, currency)} margin at "
-            f"risk; to {verb} all of them costs {money(total.contact_cost, currency)}.")
+            f"risk; to {verb} all of them costs {money(total.contact_cost, currency)}"
+            f"{', more than is at risk' if total.contact_cost > total.margin_at_risk else ''}.")
     return said + (f" {plural(held.customers, 'more is', 'more are')} held back for now, with "
                    f"{money(held.margin_at_risk, currency)} at risk." if held.customers else "")
 
@@ -222,7 +227,7 @@ def _rows(found: Any, known: Any, here: Here, listing: Listing, key: str, picked
     rows = rows.round({"margin_at_risk": 2, "ltv_if_stays": 2})
     if known is not None:
         rows = rows.join(known, on="customer_id")
-    shown = [name for name in _shown(listing, known) if not rows[name].isna().all()]
+    shown = [name for name in _shown(listing, known) if not (rows[name].isna() | (rows[name] == "")).all()]
     default: Any = {"selection": {"rows": [place for place, one in enumerate(found["customer_id"]) if one in picked]}}
     event = st.dataframe(rows[shown], hide_index=True, height="content", key=key, on_select="rerun",
                          selection_mode="multi-row", selection_default=default, placeholder="",
@@ -278,19 +283,19 @@ def by_step(found: Tally, listing: Listing, currency: str) -> None:
     """The list by recommended step."""
     if listing.standing != LEAVE_ALONE and (steps := found.steps(listing)):
         with card("What the list takes, step by step"):
-            st.table([{"Step": escaped(one.words), "Channel": worded(found.treatments[one.name].channel),
-                       "Customers": f"{one.customers:,}", "No consent": f"{one.refused:,}",
-                       "Margin at risk": escaped(money(one.margin_at_risk, currency)),
-                       "Contact cost": escaped(money(one.contact_cost, currency))} for one in steps], hide_index=True)
+            figures.table([{"step": one.words, "channel": worded(found.treatments[one.name].channel),
+                            "customers": f"{one.customers:,}", "refused": f"{one.refused:,}",
+                            "risk": money(one.margin_at_risk, currency), "cost": money(one.contact_cost, currency)}
+                           for one in steps], STEP_HEADS, "actions_steps", "The list by recommended step", words=2)
 
 
 def by_rule(found: Tally, listing: Listing, currency: str) -> None:
     """Whom a rule holds back, and what that rule costs in margin at risk."""
     if listing.standing == LEAVE_ALONE and (rules := found.by_rule(listing)):
         with card("Held back by a rule, and the margin at risk that it leaves alone"):
-            st.table([{"Rule": escaped(one.name), "Customers": f"{one.customers:,}",
-                       "Margin at risk": escaped(money(one.margin_at_risk, currency))} for one in rules],
-                     hide_index=True)
+            figures.table([{"rule": one.name, "customers": f"{one.customers:,}",
+                            "risk": money(one.margin_at_risk, currency)} for one in rules], RULE_HEADS,
+                          "actions_rules", "Customers held back, by rule")
 
 
 # ---- what leaves the building

@@ -145,8 +145,8 @@ def log(actor: Actor) -> None:
         return
     _table([_line(line) for line in lines], "admin_log", "Audit log", wide="Detail")
     newest = "The newest " if len(lines) == SHOWN_LINES else ""
-    st.caption(f"{newest}{plural(len(lines), 'line')}. Customers appear as a keyed hash; nobody can change or remove a "
-               "line.")
+    st.caption(f"{newest}{plural(len(lines), 'line')}, the one written last first. Customers appear as a keyed hash; "
+               "nobody can change or remove a line.")
 
 
 def _filter(title: str, values: set[str]) -> str | None:

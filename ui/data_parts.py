@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import streamlit as st
 
 import engine
 from engine import catalog, erasure, locks
+from engine.insight.card_words import algorithm_words
 from engine.schema import Actor, plural
 from ui import components, state
 from ui.components import empty, escaped, told
@@ -22,7 +24,7 @@ VERSION_HEADS = {"version": "Version", "current": "In use", "as_of": "As of", "c
 RUN_HEADS = {"run_id": "Run", "as_of": "Scored as of", "version": "Version", "model_id": "Model",
              "customers": "Customers"}
 MODEL_HEADS = {"model_id": "Model", "stage": "Stage", "algorithm": "Churn model", "ltv": "Value model",
-               "as_of": "As of", "rows": "Learned from", "roc_auc": "ROC AUC", "brier": "Brier score",
+               "as_of": "As of", "rows": "Learned from", "roc_auc": "ROC-AUC (95 %)", "brier": "Brier (95 %)",
                "usable": "Usable"}
 TABS = ("Versions and runs", "Models", "Findings", "Rejected rows", "Erase")
 
@@ -36,9 +38,10 @@ def head(datasets: Sequence[dict[str, Any]]) -> None:
         return
     customers, newest = sum(found["customers"] for found in datasets), max(found["as_of"] for found in datasets)
     invented = sum(found["synthetic"] for found in datasets)
-    more = f", {invented} of them invented" if invented else ""
+    some = f"{invented} of them " if invented < len(datasets) else "all of them " if invented > 1 else ""
+    more = f", {some}invented" if invented else ""
     st.markdown(escaped(f"{plural(len(datasets), 'dataset')}{more}, with {plural(customers, 'customer')} in all; the "
-                        f"newest knowledge is of {newest}."))
+                        f"newest knowledge is of {_day(newest)}."))
 
 
 def listed(datasets: Sequence[dict[str, Any]], actor: Actor) -> None:
@@ -64,13 +67,13 @@ def _dataset(found: dict[str, Any], actor: Actor) -> None:
             open_link(name, f"data_open_{name}")
     with st.grid(4, min_column_width=150):
         st.metric("Customers", f"{found['customers']:,}")
-        st.metric("Known up to", found["as_of"])
+        st.metric("Known up to", _day(found["as_of"]))
         st.metric("Scoring runs", f"{found['runs']:,}")
-        st.metric("ROC AUC in use", production["roc_auc"].split(" ")[0] if production else "none yet",
-                  help=f"{production['roc_auc']}: of the production model {production['model_id']}" if production
-                  else None)
+        st.metric("Ranking (ROC-AUC)", production["roc_auc"].split(" ")[0] if production else "no model yet",
+                  help=f"Of the model in use, {production['model_id']}: how often it puts a leaver above a stayer, on "
+                  f"customers it had not seen; {_interval(production['roc_auc'])}." if production else None)
     st.caption(escaped(f"{KINDS[found['kind']]} · {found['sector']} · {found['currency'] or 'currency unknown'} · "
-                       f"leaving means: {found['label']} · read by {found['adapter']}"))
+                       f"leaving means: {found['label']} · read as {found['adapter'].replace('_', ' ')}"))
     with st.expander("Details", key=f"data_details_{name}", type="compact", on_change="rerun") as opened:
         if opened.open:
             with told():
@@ -89,7 +92,8 @@ def _details(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:
     shown = TABS if engine.may(actor, "erase") else TABS[:-1]
     tabs = dict(zip(shown, st.tabs(list(shown), key=f"data_tabs_{name}"), strict=True))
     with tabs["Versions and runs"]:
-        _table([_readable(version) for version in versions], VERSION_HEADS, f"data_versions_{name}", "Versions")
+        newest = sorted(versions, key=lambda version: (version["current"], version["as_of"]), reverse=True)
+        _table([_readable(version) for version in newest], VERSION_HEADS, f"data_versions_{name}", "Versions")
         _table(engine.describe_runs(name, actor)[::-1], RUN_HEADS, f"data_runs_{name}", "Scoring runs")
     with tabs["Models"]:
         _models(name, models, actor)
@@ -104,7 +108,7 @@ def _details(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:
 
 def _readable(version: dict[str, Any]) -> dict[str, Any]:
     return {**version, "as_of": f"{version['as_of']:%Y-%m-%d}", "at": f"{version['at']:%Y-%m-%d %H:%M}",
-            "sources": ", ".join(version["sources"])}
+            "current": "yes" if version["current"] else "no", "sources": ", ".join(version["sources"])}
 
 
 def _table(rows: Sequence[dict[str, Any]], heads: dict[str, str], key: str, what: str) -> None:
@@ -120,7 +124,10 @@ def _table(rows: Sequence[dict[str, Any]], heads: dict[str, str], key: str, what
 
 def _models(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:
     """The models, which one is in use, and for managers what to do about it."""
-    _table(models[::-1], MODEL_HEADS, f"data_models_{name}", "Models")
+    told = [{**model, "algorithm": algorithm_words(model["algorithm"]), "ltv": algorithm_words(model["ltv"]),
+             "roc_auc": _interval(model["roc_auc"]), "brier": _interval(model["brier"]),
+             "usable": "yes" if model["usable"] else "no: it knows nothing"} for model in models[::-1]]
+    _table(told, MODEL_HEADS, f"data_models_{name}", "Models")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if engine.may(actor, "promote") and len(models) > 1:
             chosen = st.selectbox("Model", [model["model_id"] for model in models[::-1]], key=f"data_model_{name}",
@@ -134,6 +141,24 @@ def _models(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:
                               help="Fewer folds and replicates: a model in a fraction of the time, rougher figures.")
             if st.button("Train again", key=f"data_train_{name}", icon=":material/model_training:"):
                 _do(engine.start_job, ["train", "--dataset", name, *(["--quick"] if quick else [])], name, actor=actor)
+
+
+def _interval(estimate: str) -> str:
+    """An estimate as listings spell it, in the words of the screens.
+
+    >>> _interval("0.848 [0.833, 0.861], n = 7,000")
+    '0.848 (0.833 to 0.861)'
+    """
+    return estimate.partition("], n")[0].replace("[", "(").replace(", ", " to ") + ")"
+
+
+def _day(day: str) -> str:
+    """A day as people write it.
+
+    >>> _day("2025-07-01")
+    '01 Jul 2025'
+    """
+    return f"{date.fromisoformat(day):%d %b %Y}"
 
 
 def _do(verb: Any, *args: Any, actor: Actor) -> None:

@@ -142,14 +142,6 @@ def figures(found: Outcome, currency: str) -> dict[str, str]:
             "net": money(found.net.value, currency), "roi": roi_words(found)}
 
 
-def table(rows: Sequence[Mapping[str, str]], heads: Mapping[str, str], key: str, alt: str) -> None:
-    """Rows under readable heads, the first column as words and the others as figures."""
-    first, ordered = next(iter(heads)), [{name: row[name] for name in heads} for row in rows]
-    columns = {name: st.column_config.TextColumn(head, alignment="left" if name == first else "right")
-               for name, head in heads.items()}
-    st.dataframe(ordered, hide_index=True, key=key, alt=alt, column_config=columns)
-
-
 def _money(here: Here, name: str, label: str, start: float, says: str) -> float:
     end, step = next(((end, step) for most, end, step in RANGES if start <= most), (4 * start, 1.0))
     return _slider(here, name, label, start, (end, step), f"{SIGNS.get(here.currency, '')}%.2f", says)

@@ -26,4 +26,5 @@ def may(role: str) -> dict[str, bool]:
 def compared() -> list[dict[str, str]]:
     """One row for each thing one can do, one column for each role."""
     able = {role: may(role) for role in ROLES}
-    return [{"May": words} | {role.capitalize(): "yes" if able[role][words] else "" for role in ROLES} for words in MAY]
+    return [{"May": words} | {role.capitalize(): "yes" if able[role][words] else "no" for role in ROLES}
+            for words in MAY]

@@ -73,9 +73,9 @@ def title_of(card: ModelCard, name: str) -> str:
 
 def metrics_table(card: ModelCard) -> pd.DataFrame:
     """Every metric of the churn model beside rule and chance, with its 95 % interval, in words."""
-    rows = [{"Metric": title, "What it says": says,
-             **{words: _plain(card.metrics[subject].get(name)) for subject, words in SUBJECTS.items()}}
-            for name, (title, says) in METRICS.items()]
+    rows = [{"Metric": title,
+             **{words: _plain(card.metrics[subject].get(name)) for subject, words in SUBJECTS.items()},
+             "What it says": says} for name, (title, says) in METRICS.items()]
     return pd.DataFrame(rows)
 
 
@@ -84,10 +84,10 @@ def value_table(card: ModelCard, currency: str) -> pd.DataFrame:
     known = card.metrics.get("ltv", {})
     styles: Mapping[str, Any] = {"plain": _three_digits, "share": share, "money": lambda x: money(x, currency),
                                 "points": lambda x: f"{100 * x:.1f} points"}
-    rows = [{"Metric": title, "What it says": says, "Value": _spelt(known[name], styles[style]),
+    rows = [{"Metric": title, "Value": _spelt(known[name], styles[style]), "What it says": says,
              "Measured on": known[name].method}
             for name, (title, says, style) in VALUE_METRICS.items() if name in known]
-    return pd.DataFrame(rows, columns=["Metric", "What it says", "Value", "Measured on"])
+    return pd.DataFrame(rows, columns=["Metric", "Value", "What it says", "Measured on"])
 
 
 def _plain(estimate: Estimate | None) -> str:

@@ -147,8 +147,8 @@ def test_an_empty_list_says_what_to_do(read_companies: Path, monkeypatch: pytest
 def test_a_rule_that_holds_back_shows_its_cost(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = opened(monkeypatch, actions_list="Leave alone")
     found = worklist.tally(insight.scope("demo-telecom"), Filters(), ANA)
-    rules = app.table[0].value
-    assert rules["Customers"].tolist() == [f"{one.customers:,}" for one in found.by_rule(Listing())]
+    rules = app.dataframe[-1].value
+    assert rules["customers"].tolist() == [f"{one.customers:,}" for one in found.by_rule(Listing())]
     assert "held back for now" in words(app)
 
 

@@ -97,7 +97,7 @@ def test_each_role_sees_what_it_may(shop: Path, monkeypatch: pytest.MonkeyPatch,
     assert {tab.label for tab in app.tabs} == sees
     assert keys(app) & {"data_prepare_acme", "data_train_acme"} == does
     assert (BRING in str(app.button_group[0].options)) == (role in ("manager", "admin"))
-    assert "1 dataset, 1 of them invented, with 300 customers in all" in said(app)
+    assert "1 dataset, invented, with 300 customers in all" in said(app)
     assert any(label in said(app) for label in ("Customers 300",))
     assert "many" not in said(app), "A customer's cell is shown."
 

@@ -198,7 +198,7 @@ def confusion(card: ModelCard, look: Look, threshold: float) -> Chart | None:
              ("Leavers reached", found.found, look.gain), ("Contacted in vain", found.false_alarms,
                                                             look.risk["MEDIUM"])]
     figure = go.Figure(go.Heatmap(
-        z=[[0, 1], [2, 3]], x=["would have left", "would have stayed"], y=["not contacted", "contacted"],
+        z=[[0, 1], [2, 3]], x=["would have left", "would have stayed"], y=["not<br>contacted", "contacted"],
         colorscale=[[at / 3, look.faded(colour, 0.25)] for at, (_, _, colour) in enumerate(cells)], showscale=False,
         xgap=6, ygap=6, hoverinfo="skip",
         text=[[_cell(cell, found) for cell in cells[row:row + 2]] for row in (0, 2)], texttemplate="%{text}",
