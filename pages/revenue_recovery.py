@@ -13,7 +13,6 @@ from ui.components import Kpi, card, empty, escaped, header, hint, kpis, show, t
 from ui.state import answer, here
 from ui.tables import table
 
-MOST_COMPARED = 8
 SEGMENT_HEADS = {
     "segment": "Segment", "contacted": "Contacted", "leavers": "Expected leavers", "investment": "Investment",
     "saves": "Saves", "net": "Net return", "band": "90 % band", "roi": "ROI", "pays_from": "Break-even rate",
@@ -55,8 +54,8 @@ def comparison(found: Simulation, kept: list[saved.Saved], cells: Any) -> None:
         empty("No scenarios to compare yet.", "Save what is set now under a name, then change it and save again.")
         return
     names = [entry.name for entry in kept]
-    chosen = st.multiselect("Compare with", names, names[:MOST_COMPARED], key="recovery_compare",
-                            max_selections=MOST_COMPARED)
+    chosen = st.multiselect("Compare with", names, names[:recovery.MOST_COMPARED], key=recovery.COMPARED,
+                            max_selections=recovery.MOST_COMPARED)
     simulated = {"What is set now": found}
     for entry in (entry for entry in kept if entry.name in chosen):
         with told():
@@ -108,7 +107,7 @@ def main() -> None:
         hint("recovery", "Move a slider and see what changes. A rate is an assumption unless it says what measured it.")
     with row:
         kpis(top_row(found.total, budget, place.currency))
-    with right:
+    with right.container():
         pictures(found)
     segments_card(found, place.currency)
     comparison(found, kept, cells)

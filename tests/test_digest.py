@@ -18,7 +18,7 @@ from engine import catalog, insight, saved, state
 from engine.__main__ import main
 from engine.briefing import pictures
 from engine.briefing.facts import Facts, gather, movement_words
-from engine.briefing.page import page
+from engine.briefing.page import JOINER, page
 from engine.catalog import Run
 from engine.decision.recovery import Scenario, Terms
 from engine.insight import overview
@@ -103,7 +103,7 @@ def test_figures_are_those_of_the_screens(read_companies: Path, tmp_path: Path) 
         assert segment in words
     scenario = Scenario({name: starts[name].terms for name in insight.AT_RISK})
     simulated = insight.simulate(insight.recovery_cells(scope, doubt), scenario)
-    assert insight.recovery_sentence(simulated, "USD").replace("-$", "−$") in words
+    assert insight.recovery_sentence(simulated, "USD").replace("-$", "−$") in words.replace(JOINER, "")
     assert "until campaigns measure it" in words
     assert all(starts[name].brief(starts[name].terms.recovery_rate) in words for name in insight.AT_RISK)
 
@@ -157,11 +157,22 @@ def test_every_text_from_data_is_escaped(read_companies: Path) -> None:
     assert not [name for name in Read(text).attributes if name.startswith("on")]
 
 
+def test_severe_findings_head_every_figure(read_companies: Path) -> None:
+    mild, bad = (Finding(severity, "label", what, "Look.", 1) for severity, what in
+                 (("warning", "It moves."), ("severe", "Too late.")))
+    told = facts(findings=(bad, mild))
+    words = Read(page(told)).words
+    assert words.index("Before anything else") < words.index("Too late.") < words.index(told.headline)
+    assert words.count("Too late.") == 1 and words.index("What needs a person") < words.index("It moves.")
+    assert "Before anything else" not in Read(page(facts(findings=(mild,)))).words
+    assert "The recovery rates are" in words or "recovery rates are as measured" in words
+
+
 def test_findings_wait_until_they_are_answered_and_long_ones_are_cut(own_companies: Path, now: datetime) -> None:
     many = tuple(Finding("severe", f"column {at}", "It says much. " * 40, "Look.", 1) for at in range(5))
     words = Read(page(facts(findings=many))).words
     assert "column 2" in words and "column 3" not in words
-    assert "2 more findings on the Overview screen" in words
+    assert "2 more severe findings on the Overview screen" in words
     assert len(words) < 9_000
     assert "Nothing waits for a person" in Read(page(facts(findings=()))).words
 

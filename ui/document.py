@@ -19,6 +19,7 @@ from ui.charts.base import FONT, Chart
 from ui.look import Look
 
 MOST_ROWS = 200
+FIGURE = re.compile(r"[-+]?([$€£]|[A-Z]{3} )?\d[\d,.]*[kM]?( %| points| times)?")
 CLICK = re.compile(r" Click [^.]*\.")  # what only a screen can do
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 DRAW = """
@@ -36,6 +37,7 @@ p{margin:0 0 12px} a{color:$accent} .lead{font-size:17px} .muted{color:$muted}
 .tiles,.pair{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));margin:16px 0}
 .pair{grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr))}
 .tile,figure,.block{background:$surface;border:1px solid $border;border-radius:8px;padding:16px;margin:0;min-width:0}
+.severe{background:$warn}
 .block{margin:16px 0;overflow-x:auto} .value{font-size:26px;font-weight:600}
 nav ol{columns:2;padding-left:20px} table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:4px 12px 4px 0;border-bottom:1px solid $border;text-align:left;vertical-align:top}
@@ -94,13 +96,23 @@ def _figure_json(chart: Chart) -> str:
 
 def table(frame: pd.DataFrame) -> str:
     """A frame as a table; of a long one the first rows, and how many there are."""
-    numbers = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
+    numbers = [_is_figure(frame[name]) for name in frame]
     head = "".join(f"<th{_side(number)}>{escape(str(name))}</th>" for name, number in zip(frame, numbers, strict=True))
     body = "".join("<tr>" + "".join(f"<td{_side(number)}>{escape(_cell(value))}</td>"
                                     for value, number in zip(row, numbers, strict=True)) + "</tr>"
                    for row in frame.head(MOST_ROWS).itertuples(index=False))
     more = f'<p class="muted">The first {MOST_ROWS} of {len(frame):,} rows.</p>' if len(frame) > MOST_ROWS else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _is_figure(column: pd.Series) -> bool:
+    """Whether it holds nothing but figures, be they in words: "$36.4k", "26.5 %".
+
+    >>> [_is_figure(pd.Series(values)) for values in ([1, 2], ["-$36.4k", "SEK 1,200"], ["26.5 %"], ["1 of 2", "3"])]
+    [True, True, True, False]
+    """
+    return pd.api.types.is_numeric_dtype(column) or (bool(len(column)) and all(
+        FIGURE.fullmatch(str(value)) for value in column))
 
 
 def _side(number: bool) -> str:
@@ -113,10 +125,10 @@ def _cell(value: Any) -> str:
     return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def block(title: str, inner: str, says: str = "") -> str:
-    """A surface with a title; `inner` is HTML."""
+def block(title: str, inner: str, says: str = "", kind: str = "block") -> str:
+    """A surface with a title; `inner` is HTML. kind: its classes, "block severe" for what comes before all else."""
     told = f'<p class="muted">{escape(says)}</p>' if says else ""
-    return f'<div class="block"><h3>{escape(title)}</h3>{told}{inner}</div>'
+    return f'<div class="{kind}"><h3>{escape(title)}</h3>{told}{inner}</div>'
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:

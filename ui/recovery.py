@@ -14,7 +14,8 @@ from ui.components import card, escaped, told
 from ui.state import Here, now
 
 NONE = "No scenario"
-OPENED = "recovery_opened"
+OPENED, COMPARED = "recovery_opened", "recovery_compare"
+MOST_COMPARED = 8
 BUDGET_STEP = 1_000
 RANGES = ((1.0, 2.0, 0.05), (10.0, 25.0, 0.5), (50.0, 100.0, 1.0))  # cost begun with, up to -> end, step of its slider
 MOST_KEPT = 60.0
@@ -64,6 +65,9 @@ def _save(here: Here, name: str, scenario: Scenario) -> None:
     entry = saved.keep("scenario", here.dataset.name, name, vars(scenario), actor=here.actor, now=now())
     st.session_state["scenario"] = entry.name
     st.session_state[OPENED] = (here.dataset.name, entry.name)
+    compared = st.session_state.get(COMPARED)
+    if compared is not None and entry.name not in compared and len(compared) < MOST_COMPARED:
+        st.session_state[COMPARED] = [*compared, entry.name]
     st.toast(escaped(f"Saved as {entry.name}. The address of this page now opens it."), icon=":material/save:")
 
 

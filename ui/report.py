@@ -7,7 +7,7 @@ Figures about all customers together: no single customer is named in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -16,13 +16,16 @@ from typing import Any
 import pandas as pd
 
 from engine import files, insight, state
-from engine.insight import card_words, distributions, overview, trust
+from engine.insight import card_words, distributions, overview, quadrant, trust
 from engine.insight.source import Scope
 from engine.permissions import allow
 from engine.prediction import store
 from engine.schema import Actor, Finding, ModelCard, money, share
 from ui.charts import explained, performance, robustness, worth
 from ui.charts import overview as standing
+from ui.charts import recovery as returns
+from ui.charts import segments as plane
+from ui.charts.base import Chart
 from ui.document import Figures, Section, block, listing, page, pairs, table, tiles
 from ui.look import LIGHT
 
@@ -62,14 +65,15 @@ def _lead(scope: Scope, card: ModelCard, now: datetime) -> list[str]:
 def _severe(findings: Sequence[Finding]) -> str:
     """Findings that head every figure."""
     told = [f"{finding.where}: {finding.what} {finding.fix}" for finding in findings if finding.severity == "severe"]
-    return block("Before anything else", listing(told)) if told else ""
+    return block("Before anything else", listing(told), kind="block severe") if told else ""
 
 
 def _sections(scope: Scope, card: ModelCard, figures: Figures) -> list[Section]:
     """All sections, in reading order."""
     currency = scope.dataset.currency
     return [
-        _segments(scope, card, currency, figures), _ranking(card, figures), _calibration(card, figures),
+        _segments(scope, card, currency, figures), _recovery(scope, card, currency, figures),
+        _ranking(card, figures), _calibration(card, figures),
         _threshold(card, figures), _drivers(scope, card, currency, figures), _value(card, currency, figures),
         _checks(card, figures), _stress(card, figures), _card(card, currency), _synthetic(scope, card),
     ]
@@ -87,7 +91,48 @@ def _segments(scope: Scope, card: ModelCard, currency: str, figures: Figures) ->
     return Section("Where do we stand", says).add(
         block("Segments", table(_segment_rows(stands.segments, currency))),
         figures.pair(standing.margin_by_segment(stands.segments, currency, LIGHT),
-                     standing.ltv_by_segment(distributions.densities(scope), currency, LIGHT)))
+                     standing.ltv_by_segment(distributions.densities(scope), currency, LIGHT)),
+        figures.pair(_quadrant(scope, currency), *_spreads(scope, currency)))
+
+
+def _quadrant(scope: Scope, currency: str) -> Chart:
+    """Value beside risk, in bins: no single customer is a point of it."""
+    axes = quadrant.axes(scope)
+    return plane.bins(quadrant.plane(scope, axes), axes, "Click", currency, LIGHT)
+
+
+def _spreads(scope: Scope, currency: str) -> list[Chart]:
+    """How what customers bring is spread, where the data say what they bring."""
+    return [standing.histogram(distributions.histogram(scope, column), currency, LIGHT)
+            for column in distributions.money_columns(scope)[:1]]
+
+
+def _recovery(scope: Scope, card: ModelCard, currency: str, figures: Figures) -> Section:
+    """What the screen Revenue Recovery begins with."""
+    starts = insight.recovery_starts(scope)
+    scenario = insight.Scenario({segment: starts[segment].terms for segment in insight.AT_RISK})
+    found = insight.simulate(insight.recovery_cells(scope, overview.doubt(card)), scenario)
+    says = f"{insight.recovery_sentence(found, currency)} {insight.rates_words(starts, scenario)}"
+    told = Section("What would a campaign bring back", says)
+    refused = [f"{segment}: no saves are credited. {why}" for segment, why in found.refused.items()]
+    if refused:
+        told.add(block("Left out", listing(refused)))
+    if found.whole:
+        told.add(figures.pair(returns.budget(found, currency, LIGHT)))
+    if found.total.customers:
+        told.add(figures.pair(returns.flow(found, currency, LIGHT), returns.pays_from(found, currency, LIGHT)))
+    return told.add(block("What was set", table(_terms(scenario, starts, currency)),
+                          "Of those who would have stayed anyway, "
+                          f"{share(scenario.redemption)} are taken to accept the offer too."))
+
+
+def _terms(scenario: insight.Scenario, starts: Mapping[str, insight.Start], currency: str) -> pd.DataFrame:
+    return pd.DataFrame([{
+        "Segment": segment, "Leavers kept": share(terms.recovery_rate),
+        "Per contact": money(terms.contact_cost, currency), "Per offer taken": money(terms.offer_cost, currency),
+        "Step": starts[segment].treatment.words,
+        "Where the rate comes from": starts[segment].source(terms.recovery_rate)}
+        for segment, terms in scenario.segments.items()])
 
 
 def _segment_rows(segments: pd.DataFrame, currency: str) -> pd.DataFrame:
@@ -118,9 +163,13 @@ def _calibration(card: ModelCard, figures: Figures) -> Section:
 def _threshold(card: ModelCard, figures: Figures) -> Section:
     ratio = trust.cost_ratio(card)
     found = trust.outcome(card, card.threshold, ratio)
-    return Section("What does its threshold do", trust.outcome_words(found) if found else "").add(
+    return Section("What does its threshold do", _does(card, found, ratio) if found else "").add(
         figures.pair(performance.confusion(card, LIGHT, card.threshold),
                      performance.cost(card, LIGHT, card.threshold, ratio)))
+
+
+def _does(card: ModelCard, found: trust.AtThreshold, ratio: float) -> str:
+    return f"{trust.outcome_words(found)} {trust.cost_words(card, found, ratio)}"
 
 
 def _drivers(scope: Scope, card: ModelCard, currency: str, figures: Figures) -> Section:

@@ -14,20 +14,22 @@ from engine.briefing import pictures
 from engine.briefing.facts import Facts, movement_words, signed
 from engine.briefing.style import STYLE
 from engine.decision.recovery import percent, rate_words, roi_words
+from engine.insight.recovery import rates_words
 from engine.schema import Estimate, money, money_in_full, plural, share
 
 ROOMY = 4
+JOINER = "\u2060"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-MOST_FINDINGS, LONGEST_FINDINGS, LONGEST_NAME = 3, 420, 40
+MOST_FINDINGS, LONGEST_FINDINGS, LONGEST_SEVERE, LONGEST_NAME = 3, 420, 170, 40
 
 
 def said(text: str) -> str:
-    """Words from data, escaped; a minus before money is a minus sign, which no line breaks after.
+    """Words from data, escaped; a minus before money is a minus sign, which a word joiner keeps beside its figure.
 
-    >>> said("<b> -$836 on 2025-07-01")
+    >>> said("<b> -$836 on 2025-07-01").replace(JOINER, "")
     '&lt;b&gt; −$836 on 2025-07-01'
     """
-    return escape(re.sub(r"(?<!\w)-(?=[$€£\d])", "−", text))
+    return escape(re.sub(r"(?<!\w)-(?=[$€£\d])", f"−{JOINER}", text))
 
 
 def cut(text: str, longest: int) -> str:
@@ -61,7 +63,18 @@ def _head(facts: Facts) -> str:
 def _lead(facts: Facts) -> str:
     warning = "" if facts.card.usable else (
         '<p class="lead"><b>The model knows nothing about who leaves: do not act on these figures.</b></p>')
-    return f'{warning}<p class="lead">{said(facts.headline)}</p><p class="muted">{said(facts.age.words)}</p>'
+    return (f'{warning}{_before_anything(facts)}<p class="lead">{said(facts.headline)}</p>'
+            f'<p class="muted">{said(facts.age.words)}</p>')
+
+
+def _before_anything(facts: Facts) -> str:
+    """Severe findings head every figure until somebody has answered them."""
+    severe = [one for one in facts.findings if one.severity == "severe"]
+    rows = "".join(f"<li><b>{said(cut(one.where, LONGEST_NAME))}</b>: {said(cut(one.what, LONGEST_SEVERE))}</li>"
+                   for one in severe[:MOST_FINDINGS])
+    more = len(severe) - MOST_FINDINGS
+    rows += f"<li>{plural(more, 'more severe finding')} on the Overview screen.</li>" if more > 0 else ""
+    return f'<section class="card severe"><h2>Before anything else</h2><ul>{rows}</ul></section>' if severe else ""
 
 
 def _tiles(facts: Facts) -> str:
@@ -140,12 +153,13 @@ def _news(facts: Facts) -> str:
 
 
 def _findings(facts: Facts) -> str:
-    shown, more = facts.findings[:MOST_FINDINGS], len(facts.findings) - MOST_FINDINGS
+    asking = [one for one in facts.findings if one.severity != "severe"]
+    shown, more = asking[:MOST_FINDINGS], len(asking) - MOST_FINDINGS
     room = LONGEST_FINDINGS // max(len(shown), 1)
     rows = "".join(f"<li><b>{said(cut(one.where, LONGEST_NAME))}</b>: {said(cut(f'{one.what} {one.fix}', room))}</li>"
                    for one in shown)
     rows += f'<li class="muted">{plural(more, "more finding")} on the Overview screen.</li>' if more > 0 else ""
-    rows = rows or "<li>Nothing waits for a person.</li>"
+    rows = rows or f"<li>Nothing {'more ' if facts.findings else ''}waits for a person.</li>"
     return f'<section class="card findings"><h2>What needs a person</h2><ul>{rows}</ul></section>'
 
 
@@ -157,8 +171,9 @@ def _money(facts: Facts) -> str:
     refused = "".join(f"<li><b>{said(name)}</b>: no saves credited. {said(why)}</li>"
                       for name, why in found.refused.items())
     curve = pictures.budget_curve(found, currency) if found.whole else ""
+    answer = f"{facts.answer} {rates_words(facts.starts, found.scenario)}".strip()
     title = f"What {money_in_full(found.scenario.budget, currency)} for retention would bring back{named}"
-    return (f'<section class="card"><h2>{said(title)}</h2><p class="big">{said(facts.answer)}</p>'
+    return (f'<section class="card"><h2>{said(title)}</h2><p class="big">{said(answer)}</p>'
             f'<div class="pair money" style="margin:0"><div>{curve}<p class="key">{said(figures)}</p></div>'
             f"<div>{_assumptions(facts)}<ul>{refused}</ul></div></div></section>")
 
@@ -170,7 +185,7 @@ def _assumptions(facts: Facts) -> str:
         rows += (f"<tr><td>{said(name)}<br><span class=\"source\">{said(start.brief(terms.recovery_rate))}</span></td>"
                  f"<td>{rate_words(terms.recovery_rate)}</td><td>{money(terms.contact_cost, facts.currency)}</td>"
                  f"<td>{money(terms.offer_cost, facts.currency)}</td></tr>")
-    return ("<table><tr><th>Assumed</th><th>Leavers<br>kept</th><th>Per<br>contact</th><th>Per offer<br>taken</th>"
+    return ("<table><tr><th>Set for</th><th>Leavers<br>kept</th><th>Per<br>contact</th><th>Per offer<br>taken</th>"
             f"</tr>{rows}</table>")
 
 

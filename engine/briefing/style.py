@@ -28,6 +28,8 @@ th:first-child,td:first-child{text-align:left;padding-left:0}
 i.mark{display:inline-block;width:9px;height:9px;border-radius:2px;margin-right:7px}
 ul{list-style:none;margin:0;padding:0} .drivers li{margin:0 0 7px} .drivers span{float:right;color:#667085}
 .drivers svg{display:block;margin-top:2px} .key{font-size:11px;color:#667085;margin:0}
+.severe{background:#FBF0DA;border-color:#D99A2B;margin:0 0 10px} .severe h2{color:#7A4E07}
+.severe li{margin:0 0 3px;overflow-wrap:anywhere}
 .findings li{margin:0 0 4px;overflow-wrap:anywhere} .findings b{font-weight:600} .source{font-size:11px;color:#667085}
 .big{font-size:14.5px;line-height:1.4} footer{font-size:10.5px;line-height:1.4;color:#667085;margin-top:10px}
 svg text{font-family:inherit}

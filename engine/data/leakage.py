@@ -152,7 +152,8 @@ def _too_good(dataset: Dataset, aucs: Mapping[str, float], quarantined: Reasons)
         what = f"{plural(len(best), 'column alone exceeds', 'columns alone exceed')} a ROC-AUC of {TOO_GOOD}: {named}"
         ending = f"; {ONLY_DESCRIBE}." if dataset.label.same_instant else ": too good to be a forecast."
         fix = "Make sure that each was known before the label's window began, or leave it out."
-        yield Finding("severe", ", ".join(name for _, name in best), what + ending, fix)
+        where = best[0][1] + (f" and {len(best) - 1} more" if len(best) > 1 else "")
+        yield Finding("severe", where, what + ending, fix)
 
 
 def _quarantine(quarantined: Sequence[tuple[str, str]], rows: int) -> Iterator[Finding]:
