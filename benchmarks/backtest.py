@@ -63,17 +63,16 @@ def backtest(snapshot: Snapshot, make: Make, *, seed: int, tests: Collection[dat
     if unknown or not moments:
         asked = f"{unknown[0]:%Y-%m-%d}" if unknown else "any moment"
         raise EngineError(f"No label was known by {asked}, so there is nothing to learn from. Add earlier windows.")
-    folds = pd.DataFrame({moment: _fold(snapshot.y, splits[moment][0], moment) for moment in moments}).T
-    parts = [_predicted(snapshot, make(seed), *splits[moment], float(folds["shift"][moment])) for moment in moments]
-    return Backtest(pd.concat(parts), folds.rename_axis("as_of"))
+    found = [_predicted(snapshot, make(seed), *splits[moment], moment) for moment in moments]
+    return Backtest(pd.concat([rows for rows, _ in found]),
+                    pd.DataFrame([fold for _, fold in found], pd.Index(moments, name="as_of")))
 
 
-def _fold(y: pd.Series, train: np.ndarray, moment: pd.Timestamp) -> dict[str, float]:
-    rates = base_rates(y.iloc[train])
-    return {"train_rows": len(train), "train_windows": len(rates), "shift": season_shift(rates, moment)}
-
-
-def _predicted(snapshot: Snapshot, model: Any, train: np.ndarray, test: np.ndarray, shift: float) -> pd.DataFrame:
+def _predicted(snapshot: Snapshot, model: Any, train: np.ndarray, test: np.ndarray,
+               moment: pd.Timestamp) -> tuple[pd.DataFrame, dict[str, float]]:
     X, y = snapshot.X, snapshot.y
-    raw = probability(model.fit(X.iloc[train], y.iloc[train].to_numpy()), X.iloc[test])
-    return pd.DataFrame({"y": y.iloc[test], "raw": raw, "probability": moved(raw, shift)})
+    fitted = model.fit(X.iloc[train], y.iloc[train].to_numpy())
+    rates = base_rates(y.iloc[train], probability(fitted, X.iloc[train]))
+    shift, raw = season_shift(rates, moment), probability(fitted, X.iloc[test])
+    return (pd.DataFrame({"y": y.iloc[test], "raw": raw, "probability": moved(raw, shift)}),
+            {"train_rows": len(train), "train_windows": len(rates), "shift": shift})

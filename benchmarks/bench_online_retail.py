@@ -9,14 +9,20 @@ the test: small trees and the ridge did best there (.73), which spoke for shallo
 The season's correction (last year's base rate against that of all training windows) was preferred to one measured by a
 second model that had not seen last year's season, because it is simpler: both came within 3 points on 2011-06-01, and
 on the test's features, without labels, they expected 50 % and 51 %. The test's base rate (49 %) and the peers' figures
-on it are published, and so were known. Its labels were first compared with a prediction by this file, once, and nothing
-was changed after that.
+on it are published, and so were known. Its labels were first compared with a prediction by this file, once, and no
+model was changed after that. One thing was: the correction now holds last year's base rate against what the model says
+of last year's customers, no longer against the mean of all windows. It was changed for an invented shop, whose young
+years were taken for a season, before it was tried here.
+
+The pipeline's default for orders is scored beside it, once: trees with leaves of 60 rows, learned from the moments that
+the pipeline takes of data known until the test begins.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,8 +33,9 @@ from benchmarks.backtest import Backtest, backtest
 from benchmarks.common import Row, clock
 from engine.data.adapters import read
 from engine.data.labels import snapshot
+from engine.prediction.level import learning_windows
 from engine.prediction.metrics import roc_auc
-from engine.prediction.timely import boosted, lightgbm_temporal
+from engine.prediction.timely import boosted, lightgbm_orders, lightgbm_temporal
 from engine.schema import Dataset, Snapshot, Window
 
 FILE = "online_retail_ii_uci/online_retail_two_years_dedup_window.parquet"
@@ -48,6 +55,8 @@ def run(real_data: Path) -> list[Row]:
         validated = backtest(training(view), lightgbm_temporal, seed=SEED, tests=[VALIDATION])
         tested = backtest(view, lightgbm_temporal, seed=SEED, tests=[TEST])
         trees = backtest(view, boosted, seed=SEED, tests=[TEST])
+        with clock() as default_took:
+            default = backtest(as_the_pipeline(shop), lightgbm_orders, seed=SEED, tests=[TEST])
     note = f"{len(view.windows) - 1} training moments; everything in {took.cpu:.0f} CPU s"
     return [
         Row("Online Retail II, validation 2011-06-01, ROC-AUC", f"{auc(validated):.4f}", note="chosen here"),
@@ -56,6 +65,9 @@ def run(real_data: Path) -> list[Row]:
         _rule(view, "recency_days", ".708"),
         _rule(view, "orders_365d", ".746", sign=-1),
         *_levels(tested),
+        _tested(default, f"{default.folds['train_windows'].iloc[0]:.0f} training moments; features and one fit in "
+                         f"{default_took.cpu:.0f} CPU s", "the pipeline's default"),
+        *_levels(default),
     ]
 
 
@@ -63,6 +75,12 @@ def learned_from(shop: Dataset) -> Snapshot:
     """Every second week up to 2011-06-01, and the test."""
     moments = [LAST_TRAINING - timedelta(days=STEP_DAYS * place) for place in range(MOMENTS)]
     return snapshot(shop, [Window(as_of, HORIZON_DAYS) for as_of in (*moments, TEST)])
+
+
+def as_the_pipeline(shop: Dataset) -> Snapshot:
+    """The moments that the pipeline learns from when data are known until the test begins, and the test."""
+    known = replace(shop, observed_until=TEST)
+    return snapshot(shop, [*learning_windows(known), Window(TEST, HORIZON_DAYS)])
 
 
 def training(view: Snapshot) -> Snapshot:
@@ -84,11 +102,12 @@ def interval(y: np.ndarray, p: np.ndarray, metric: Callable[[np.ndarray, np.ndar
     return float(low), float(high)
 
 
-def _tested(tested: Backtest, note: str) -> Row:
+def _tested(tested: Backtest, note: str, which: str = "") -> Row:
     rows, value = tested.predictions, auc(tested)
     low, high = interval(rows["y"].to_numpy(), rows["probability"].to_numpy(), roc_auc)
     measured = f"{value:.4f} [{low:.3f}, {high:.3f}], Brier {tested.metrics(['brier'])['brier'].iloc[0]:.4f}"
-    return Row("Online Retail II, test 2011-09-10, 90 days, ROC-AUC", measured, ">= .775", value >= 0.775, note)
+    name = f"Online Retail II, test 2011-09-10, 90 days, ROC-AUC{which and f', {which}'}"
+    return Row(name, measured, ">= .775", value >= 0.775, note)
 
 
 def _rule(view: Snapshot, column: str, peer: str, sign: int = 1) -> Row:

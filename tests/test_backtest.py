@@ -104,9 +104,28 @@ def test_the_season_is_last_years_rate_over_that_of_all_windows() -> None:
     moments = pd.DatetimeIndex([START, START + timedelta(days=91), START + timedelta(days=182)])
     rates = pd.DataFrame({"rows": [100, 100, 200], "rate": [0.2, 0.6, 0.6]}, index=moments)
     assert season_shift(rates, START + timedelta(days=364)) == pytest.approx(np.log(0.25))
-    assert season_shift(rates, START + timedelta(days=364 + 23)) == pytest.approx(np.log(0.25))
+    between = np.log(0.25) + 23 / 91 * (np.log(1.5) - np.log(0.25))
+    assert season_shift(rates, START + timedelta(days=364 + 23)) == pytest.approx(between)
     assert season_shift(rates, START + timedelta(days=364 + 24)) == 0.0
     assert moved(np.array([0.5]), float(np.log(0.25))) == pytest.approx([0.2])
+
+
+def test_what_the_model_said_takes_out_that_customers_were_others() -> None:
+    moments = pd.DatetimeIndex([START, START + timedelta(days=364)])
+    rates = pd.DataFrame({"rows": [100, 100], "rate": [0.2, 0.6], "said": [0.2, 0.6]}, index=moments)
+    assert season_shift(rates, START + timedelta(days=364)) == 0.0
+    assert season_shift(rates.drop(columns="said"), START + timedelta(days=364)) < -0.5
+
+
+def test_a_young_shops_growth_is_not_taken_for_a_season(rng: np.random.Generator) -> None:
+    """Customers of the first year leave more, and the model sees why: next year needs no correction."""
+    view = snapshot_of(every(91, 9), level, rng, rows=1500)
+    first = np.asarray(view.as_of < START + timedelta(days=364))
+    X = view.X.assign(x=view.X["x"] + 1.5 * first)
+    y = pd.Series((rng.random(len(X)) < 1 / (1 + np.exp(-X["x"]))).astype(int), X.index)
+    result = backtest(replace(view, X=X, y=y), logistic, seed=0, tests=[START + timedelta(days=546)])
+    assert abs(result.folds["shift"].iloc[0]) < 0.15
+    assert abs(result.calibration_in_the_large()["probability"].iloc[0]) < 0.03
 
 
 def test_a_seasonal_world_is_calibrated_by_last_year(rng: np.random.Generator) -> None:

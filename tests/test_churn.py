@@ -169,7 +169,7 @@ def test_rows_copied_before_the_split_head_the_figures() -> None:
 def test_progress_counts_the_fits() -> None:
     told: list[tuple[int, int]] = []
     train_churn(company(1, n=300), seed=1, options=QUICK, progress=lambda done, of: told.append((done, of)))
-    assert told == [(done, 11) for done in range(1, 12)]
+    assert told == [(done, 17) for done in range(1, 18)]
 
 
 @pytest.mark.slow

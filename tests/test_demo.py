@@ -303,11 +303,17 @@ class TestShop:
         orders, _, truth = store
         assert set(orders["customer_id"]) == set(truth.index)
 
-    def test_who_orders_follows_both_probabilities(self, store: tuple) -> None:
+    def test_who_orders_follows_every_probability(self, store: tuple) -> None:
         _, _, truth = store
-        for name in ("churn_probability", "churn_probability_from_orders"):
+        for name in ("churn_probability", "churn_probability_from_orders", "churn_probability_from_history"):
             p = truth[name].clip(1e-9, 1 - 1e-9)
             assert np.abs(calibration_z(truth["churned"], p)).max() < 4, name
+
+    def test_the_more_is_known_the_better_it_ranks(self, store: tuple) -> None:
+        _, _, truth = store
+        auc = [roc_auc(truth["churned"], truth[f"churn_probability{seen}"]) for seen in ("", "_from_history",
+                                                                                        "_from_orders")]
+        assert auc[0] > auc[1] + 0.02 > auc[2] + 0.03
 
     def test_quiet_chance_by_simulation(self, rng: np.random.Generator) -> None:
         """Customers drawn from the population, those with exactly one repeat order near day 50: how many stay quiet?"""
@@ -320,12 +326,31 @@ class TestShop:
         expected = shop.quiet_chance(np.array([1]), np.array([50.0]), np.array([age]), ahead)[0]
         assert quiet[seen].mean() == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(seen.sum()))
 
+    def test_quiet_chance_given_visits_by_simulation(self, rng: np.random.Generator) -> None:
+        """Customers without a repeat order but with so many visits, and those with one repeat order, half way."""
+        count, age, ahead, v, g = 1_000_000, 200.0, 90.0, shop.VISITS_PER_ORDER, shop.VISITS_OF_THE_GONE
+        pace, stop = rng.gamma(shop.R, 1 / shop.ALPHA, count), rng.beta(shop.A, shop.B, count)
+        first, second = rng.exponential(1 / pace), rng.exponential(1 / pace)
+        stopped = rng.random(count) < stop
+        before = rng.poisson(v * pace * np.minimum(first, age))
+        after = rng.poisson(v * pace * np.where(stopped, g, 1.0) * np.maximum(age - first, 0))
+        for seen, repeats, last, visits, quiet in (
+            ((first > age) & (before == 2), 0, 0.0, (0, 2), first > age + ahead),
+            ((first > 90) & (first < 110) & (stopped | (first + second > age)) & (before == 1) & (after == 1), 1, 100.0,
+             (1, 1), stopped | (first + second > age + ahead)),
+        ):
+            expected = shop.quiet_chance(*(np.array([value]) for value in (repeats, last, age)), ahead,
+                                         *(np.array([number]) for number in visits))[0]
+            assert seen.sum() > 1000
+            assert quiet[seen].mean() == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(seen.sum()))
+
     def test_expected_orders_and_spend_come_true_on_the_whole(self) -> None:
         rng, clock = np.random.default_rng(5), shop.Clock.seasonal()
         shoppers = shop.draw_shoppers(20_000, clock, rng)
         orders = shop.draw_orders(shoppers, clock, rng)
         shelf = pd.DataFrame({"price": [2.0, 8.0], "share": [0.5, 0.5]})
-        truth = shop.truth(shoppers, orders, shelf, clock)
+        past = orders[orders["day"] < shop.HISTORY_DAYS].reset_index(drop=True)
+        truth = shop.truth(shoppers, orders, shop.browse(past, shoppers, clock, rng), shelf, clock)
         ahead = int((orders["day"] >= shop.HISTORY_DAYS).sum())
         assert truth["expected_orders"].sum() == pytest.approx(ahead, rel=0.03)
 

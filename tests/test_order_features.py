@@ -120,7 +120,8 @@ def test_visits_are_features_where_they_are_recorded(write: Write) -> None:
     path = write(rows)
     row = order_features(path, [AS_OF], horizon_days=90).iloc[0]
     assert order_columns(path) == (*ORDER_FEATURES, *VISIT_FEATURES)
-    expected = {"sessions_30d": 1, "sessions_90d": 2, "session_recency_days": 10, "session_minutes_90d": 42.5,
+    expected = {"sessions": 2, "sessions_since_order": 1, "sessions_30d": 1, "sessions_90d": 2,
+                "session_recency_days": 10, "session_minutes_90d": 42.5,
                 "sessions_trend_30d": 0, "cart_abandon_share_90d": 0.5, "wishlist_adds_30d": 2, "recency_days": 40}
     assert {name: row[name] for name in expected} == expected
 

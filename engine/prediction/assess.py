@@ -29,7 +29,8 @@ BALANCED = ("roc_auc", "brier", "ece")
 class Case:
     """What was judged and by which rules: one training run's rows, out-of-fold predictions and settings.
 
-    sampled_from: rows there are in all where this is a sample of them, else 0.
+    sampled_from: rows there are in all where this is a sample of them, else 0. tick: called after each fit of what
+    stands beside the model.
     """
 
     X: pd.DataFrame
@@ -45,6 +46,7 @@ class Case:
     balance: str
     draws: int
     sampled_from: int = 0
+    tick: Callable[..., None] | None = None
 
     @property
     def few(self) -> int:
@@ -85,7 +87,7 @@ class Case:
     def same_folds(self, fit: Callable[[pd.DataFrame, np.ndarray], Any], rules: Rules | None = None) -> pd.DataFrame:
         """Another learner's out-of-fold rows on the first repeat's folds; without rules calibrated, nobody flagged."""
         rules = rules or replace(self.rules, flags=False)
-        return out_of_fold(fit, self.X, self.y, self.first_splits, rules).rows
+        return out_of_fold(fit, self.X, self.y, self.first_splits, rules, self.tick).rows
 
     def estimates(self, rows: pd.DataFrame, **asked: Any) -> dict[str, Estimate]:
         """Metrics of out-of-fold rows, customers resampled by this run's seed."""
@@ -101,6 +103,12 @@ class Case:
             return dict(found)
         words = f"; on a sample of {len(self.y):,} of {self.sampled_from:,} rows"
         return {name: replace(estimate, method=estimate.method + words) for name, estimate in found.items()}
+
+
+def learners_beside(algorithm: str, comparison: bool, balance_effect: bool) -> int:
+    """How many learners the model is held against on the first repeat's folds: rule, chance, rivals, balance."""
+    rivals = len(ALGORITHMS.keys() - {algorithm}) if comparison else 0
+    return 2 + rivals + (len(BALANCES) - 1 if balance_effect else 0)
 
 
 def metrics(case: Case) -> dict[str, dict[str, Estimate]]:

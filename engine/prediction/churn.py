@@ -21,8 +21,18 @@ from engine.prediction import assess, ensembles, timely
 from engine.prediction.balance import fit_balanced
 from engine.prediction.calibration import Calibrator, logit
 from engine.prediction.ensembles import FORBIDDEN_IN_NAMES, Make, probability
-from engine.prediction.evaluate import Judged, Rules, Split, decide, out_of_fold, stratified_splits, temporal_splits
-from engine.prediction.intervals import Spread, learn_spread
+from engine.prediction.evaluate import (
+    Judged,
+    Rules,
+    Split,
+    decide,
+    out_of_fold,
+    repeat_of,
+    stratified_splits,
+    temporal_splits,
+)
+from engine.prediction.intervals import Asked, Spread, learn_spread
+from engine.prediction.season import base_rates
 from engine.prediction.thresholds import Line, risk_bands, risk_cuts, threshold
 from engine.schema import Estimate, Finding, Snapshot
 
@@ -117,7 +127,9 @@ class ChurnReport:
     """How good the model is, measured on rows it had not seen.
 
     metrics: by subject ("model", "rule", "random"), then by name. out_of_fold: index as the snapshot's, one row per
-    repeat: y, raw, probability, flagged. detail: curves, calibration, balance, benchmark, stress, intervals.
+    repeat: y, raw, probability, flagged. detail: curves, calibration, balance, benchmark, stress, intervals. rates:
+    of several moments, base_rates of what each split's model learned from beside what it says of it, and last the
+    model's own; else none.
     """
 
     metrics: Mapping[str, Mapping[str, Estimate]]
@@ -125,6 +137,7 @@ class ChurnReport:
     detail: Mapping[str, Any]
     threshold: float
     findings: tuple[Finding, ...]
+    rates: tuple[pd.DataFrame, ...] = ()
 
 
 def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, options: ChurnOptions | None = None,
@@ -147,7 +160,8 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     X = align(snapshot.X, tuple(snapshot.X.columns), categories)
     cut = tuple(splits) if splits is not None else default_splits(snapshot, y, options, seed)
     refits, groups = options.refits(len(y)), owners(snapshot)
-    tick = _Count(progress, len(cut) + refits)
+    beside = assess.learners_beside(algorithm, options.comparison, options.balance_effect)
+    tick = _Count(progress, len(cut) + refits + beside * repeat_of(cut, len(y)).count(0))
 
     def fit(rows: pd.DataFrame, labels: np.ndarray) -> Any:
         return fit_balanced(make, seed, rows, labels, options.balance)
@@ -155,17 +169,18 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     judged = out_of_fold(fit, X, y, cut, options.rules, tick.one)
     calibrator, line = final_rules(judged, options.rules)
     estimator = fit(X, y)
-    spread = learn_spread(fit, estimator, X, y, judged, calibrator, seed=seed, replicates=refits, groups=groups,
-                          tick=tick.one)
+    spread = learn_spread(fit, estimator, X, y, judged, calibrator, seed=seed, replicates=refits,
+                          asked=_asked(snapshot, groups), tick=tick.one)
     case = assess.Case(X, y, groups, judged, calibrator, spread, algorithm, make, seed, options.rules,
-                       options.balance, options.draws)
+                       options.balance, options.draws, tick=tick.one)
     metrics = assess.metrics(case)
     knows_nothing = bool(metrics["model"]["roc_auc"].low <= 0.5)
     model = ChurnModel(algorithm, tuple(X.columns), categories, estimator, calibrator, spread, line,
                        risk_cuts(float(y.mean()), line), knows_nothing)
     detail = assess.detail(case, line, comparison=options.comparison, stressed=options.stress,
                            balance_effect=options.balance_effect)
-    return model, ChurnReport(metrics, _indexed(judged, X), detail, line, assess.findings(case, metrics["model"]))
+    return model, ChurnReport(metrics, _indexed(judged, X), detail, line, assess.findings(case, metrics["model"]),
+                              _rates(snapshot, X, judged, model))
 
 
 def final_rules(judged: Judged, rules: Rules) -> tuple[Calibrator, float]:
@@ -186,6 +201,21 @@ def owners(snapshot: Snapshot) -> np.ndarray | None:
     """Whose row each is, as a whole number; None when every customer has one row."""
     codes = snapshot.X.index.get_level_values("customer_id").factorize()[0]
     return None if len(np.unique(codes)) == len(codes) else np.asarray(codes)
+
+
+def _rates(snapshot: Snapshot, X: pd.DataFrame, judged: Judged, model: ChurnModel) -> tuple[pd.DataFrame, ...]:
+    if snapshot.as_of.nunique() == 1:
+        return ()
+    learned = [(train, fitted, calibrator) for (train, _), fitted, calibrator in zip(
+        judged.splits, judged.models, judged.calibrators, strict=False)]
+    everything = np.arange(len(X)), model.estimator, model.calibrator
+    return tuple(base_rates(snapshot.y.iloc[rows], calibrator(probability(fitted, X.iloc[rows])))
+                 for rows, fitted, calibrator in (*learned, everything))
+
+
+def _asked(snapshot: Snapshot, groups: np.ndarray | None) -> Asked | None:
+    days = (snapshot.as_of - snapshot.as_of.min()).days.to_numpy()
+    return None if groups is None else Asked(groups, days, snapshot.horizon_days)
 
 
 def levels(X: pd.DataFrame) -> dict[str, tuple[Any, ...]]:
@@ -244,7 +274,7 @@ class _Count:
         self.told, self.of, self.done = told, of, 0
 
     def one(self, *_: int) -> None:
-        """One more is done."""
-        self.done += 1
+        """One more is done, of as many as there were to be; what is fitted beyond that is not told."""
+        self.done = min(self.done + 1, self.of)
         if self.told:
             self.told(self.done, self.of)

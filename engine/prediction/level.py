@@ -29,7 +29,8 @@ FAR = 0.03
 class Level:
     """What is known of the level beside the model.
 
-    rates: customers and share who left per window learned from. seasonal: whether last year's season is used.
+    rates: base_rates of the windows learned from, beside what the model says of them. seasonal: whether last year's
+    season is used.
     spread: root mean square of the levels missed in the backtest [log-odds], 0 for a single moment.
     """
 
@@ -62,11 +63,12 @@ class Level:
 def learning_windows(dataset: Dataset) -> tuple[Window, ...]:
     """The moments to learn from: a snapshot's one; of orders, half a label window or 45 days apart.
 
-    They reach back so far that the last moment predicted in the backtest, and the present, have one a year before them.
+    They reach back so far that the present and a year of moments predicted in the backtest, one in each season, have
+    one a year before them.
     """
     horizon = dataset.label.horizon_days
     step = max(horizon // 2, SHORTEST_STEP_DAYS)
-    return windows_for(dataset, round(SEASON_DAYS / step) + 2, step_days=step)
+    return windows_for(dataset, round((2 * SEASON_DAYS - horizon) / step) + 2, step_days=step)
 
 
 def tested_splits(known: Snapshot) -> tuple[Split, ...]:
@@ -79,32 +81,35 @@ def tested_splits(known: Snapshot) -> tuple[Split, ...]:
     return tuple(reversed(tested))
 
 
-def learn_level(out_of_fold: pd.DataFrame, known: Snapshot) -> tuple[Level, list[dict[str, Any]]]:
+def learn_level(out_of_fold: pd.DataFrame, known: Snapshot,
+                rates: Sequence[pd.DataFrame]) -> tuple[Level, list[dict[str, Any]]]:
     """The level beside a model, from its backtest; and per moment predicted what was missed without and with season.
 
-    out_of_fold: index (as_of, customer_id); y, probability.
+    out_of_fold: index (as_of, customer_id); y, probability. rates: base_rates of what each moment's model learned from,
+    and last those of the model itself, as the report on it says (ChurnReport.rates).
     """
-    rates = base_rates(known.y)
     if len(known.windows) == 1:
-        return Level(rates, False, 0.0), []
-    told = [_at(moment, out_of_fold, known) for moment in out_of_fold.index.unique("as_of")]
-    return Level(rates, *tested(told)), told
+        return Level(base_rates(known.y), False, 0.0), []
+    *then, now = rates
+    told = [_at(moment, out_of_fold, learned_from)
+            for moment, learned_from in zip(out_of_fold.index.unique("as_of"), then, strict=True)]
+    return Level(now, *tested(told)), told
 
 
 def tested(told: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:
     """Whether last year's season is used, and the root mean square of the levels missed [log-odds], by what
-    `learn_level` told of the backtest's moments, at least one."""
+    `learn_level` told of the backtest's moments, at least one. Where the season is used, the moments that had a last
+    year to look at say how much is missed."""
     seen = [row for row in told if row["shift"] != 0]
     seasonal = sum(abs(row["with"]) for row in seen) < sum(abs(row["without"]) for row in seen)
-    missed = [row["missed_with" if seasonal else "missed_without"] for row in told]
+    missed = [row["missed_with"] for row in seen] if seasonal else [row["missed_without"] for row in told]
     return seasonal, float(np.sqrt(np.mean(np.square(missed))))
 
 
-def _at(moment: pd.Timestamp, out_of_fold: pd.DataFrame, known: Snapshot) -> dict[str, Any]:
+def _at(moment: pd.Timestamp, out_of_fold: pd.DataFrame, learned_from: pd.DataFrame) -> dict[str, Any]:
     """Mean predicted less observed churn at one moment, in probability and in log-odds, without and with the season."""
     part = out_of_fold.xs(moment, level="as_of")
-    ended = known.as_of + pd.Timedelta(days=known.horizon_days) <= moment
-    shift = season_shift(base_rates(known.y[ended]), moment) if ended.any() else 0.0
+    shift = season_shift(learned_from, moment)
     observed = part["y"].mean()
     told: dict[str, Any] = {"as_of": moment, "observed": float(observed), "shift": shift}
     for name, by in (("without", 0.0), ("with", shift)):

@@ -89,7 +89,7 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         options = settings.churn_options(len(known.windows))
         who, report = churn.train_churn(known, settings.algorithm, seed=settings.seed, options=options,
                                         splits=tested_splits(known) or None, progress=part)
-        level, told = learn_level(report.out_of_fold, known)
+        level, told = learn_level(report.out_of_fold, known, report.rates)
     with steps("Train and judge the value model"):
         last = latest(known)
         worth, metrics, detail = value.train_value(dataset, last, report.out_of_fold, who, settings.ltv_algorithm,

@@ -126,7 +126,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "trend": tuple(column.name for column in _TRENDS),
     "season": tuple(column.name for column in _SEASON),
     "returns": tuple(column.name for column in _UNDONE),
-    "visits": ("sessions_30d", "sessions_90d", "session_recency_days", "session_minutes_90d", "sessions_trend_30d"),
+    "visits": ("sessions", "sessions_since_order", "sessions_30d", "sessions_90d", "session_recency_days",
+               "session_minutes_90d", "sessions_trend_30d"),
     "carts": ("carts_30d", "carts_90d", "carts_abandoned_30d", "carts_abandoned_90d", "cart_abandon_share_90d"),
     "wishlist": ("wishlist_adds_30d", "wishlist_adds_90d"),
 }
@@ -142,6 +143,9 @@ VISIT_FEATURES: tuple[Column, ...] = in_families((
         for days in VISIT_WINDOWS
         for noun in VISIT_KINDS.values()
     ),
+    Column("sessions", "count", "visits", "Visits so far", 0, label="Visits so far"),
+    Column("sessions_since_order", "count", "visits", "Visits since the last order", 0,
+           label="Visits since the last order"),
     Column("session_recency_days", "number", "days", "Days since the last visit", 0, label="Time since the last visit"),
     Column("session_minutes_90d", "number", "minutes", "Minutes of visits in the last 90 days", 0,
            label="Time in the shop in the last 90 days"),

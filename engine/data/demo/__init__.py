@@ -63,6 +63,6 @@ DEMOS = {demo.name: demo for demo in (
          "An invented telecom: contracts, two years of use, payments and tickets, past randomised offers.",
          7_000, telecom.OBSERVED_UNTIL, telecom_truth.WINDOW_DAYS, telecom.make, telecom_past.as_it_was),
     Demo("demo-shop", "retail", "orders", "GBP",
-         "An invented shop: two years of orders, returns, visits, carts and wishlists.",
+         "An invented shop: four years of orders, returns, visits, carts and wishlists.",
          10_000, shop.OBSERVED_UNTIL, shop.WINDOW_DAYS, shop.make),
 )}

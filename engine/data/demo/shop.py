@@ -1,8 +1,10 @@
-"""An invented shop: two years of orders, returns and visits of customers who buy at their own pace and silently stop.
+"""An invented shop: four years of orders, returns and visits of customers who buy at their own pace and silently stop.
 
 Orders follow the BG/NBD process (Fader, Hardie and Lee, "Counting your customers the easy way", Marketing Science 24,
 2005) on a clock that runs faster before Christmas: a customer orders at rate lambda ~ Gamma(r, alpha) and stops for
-good after any repeat order with chance p ~ Beta(a, b). On that clock the chance of an order to come is known exactly.
+good after any repeat order with chance p ~ Beta(a, b); they visit in proportion to their pace, and half as often once
+they have stopped. On that clock the chance of an order to come is known exactly, for one who knows the customer and
+for one who has only seen the orders and visits.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import pandas as pd
 from engine.data.demo import people
 
 OBSERVED_UNTIL = datetime(2025, 7, 1)
-HISTORY_DAYS = 730
+HISTORY_DAYS = 4 * 365 + 1
 WINDOW_DAYS = 90
 BEGAN = OBSERVED_UNTIL - timedelta(days=HISTORY_DAYS)
 
@@ -26,7 +28,7 @@ SEASON, PEAK_DAY_OF_YEAR = 0.3, 325
 ITEMS = 400
 LINES_PER_ORDER = 4.0
 RETURN_RATE = 0.025
-VISITS_PER_ORDER, VISITS_OF_THE_GONE = 1.2, 0.15
+VISITS_PER_ORDER, VISITS_OF_THE_GONE = 1.2, 0.5
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ def make(folder: Path, seed: int, customers: int) -> tuple[tuple[Path, ...], Pat
     shelf = pd.DataFrame({"item": [f"SKU-{n:04d}" for n in rng.permutation(ITEMS) + 1], "price": prices.round(2),
                           "share": popularity / popularity.sum()})
     contact = people.contacts(customers, rng)
+    lines = order_lines(past, shoppers, shelf, rng)
+    browsing = browse(past, shoppers, clock, rng)
     sources = (
-        people.write_csv(order_lines(past, shoppers, shelf, rng), folder / "orders.csv"),
-        people.write_csv(visits(past, shoppers, clock, rng), folder / "events.csv"),
+        people.write_csv(lines, folder / "orders.csv"),
+        people.write_csv(visits(past, browsing, shoppers, rng), folder / "events.csv"),
         people.write_csv(pd.concat([shoppers[["customer_id"]], contact], axis=1), folder / "customers.csv"),
     )
-    truth(shoppers, orders, shelf, clock).to_parquet(folder / "truth.parquet")
+    truth(shoppers, orders, browsing, shelf, clock).to_parquet(folder / "truth.parquet")
     return sources, folder / "truth.parquet"
 
 
@@ -135,10 +139,10 @@ def _baskets(orders: pd.DataFrame, shoppers: pd.DataFrame, shelf: pd.DataFrame, 
     return line // len(shelf), line % len(shelf), np.bincount(same, pieces).astype(int)
 
 
-def visits(orders: pd.DataFrame, shoppers: pd.DataFrame, clock: Clock, rng: np.random.Generator) -> pd.DataFrame:
+def visits(orders: pd.DataFrame, browsing: pd.DataFrame, shoppers: pd.DataFrame,
+           rng: np.random.Generator) -> pd.DataFrame:
     """Sessions, carts, carts left behind and wishes: around each order, and between orders while one cares."""
     buying = pd.DataFrame({"row": orders["row"], "day": orders["day"] - 0.004, "buys": True})
-    browsing = _browsing(orders, shoppers, clock, rng)
     sessions = pd.concat([buying, browsing.assign(buys=False)], ignore_index=True)
     row, buys = sessions["row"].to_numpy(), sessions["buys"].to_numpy()
     leaves = ~buys & (rng.random(len(row)) < shoppers["leaves_carts"].to_numpy()[row])
@@ -156,8 +160,9 @@ def visits(orders: pd.DataFrame, shoppers: pd.DataFrame, clock: Clock, rng: np.r
     return events[["customer_id", "at", "kind", "amount", "quantity"]]
 
 
-def _browsing(orders: pd.DataFrame, shoppers: pd.DataFrame, clock: Clock, rng: np.random.Generator) -> pd.DataFrame:
-    """Visits without an order: at the pace of the orders while the customer buys, seldom after the last of them."""
+def browse(orders: pd.DataFrame, shoppers: pd.DataFrame, clock: Clock, rng: np.random.Generator) -> pd.DataFrame:
+    """Visits without an order, row and calendar day: at the pace of the orders while the customer buys, half as often
+    after the last of them."""
     now = float(clock.forward(HISTORY_DAYS))
     start, pace = shoppers["first_shop_day"].to_numpy(), shoppers["pace"].to_numpy()
     end = np.full(len(shoppers), now)
@@ -176,15 +181,19 @@ def _scatter(start: np.ndarray, end: np.ndarray, rate: np.ndarray, rng: np.rando
     return pd.DataFrame({"row": row, "shop_day": start[row] + (end - start)[row] * rng.random(len(row))})
 
 
-def truth(shoppers: pd.DataFrame, orders: pd.DataFrame, shelf: pd.DataFrame, clock: Clock) -> pd.DataFrame:
+def truth(shoppers: pd.DataFrame, orders: pd.DataFrame, browsing: pd.DataFrame, shelf: pd.DataFrame,
+          clock: Clock) -> pd.DataFrame:
     """What no model may see, per customer (index customer_id), about the 90 days after the last observation.
 
     churn_probability: no order, for one who knows the customer's own pace, stop chance and whether they stopped.
     churn_probability_from_orders: no order, for one who knows the past orders and the whole population's parameters:
-    the best that order history alone can say.
+    the best that order history alone can say. churn_probability_from_history: the same for one who has seen the visits
+    too: the mean of churn_probability over all customers with this history, so the best that any model can say, and
+    what its intervals are to hold.
     """
     past = orders[orders["day"] < HISTORY_DAYS]
     ahead = float(clock.shop_days[-1] - clock.forward(HISTORY_DAYS))
+    history = _history(past, shoppers, clock)
     stopped = past.groupby("row")["stops"].any().to_numpy()
     last_day = past.groupby("row")["day"].max().to_numpy()
     pace, stop = shoppers["pace"].to_numpy(), np.clip(shoppers["stop"].to_numpy(), 1e-9, 1)
@@ -193,7 +202,8 @@ def truth(shoppers: pd.DataFrame, orders: pd.DataFrame, shelf: pd.DataFrame, clo
     bought = np.isin(np.arange(len(shoppers)), orders.loc[orders["day"] >= HISTORY_DAYS, "row"])
     return pd.DataFrame({
         "churn_probability": np.where(stopped, 1.0, np.exp(-pace * ahead)),
-        "churn_probability_from_orders": quiet_chance(*_history(past, shoppers, clock), ahead),
+        "churn_probability_from_orders": quiet_chance(*history, ahead),
+        "churn_probability_from_history": quiet_chance(*history, ahead, *_visits(history, browsing, shoppers, clock)),
         "churned": (~bought).astype(int),
         "pace_per_day": pace, "stop_chance": stop,
         "stopped_at": pd.Series(moment(last_day)).where(stopped).to_numpy(),
@@ -211,21 +221,39 @@ def _history(past: pd.DataFrame, shoppers: pd.DataFrame, clock: Clock) -> tuple[
             float(clock.forward(HISTORY_DAYS)) - start)
 
 
-def quiet_chance(repeats: np.ndarray, last: np.ndarray, age: np.ndarray, ahead: float) -> np.ndarray:
-    """Chance of no order within the next `ahead` shop days given the order history.
+def _visits(history: tuple[np.ndarray, np.ndarray, np.ndarray], browsing: pd.DataFrame, shoppers: pd.DataFrame,
+            clock: Clock) -> tuple[np.ndarray, np.ndarray]:
+    """Visits without an order until the last order, and after it."""
+    row = browsing["row"].to_numpy()
+    since_first = clock.forward(browsing["day"].to_numpy()) - shoppers["first_shop_day"].to_numpy()[row]
+    late = since_first > history[1][row]
+    before, after = (np.bincount(row[when], minlength=len(shoppers)) for when in (~late, late))
+    return before, after
+
+
+def quiet_chance(repeats: np.ndarray, last: np.ndarray, age: np.ndarray, ahead: float,
+                 before: np.ndarray | None = None, after: np.ndarray | None = None) -> np.ndarray:
+    """Chance of no order within the next `ahead` shop days given the order history, and given the visits too.
 
     With x repeats, the last at t_x, observed until T, the likelihood has a part for those who still buy, A(T) =
     (alpha + T)^-(r + x) (b + x - 1) / a, and for x > 0 one for those who stopped at t_x, D = (alpha + t_x)^-(r + x).
-    No order until T + h: (A(T + h) + D) / (A(T) + D).
+    No order until T + h: (A(T + h) + D) / (A(T) + D). Visits come v times as often as orders, g times that from those
+    who stopped: k of them until the last order and m after it raise both powers by k + m, make T in A (1 + v) T (and
+    T + h (1 + v) T + h), make t_x in D (1 + v) t_x + g v (T - t_x), and D is multiplied by g^m.
 
     >>> quiet_chance(np.array([0]), np.array([0.0]), np.array([62.0]), 62.0).round(3).tolist()  # (124 / 186) ** 1.1
     [0.64]
     """
-    power = -(R + repeats)
-    still = (B + repeats - 1) / A
-    gone = np.where(repeats > 0, ((ALPHA + last) / (ALPHA + age)) ** power, 0.0)
-    later = still * ((ALPHA + age + ahead) / (ALPHA + age)) ** power
-    return (later + gone) / (still + gone)
+    seen = before is not None and after is not None
+    v, g = (VISITS_PER_ORDER if seen else 0.0), VISITS_OF_THE_GONE
+    late = after if after is not None else np.zeros(len(repeats))
+    power = -(R + repeats + late + (before if before is not None else 0))
+    now = (1 + v) * age + ALPHA
+    still = np.log((B + repeats - 1) / A) + power * np.log(now)
+    later = still + power * np.log((now + ahead) / now)
+    stopped = late * np.log(g) + power * np.log(ALPHA + (1 + v) * last + g * v * (age - last))
+    gone = np.where(repeats > 0, stopped, -np.inf)
+    return np.exp(np.logaddexp(later, gone) - np.logaddexp(still, gone))
 
 
 def moment(day: np.ndarray) -> np.ndarray:

@@ -135,6 +135,7 @@ def _moments(events: ir.Table, products: bool) -> ir.Table:
 
     first: the order begins here; so_far: the order's value up to here; turn: place in the customer's history;
     of_day: the customer's first order of a day (orders split over several invoices count once in the rhythm);
+    visited: the customer's visits up to here;
     gap_s, gaps3_s: seconds since the order day before, since the third before; new: products new to the customer.
     """
     lines = events.mutate(
@@ -145,14 +146,19 @@ def _moments(events: ir.Table, products: bool) -> ir.Table:
         amount=_whole(lines.amount).sum(), pieces=_whole(lines.quantity).sum(), lines=lines.count(), new=lines.new.sum()
     )
     order = ibis.window(group_by=["customer_id", "kind", "group_id"], order_by="at")
+    history = ibis.window(group_by="customer_id", order_by=["at", "kind", "group_id"])
     moments = moments.mutate(
         at_s=_seconds(moments["at"]),
         first=ibis.row_number().over(order) == 0,
         so_far=moments.amount.sum().over(ibis.cumulative_window(group_by=order.groupings, order_by=order.orderings)),
-        turn=ibis.row_number().over(group_by="customer_id", order_by=["at", "kind", "group_id"]),
+        turn=ibis.row_number().over(history),
     )
+    visits = ((moments.kind == "session") & moments["first"]).cast("int64").sum()
     day = ibis.window(group_by=["customer_id", "kind", "first", moments["at"].date()], order_by=["at", "group_id"])
-    moments = moments.mutate(of_day=moments["first"] & (ibis.row_number().over(day) == 0))
+    moments = moments.mutate(
+        of_day=moments["first"] & (ibis.row_number().over(day) == 0),
+        visited=visits.over(ibis.cumulative_window(group_by=history.groupings, order_by=history.orderings)),
+    )
     days = ibis.window(group_by=["customer_id", "kind", "of_day"], order_by="at")
     return moments.mutate(
         gap_s=moments.at_s - moments.at_s.lag().over(days), gaps3_s=moments.at_s - moments.at_s.lag(3).over(days)
@@ -270,7 +276,10 @@ def _visit_sums(seen: ir.Table) -> Sums:
         for days in VISIT_WINDOWS
     }
     visit = seen.kind == "session"
+    visits = _count(visit & seen["first"])
     return counts | {
+        "sessions": visits,
+        "sessions_since_order": visits - seen.visited.argmax(seen.turn, where=seen.begins),
         "session_s": seen.age_s.min(where=visit),
         "session_minutes": _sum(seen.pieces, visit & _within(seen, 90)),
         "sessions_30d_before": _count(visit & seen["first"] & _within(seen, 60, since=30)),
