@@ -47,10 +47,12 @@ class Backtest:
         return means[["raw", "probability"]].sub(means["y"], axis=0)
 
 
-def backtest(snapshot: Snapshot, make: Make, *, seed: int, tests: Collection[datetime] | None = None) -> Backtest:
+def backtest(snapshot: Snapshot, make: Make, *, seed: int, tests: Collection[datetime] | None = None,
+             against_model: bool = False) -> Backtest:
     """Predict each moment of `tests` from the windows whose labels ended by then.
 
-    Without `tests`: every moment that at least one known label comes before.
+    Without `tests`: every moment that at least one known label comes before. against_model: last year's base rate is
+    held against what the model says of last year's customers, not against the mean of all windows.
 
     Source: rolling-origin evaluation, Tashman (2000), International Journal of Forecasting 16.
 
@@ -63,16 +65,16 @@ def backtest(snapshot: Snapshot, make: Make, *, seed: int, tests: Collection[dat
     if unknown or not moments:
         asked = f"{unknown[0]:%Y-%m-%d}" if unknown else "any moment"
         raise EngineError(f"No label was known by {asked}, so there is nothing to learn from. Add earlier windows.")
-    found = [_predicted(snapshot, make(seed), *splits[moment], moment) for moment in moments]
+    found = [_predicted(snapshot, make(seed), *splits[moment], moment, against_model) for moment in moments]
     return Backtest(pd.concat([rows for rows, _ in found]),
                     pd.DataFrame([fold for _, fold in found], pd.Index(moments, name="as_of")))
 
 
 def _predicted(snapshot: Snapshot, model: Any, train: np.ndarray, test: np.ndarray,
-               moment: pd.Timestamp) -> tuple[pd.DataFrame, dict[str, float]]:
+               moment: pd.Timestamp, against_model: bool) -> tuple[pd.DataFrame, dict[str, float]]:
     X, y = snapshot.X, snapshot.y
     fitted = model.fit(X.iloc[train], y.iloc[train].to_numpy())
-    rates = base_rates(y.iloc[train], probability(fitted, X.iloc[train]))
+    rates = base_rates(y.iloc[train], probability(fitted, X.iloc[train]) if against_model else None)
     shift, raw = season_shift(rates, moment), probability(fitted, X.iloc[test])
     return (pd.DataFrame({"y": y.iloc[test], "raw": raw, "probability": moved(raw, shift)}),
             {"train_rows": len(train), "train_windows": len(rates), "shift": shift})

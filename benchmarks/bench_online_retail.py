@@ -10,12 +10,12 @@ The season's correction (last year's base rate against that of all training wind
 second model that had not seen last year's season, because it is simpler: both came within 3 points on 2011-06-01, and
 on the test's features, without labels, they expected 50 % and 51 %. The test's base rate (49 %) and the peers' figures
 on it are published, and so were known. Its labels were first compared with a prediction by this file, once, and no
-model was changed after that. One thing was: the correction now holds last year's base rate against what the model says
-of last year's customers, no longer against the mean of all windows. It was changed for an invented shop, whose young
-years were taken for a season, before it was tried here.
+changed after that for this test's sake.
 
 The pipeline's default for orders is scored beside it, once: trees with leaves of 60 rows, learned from the moments that
-the pipeline takes of data known until the test begins.
+the pipeline takes of data known until the test begins. A second correction, against what the model says of last year's
+customers, came later, for an invented shop; the pipeline takes whichever missed less in its own backtest. Here, with
+two years of orders, features that are not yet known in the first year tell the model the year, and it misses more.
 """
 
 from __future__ import annotations
@@ -54,9 +54,12 @@ def run(real_data: Path) -> list[Row]:
         view = learned_from(shop)
         validated = backtest(training(view), lightgbm_temporal, seed=SEED, tests=[VALIDATION])
         tested = backtest(view, lightgbm_temporal, seed=SEED, tests=[TEST])
+        other = backtest(view, lightgbm_temporal, seed=SEED, tests=[TEST], against_model=True)
         trees = backtest(view, boosted, seed=SEED, tests=[TEST])
         with clock() as default_took:
-            default = backtest(as_the_pipeline(shop), lightgbm_orders, seed=SEED, tests=[TEST])
+            moments = as_the_pipeline(shop)
+            default = backtest(moments, lightgbm_orders, seed=SEED, tests=[TEST])
+        default_other = backtest(moments, lightgbm_orders, seed=SEED, tests=[TEST], against_model=True)
     note = f"{len(view.windows) - 1} training moments; everything in {took.cpu:.0f} CPU s"
     return [
         Row("Online Retail II, validation 2011-06-01, ROC-AUC", f"{auc(validated):.4f}", note="chosen here"),
@@ -64,10 +67,10 @@ def run(real_data: Path) -> list[Row]:
         Row("  its trees alone", f"{auc(trees):.4f}", ".768", auc(trees) >= 0.768, "a quick LightGBM"),
         _rule(view, "recency_days", ".708"),
         _rule(view, "orders_365d", ".746", sign=-1),
-        *_levels(tested),
+        *_levels(tested, other),
         _tested(default, f"{default.folds['train_windows'].iloc[0]:.0f} training moments; features and one fit in "
                          f"{default_took.cpu:.0f} CPU s", "the pipeline's default"),
-        *_levels(default),
+        *_levels(default, default_other),
     ]
 
 
@@ -116,11 +119,13 @@ def _rule(view: Snapshot, column: str, peer: str, sign: int = 1) -> Row:
     return Row(f"  rule: {column}", f"{value:.4f}", f"{peer} known")
 
 
-def _levels(tested: Backtest) -> list[Row]:
+def _levels(tested: Backtest, against_model: Backtest) -> list[Row]:
     """Mean predicted less observed churn, in points."""
     off = tested.calibration_in_the_large().iloc[0] * 100
+    other = against_model.calibration_in_the_large().iloc[0] * 100
     return [
         Row("  calibration-in-the-large, as learned", f"{off['raw']:+.1f} points"),
         Row("  calibration-in-the-large, with last year's season", f"{off['probability']:+.1f} points",
             "within 3 points", bool(abs(off["probability"]) <= 3)),
+        Row("  the same, last year against what the model says of it", f"{other['probability']:+.1f} points"),
     ]  # fmt: skip

@@ -68,8 +68,8 @@ def learn_spread(fit: Fit, estimator: Any, X: pd.DataFrame, y: np.ndarray, judge
 
     Errors are taken on customers whom the refit had not seen (about 37 % in each), so they hold for new customers too.
     Where rows are many, the rough model learns from a sample of customers. Where they have several rows, which repeat
-    each other, the model is smoother still and the pilot is the rough one itself. `asked`: whose row each is, and when, where
-    customers have several.
+    each other, the model is smoother still and the pilot is the rough one itself. `asked`: whose row each is, and when,
+    where customers have several.
     """
     rng, some = np.random.default_rng(seed), sample(y, None if asked is None else asked.owner, seed)
     few = X.iloc[some], y[some]

@@ -29,8 +29,8 @@ FAR = 0.03
 class Level:
     """What is known of the level beside the model.
 
-    rates: base_rates of the windows learned from, beside what the model says of them. seasonal: whether last year's
-    season is used.
+    rates: base_rates of the windows learned from, beside what the model says of them where last year is
+    held against that. seasonal: whether last year's season is used.
     spread: root mean square of the levels missed in the backtest [log-odds], 0 for a single moment.
     """
 
@@ -86,14 +86,21 @@ def learn_level(out_of_fold: pd.DataFrame, known: Snapshot,
     """The level beside a model, from its backtest; and per moment predicted what was missed without and with season.
 
     out_of_fold: index (as_of, customer_id); y, probability. rates: base_rates of what each moment's model learned from,
-    and last those of the model itself, as the report on it says (ChurnReport.rates).
+    and last those of the model itself, as the report on it says (ChurnReport.rates). Last year's base rate is held
+    against all windows' or against what the model said, whichever missed less in the backtest: the latter knows that
+    customers were others then, but takes a season for their doing where the features tell the year apart.
     """
     if len(known.windows) == 1:
         return Level(base_rates(known.y), False, 0.0), []
-    *then, now = rates
-    told = [_at(moment, out_of_fold, learned_from)
-            for moment, learned_from in zip(out_of_fold.index.unique("as_of"), then, strict=True)]
-    return Level(now, *tested(told)), told
+    alone = [table.drop(columns="said") for table in rates]
+    looks = [(tables, _looks(out_of_fold, tables)) for tables in (alone, rates)]
+    tables, told = min(looks, key=lambda look: sum(abs(row["with"]) for row in look[1]))
+    return Level(tables[-1], *tested(told)), told
+
+
+def _looks(out_of_fold: pd.DataFrame, rates: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+    moments = out_of_fold.index.unique("as_of")
+    return [_at(moment, out_of_fold, learned_from) for moment, learned_from in zip(moments, rates[:-1], strict=True)]
 
 
 def tested(told: Sequence[Mapping[str, Any]]) -> tuple[bool, float]:

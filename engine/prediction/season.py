@@ -1,5 +1,6 @@
 """The level of churn moves with the season. What is known of it at the time is last year: how far the base rate of the
-same window one year earlier lay from what the model, which knows no calendar, says of the customers of that time.
+same window one year earlier lay from that of all windows learned from, or from what the model says of the customers of
+that time.
 """
 
 from __future__ import annotations
