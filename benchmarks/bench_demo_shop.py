@@ -1,8 +1,8 @@
-"""The invented shop through the pipeline: how often the intervals hold the true chance, and how far the level is missed.
+"""The invented shop through the pipeline: how often intervals hold the true chance, how far the level is missed.
 
 The truth asked for is each customer's chance for one who has seen all orders and visits (the file's
-churn_probability_from_history): a customer's own pace is hidden, so no interval from data can be of that. The method was
-looked at on seeds 100 and 200 while it was made; the seeds here played no part.
+churn_probability_from_history): a customer's own pace is hidden, so no interval from data can be of that. The method
+was looked at on seeds 100 and 200 while it was made; the seeds here played no part.
 """
 
 from __future__ import annotations
