@@ -10,20 +10,18 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import engine
-from engine import cards
+from engine import cards, verbs_decide
+from engine.grammar import Grammar, Printed, Verb, moment, narrowed, narrowing, refuse, verb
 from engine.permissions import acting
 from engine.progress import Progress
-from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS, jsonable
+from engine.schema import jsonable
 from engine.version import version
-
-NARROWED = (("--segment", "segment", SEGMENTS), ("--risk", "churn_risk", RISK_BANDS), ("--tier", "ltv_tier", LTV_TIERS))
-Printed = tuple[dict[str, Any], Callable[[dict[str, Any]], str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,56 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         engine.finish_restore(acting(), _now())
+        asked.now = _now()
         record, readable = asked.verb(asked)
     except engine.EngineError as problem:
-        return _refuse(problem, asked.json)
+        return refuse(problem, asked.json)
     print(json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False) if asked.json else readable(record))
     return 0
-
-
-def _refuse(problem: engine.EngineError, as_json: bool) -> int:
-    findings = [jsonable(finding) for finding in getattr(problem, "findings", ())]
-    if as_json:
-        print(json.dumps({"error": str(problem), "findings": findings}, ensure_ascii=False))
-    print(f"{problem}", file=sys.stderr)
-    return 2
-
-
-class Misused(Exception):
-    """A usage error, on its way from a verb's own parser to the root, which knows all arguments."""
-
-
-class Grammar(argparse.ArgumentParser):
-    """Prints a usage error as one JSON object too where --json stands anywhere among the arguments."""
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """The namespace, or exit code 2."""
-        given = sys.argv[1:] if args is None else list(args)
-        try:
-            return super().parse_args(given, namespace)
-        except Misused as problem:
-            speaker, says = problem.args
-            speaker.print_usage(sys.stderr)
-            sys.exit(_refuse(engine.EngineError(says), "--json" in given))
-
-    def error(self, message: str) -> NoReturn:
-        """Leave the words to the root."""
-        raise Misused(self, message)
-
-
-class Verb(Grammar):
-    """One verb's grammar; `spell` adds its options once its arguments are to be read."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.spell: Callable[[argparse.ArgumentParser], None] | None = None
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """The namespace and what was not understood."""
-        spell, self.spell = self.spell, None
-        if spell is not None:
-            spell(self)
-        return super().parse_known_args(args, namespace)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,36 +44,37 @@ def parser() -> argparse.ArgumentParser:
                    "is worth doing about it.")
     root.add_argument("--version", action="version", version=f"Holdfast {version()}")
     verbs = root.add_subparsers(required=True, metavar="VERB", parser_class=Verb)
-    _verb(verbs, "run", _run, "read a company's file, learn, score every customer, and store it all", _run_options)
-    _verb(verbs, "train", _train, "learn anew from a dataset that is there, and score every customer", _train_options)
+    verb(verbs, "run", _run, "read a company's file, learn, score every customer, and store it all", _run_options)
+    verb(verbs, "train", _train, "learn anew from a dataset that is there, and score every customer", _train_options)
     _predict_verb(verbs)
     _score_verb(verbs)
-    _verb(verbs, "export", _export, "write a worklist to a file: whom to contact, with which step, and why",
+    verb(verbs, "export", _export, "write a worklist to a file: whom to contact, with which step, and why",
           _export_options)
-    demo = _verb(verbs, "demo", _demo, "create the demo companies where absent, and run the pipeline on them")
+    demo = verb(verbs, "demo", _demo, "create the demo companies where absent, and run the pipeline on them")
     demo.add_argument("--seed", type=int, default=0)
-    _verb(verbs, "datasets", _datasets, "list the datasets there are")
-    models = _verb(verbs, "models", _models, "list a dataset's models")
+    verb(verbs, "datasets", _datasets, "list the datasets there are")
+    models = verb(verbs, "models", _models, "list a dataset's models")
     models.add_argument("--dataset", required=True)
     models.add_argument("--promote", metavar="MODEL_ID", help="make this model the production model")
     models.add_argument("--rollback", action="store_true", help="go back to the production model before this one")
-    runs = _verb(verbs, "runs", _runs, "list a dataset's scoring runs")
+    runs = verb(verbs, "runs", _runs, "list a dataset's scoring runs")
     runs.add_argument("--dataset", required=True)
-    report = _verb(verbs, "report", _report, "write the technical report: one HTML file with every chart, for reading")
+    report = verb(verbs, "report", _report, "write the technical report: one HTML file with every chart, for reading")
     report.add_argument("--dataset", required=True)
     report.add_argument("--run", help="a scoring run; the current one when left out")
     report.add_argument("--output", required=True, type=Path, help="an .html file")
     _digest_verb(verbs)
-    audit = _verb(verbs, "audit", _audit, "show who did what, the newest first")
+    verbs_decide.add(verbs)
+    audit = verb(verbs, "audit", _audit, "show who did what, the newest first")
     audit.add_argument("--limit", type=int, default=20)
     audit.add_argument("--customer-id", help="only what was done about this customer")
     _erase_verb(verbs)
     _job_verbs(verbs)
-    backup = _verb(verbs, "backup", _backup, "write datasets, models and state to one file")
+    backup = verb(verbs, "backup", _backup, "write datasets, models and state to one file")
     backup.add_argument("--output", required=True, type=Path, help="a .zip file")
-    restore = _verb(verbs, "restore", _restore, "put everything back as it was when a backup was made")
+    restore = verb(verbs, "restore", _restore, "put everything back as it was when a backup was made")
     restore.add_argument("--input", required=True, type=Path, help="a backup of your own: its models are programs")
-    _verb(verbs, "dictionary", _dictionary, "print the data dictionary in Markdown")
+    verb(verbs, "dictionary", _dictionary, "print the data dictionary in Markdown")
     return root
 
 
@@ -128,7 +83,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--name", required=True, help="what to call the dataset")
     run.add_argument("--adapter", help=f"one of {', '.join(sorted(engine.ADAPTERS))}; guessed from the columns")
     run.add_argument("--mapping", type=Path, help="the TOML mapping that the adapter 'table' needs")
-    run.add_argument("--as-of", type=_moment, help="the day the file was drawn, YYYY-MM-DD")
+    run.add_argument("--as-of", type=moment, help="the day the file was drawn, YYYY-MM-DD")
     run.add_argument("--horizon-days", type=int, help="the label's window")
     _learning_options(run)
     run.add_argument("--currency", help="ISO code of the money in the file")
@@ -164,7 +119,7 @@ def _decision_options(run: argparse.ArgumentParser) -> None:
 
 
 def _predict_verb(verbs: Any) -> None:
-    predict = _verb(verbs, "predict", _predict, "one customer's card")
+    predict = verb(verbs, "predict", _predict, "one customer's card")
     predict.add_argument("--dataset", required=True)
     who = predict.add_mutually_exclusive_group(required=True)
     who.add_argument("--customer-id")
@@ -173,11 +128,11 @@ def _predict_verb(verbs: Any) -> None:
 
 
 def _score_verb(verbs: Any) -> None:
-    score = _verb(verbs, "score", _score, "score a new file with the dataset's production model")
+    score = verb(verbs, "score", _score, "score a new file with the dataset's production model")
     score.add_argument("--dataset", required=True)
     score.add_argument("--input", required=True, type=Path, action="append")
     score.add_argument("--output", required=True, type=Path, help="a .csv or .parquet file")
-    score.add_argument("--as-of", type=_moment)
+    score.add_argument("--as-of", type=moment)
 
 
 def _export_options(export: argparse.ArgumentParser) -> None:
@@ -190,9 +145,7 @@ def _export_options(export: argparse.ArgumentParser) -> None:
     export.add_argument("--output", required=True, type=Path, help="a .csv or .xlsx file")
     export.add_argument("--format", choices=sorted(EXPORTERS), help="by the file's ending when left out")
     export.add_argument("--list", default=CONTACT_LIST, choices=[*STANDINGS, "everyone"], help="which worklist")
-    for option, column, names in NARROWED:
-        export.add_argument(option, action="append", default=[], dest=column, choices=names, metavar=option[2:].upper(),
-                            help=f"only these: {', '.join(names)}; repeat for more")
+    narrowing(export)
     export.add_argument("--step", action="append", default=[], help="only this step of the playbook; repeat for more")
     export.add_argument("--channel", action="append", default=[], help="only this channel; repeat for more")
     export.add_argument("--least-margin", type=float, metavar="MONEY", help="only customers with this margin at risk")
@@ -202,7 +155,7 @@ def _export_options(export: argparse.ArgumentParser) -> None:
 
 
 def _digest_verb(verbs: Any) -> None:
-    digest = _verb(verbs, "digest", _digest, "write the executive's digest: one page that prints on A4")
+    digest = verb(verbs, "digest", _digest, "write the executive's digest: one page that prints on A4")
     digest.add_argument("--dataset", required=True)
     digest.add_argument("--run", help="a scoring run; the current one when left out")
     digest.add_argument("--output", required=True, type=Path, help="an .html file")
@@ -211,7 +164,7 @@ def _digest_verb(verbs: Any) -> None:
 
 
 def _erase_verb(verbs: Any) -> None:
-    erase = _verb(verbs, "erase", _erase, "erase a dataset, or one of its customers, everywhere; there is no way back")
+    erase = verb(verbs, "erase", _erase, "erase a dataset, or one of its customers, everywhere; there is no way back")
     erase.add_argument("--dataset", required=True)
     erase.add_argument("--customer-id", help="only this customer")
     erase.add_argument("--reason", default="", help="kept in the audit log: no names, no addresses")
@@ -219,28 +172,12 @@ def _erase_verb(verbs: Any) -> None:
 
 
 def _job_verbs(verbs: Any) -> None:
-    start = _verb(verbs, "start", _start, "run a verb in the background: start --dataset acme -- run --source FILE ...")
+    start = verb(verbs, "start", _start, "run a verb in the background: start --dataset acme -- run --source FILE ...")
     start.add_argument("--dataset", required=True, help="the dataset it works on")
     start.add_argument("command", nargs=argparse.REMAINDER)
-    _verb(verbs, "jobs", _jobs, "list the background jobs, the newest first")
-    cancel = _verb(verbs, "cancel", _cancel, "cancel a background job")
+    verb(verbs, "jobs", _jobs, "list the background jobs, the newest first")
+    cancel = verb(verbs, "cancel", _cancel, "cancel a background job")
     cancel.add_argument("--job", required=True, type=int)
-
-
-def _verb(verbs: Any, name: str, does: Callable[[argparse.Namespace], Printed], says: str,
-          spell: Callable[[argparse.ArgumentParser], None] | None = None) -> Verb:
-    verb: Verb = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
-    verb.spell = spell
-    verb.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    verb.set_defaults(verb=does)
-    return verb
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError as problem:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2024-06-30.") from problem
 
 
 def _now() -> datetime:
@@ -293,7 +230,7 @@ def _export(asked: argparse.Namespace) -> Printed:
     from engine.insight.source import OPEN
 
     scope = insight.scope(asked.dataset, asked.run)
-    values = {column: tuple(getattr(asked, column)) for _, column, _ in NARROWED}
+    values = narrowed(asked)
     ranges = {} if asked.least_margin is None else {"margin_at_risk": (asked.least_margin, OPEN)}
     listing = insight.Listing(insight.Filters(values, ranges), "" if asked.list == "everyone" else asked.list, (),
                               tuple(asked.step), tuple(asked.channel), asked.agreed, asked.order)

@@ -23,7 +23,7 @@ HEADLINE = {"severe", "error"}
 
 def customer(card: Mapping[str, Any]) -> str:
     """One customer's card, from the record that `predict --json` prints."""
-    page = _Page()
+    page = Page()
     page.headline(card["findings"], card["synthetic"])
     page.title(f"Customer {card['customer_id']}", f"{card['dataset']}, as of {card['as_of'][:10]}")
     interval = f"90 % interval {share(card['churn_low'])} to {share(card['churn_high'])}"
@@ -45,7 +45,7 @@ def customer(card: Mapping[str, Any]) -> str:
 
 def run(report: Mapping[str, Any]) -> str:
     """A run's summary, from the record that `run --json` prints."""
-    page = _Page()
+    page = Page()
     page.headline(report["findings"], report["synthetic"])
     page.title(f"{report['dataset']}: {plural(report['rows'], 'customer')} scored", f"version {report['version']}")
     page.pairs([
@@ -73,7 +73,7 @@ def _left_out(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def scored(report: Mapping[str, Any]) -> str:
     """What a batch scoring did, from the record that `score --json` prints."""
-    page = _Page()
+    page = Page()
     page.headline(report["findings"], report["synthetic"])
     page.line(f"{plural(report['rows'], 'customer')} scored with model {report['model_id']}: {report['output']}")
     if report["rejected"]:
@@ -94,7 +94,7 @@ def backup(record: Mapping[str, Any]) -> str:
 
 def listing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty: str) -> str:
     """A table of records: `columns` maps each field to its heading; `empty` is said when there are no rows."""
-    page = _Page()
+    page = Page()
     if rows:
         page.table(rows, columns)
     else:
@@ -108,7 +108,7 @@ def _finding(finding: Mapping[str, Any]) -> str:
 
 def exported(report: Mapping[str, Any]) -> str:
     """What an export took along, from the record that `export --json` prints."""
-    page = _Page()
+    page = Page()
     page.headline((), report["synthetic"])
     page.line(f"{plural(report['rows'], 'customer')} written to {report['output']}")
     page.pairs([("List", report["list"]), ("Scoring run", report["run_id"]), ("SHA-256", report["sha256"])])
@@ -117,7 +117,7 @@ def exported(report: Mapping[str, Any]) -> str:
 
 def erased(report: Mapping[str, Any]) -> str:
     """What an erasure removed and what it leaves to do, from the record that `erase --json` prints."""
-    page = _Page()
+    page = Page()
     page.line(f"Erased from {report['dataset']}:")
     held = {"rows": report["rows"], "versions": len(report["versions"]), "scoring runs": report["runs"],
             "raw files as a whole": len(report["raw"]), "uploads": report["uploads"], "jobs": report["jobs"],
@@ -127,7 +127,7 @@ def erased(report: Mapping[str, Any]) -> str:
     return page.text
 
 
-class _Page:
+class Page:
     """Collects lines in a console that writes to memory."""
 
     def __init__(self) -> None:

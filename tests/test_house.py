@@ -20,8 +20,8 @@ ENGINE = ROOT / "engine"
 
 ORDER = ("version", "errors", "schema", "files", "progress", "pseudonyms", "state", "permissions", "limits", "saved",
          "catalog", "locks", "backup", "uploads", "data", "prediction", "decision", "campaign", "evidence",
-         "insight", "briefing", "listings", "reports", "pipeline", "campaigning", "intake", "jobs", "forgetting",
-         "erasure", "watch", "__init__", "cards", "__main__")
+         "insight", "briefing", "listings", "reports", "pipeline", "planning", "campaigning", "intake", "jobs",
+         "forgetting", "erasure", "watch", "__init__", "cards", "cards_plan", "grammar", "verbs_decide", "__main__")
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 SLOW = {"pandas", "ibis", "sqlalchemy", "duckdb", "scipy"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}

@@ -16,8 +16,8 @@ from typing import Any
 
 import engine
 from engine import cards
-from engine.__main__ import Grammar
 from engine.files import home
+from engine.grammar import Grammar
 from engine.permissions import ROLES, acting
 from engine.version import version
 from ui import accounts, logs

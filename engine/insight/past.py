@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 
@@ -24,10 +27,22 @@ def effects_of(place: Scope, campaigns: Trials | None = None) -> Effects:
 
 def past_trials(place: Scope) -> Trials:
     """What the dataset's past randomised offers show per treatment and segment; nothing where it holds none."""
-    return Trials.none() if place.dataset.offers is None else _trials(place)
+    if place.dataset.offers is None:
+        return Trials.none()
+    return _trials(_Asked((str(place.run.folder), str(place.dataset.offers), place.key), place))
 
 
-def _trials(place: Scope) -> Trials:
+@dataclass(frozen=True)
+class _Asked:
+    """A scope, the same as another where the key is: what is asked again within a process is not counted again."""
+
+    key: tuple[str, ...]
+    place: Scope = field(compare=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _trials(asked: _Asked) -> Trials:
+    place = asked.place
     offers = ask(place, "SELECT * FROM offers")
     if not set(offers) >= NEEDED:
         return Trials.none()

@@ -1,0 +1,223 @@
+"""From a scoring run to a plan: who is priced, with which effects and doubts; and the same for one customer.
+
+    people_of(scope)  whom it is about and what is known of them         effects   insight/past.py
+    plan(scope)       every offer priced, struck by guardrails, chosen under the constraints (decision/plan.py)
+    recommend(...)    one customer's offers, by the same functions and so with the same numbers
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine import state
+from engine.campaign.export import write_csv
+from engine.decision import plan as planned
+from engine.decision.constraints import Constraints
+from engine.decision.economics import Doubts, Learned, Priced, price
+from engine.decision.guardrails import CONSENTS, KNOWN, blocked
+from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
+from engine.decision.plan import Plan
+from engine.decision.trials import Trials
+from engine.errors import EngineError, choose
+from engine.insight.overview import doubt
+from engine.insight.past import effects_of
+from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted, scope
+from engine.permissions import allow
+from engine.prediction import store
+from engine.prediction.money import LtvSettings
+from engine.prediction.value import monthly_revenue
+from engine.schema import DECISIONS, NOTHING_DONE, Actor, Estimate, ModelCard, jsonable
+
+Z95 = 1.959963984540054
+AS_THE_BOOK_SAYS = Constraints()
+NOTHING_LEARNED = Learned()
+
+
+def _as_csv(found: Plan) -> bytes:
+    stream, rows = io.BytesIO(), found.decisions()
+    write_csv(stream, DECISIONS.columns, [rows[rows["treatment"] != NOTHING_DONE]], ())
+    return stream.getvalue()
+
+
+def _as_parquet(found: Plan) -> bytes:
+    rows = found.decisions()
+    return rows[rows["treatment"] != NOTHING_DONE].to_parquet(index=False)
+
+
+WRITERS: Mapping[str, Callable[[Plan], bytes]] = {".csv": _as_csv, ".parquet": _as_parquet}
+"""The decisions as a file, one row per customer to contact."""
+
+
+def plan(place: Scope, constraints: Constraints = AS_THE_BOOK_SAYS, filters: Filters = EVERYONE_HERE, *, actor: Actor,
+         now: datetime, campaigns: Trials | None = None) -> Plan:
+    """Whom of those whom the filters let through to contact with what, under the constraints; recorded.
+
+    Args:
+        campaigns: what the company's own campaigns showed, beside the dataset's past offers.
+
+    Raises:
+        EngineError: when the filters let nobody through.
+        Infeasible: when constraints make no sense; names all of them.
+    """
+    allow(actor, "plan")
+    found = planned.make(priced(place, filters, campaigns), place.book, constraints)
+    state.record(actor, "plan", place.dataset.name, now, {
+        "run_id": place.run.run_id, "playbook": place.playbook, "customers": found.total.customers,
+        "budget": found.constraints.budget, "spend": found.total.spend, "margin": found.total.margin.value})
+    return found
+
+
+def priced(place: Scope, filters: Filters = EVERYONE_HERE, campaigns: Trials | None = None,
+           nobody: str = "Nobody fits these filters, so there is nothing to plan. Widen them.") -> Priced:
+    """Every offer for everyone whom the filters let through, before anything is forbidden; `nobody`: said if no one is.
+    """
+    card = store.card(place.dataset.name, place.run.model_id)
+    people = people_of(place, filters, margin_rate(card))
+    if people.empty:
+        raise EngineError(nobody)
+    return price(people, place.book, effects_of(place, campaigns), doubts_of(place, card), NOTHING_LEARNED)
+
+
+def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
+    """economics.PEOPLE of those whom the filters let through, consents and the columns that eligibility hangs on."""
+    held = [name for name in (*place.book.looked_at, *CONSENTS.values()) if name in place.dataset.names]
+    others = [name for name in place.book.looked_at if name not in held and name in columns(place)]
+    beside = [*(quoted(KNOWN + name) for name in held),
+              *(f"{quoted(name)} AS {quoted(KNOWN + name)}" for name in others)]
+    wanted = ["customer_id", "segment", "churn_probability", "churn_low", "churn_high", "ltv_if_stays",
+              "coalesce(hold_back, '') AS hold_back", "coalesce(has_left, 0) AS has_left", *beside]
+    found = ask(place, f"SELECT {', '.join(wanted)} FROM people", filters=filters, known=held)
+    ids = pd.Index(found["customer_id"])
+    revenue = monthly_revenue(place.dataset, ids, place.run.as_of).to_numpy(dtype=float)
+    return found.assign(monthly_revenue=revenue, monthly_margin=revenue * margin)
+
+
+def margin_rate(card: ModelCard) -> float:
+    """The share of revenue that the model counted as margin."""
+    return float(card.settings.get("money", {}).get("margin_rate", LtvSettings.margin_rate))
+
+
+def doubts_of(place: Scope, card: ModelCard) -> Doubts:
+    """What is unsure about chances and lifetime values, by the model's own card.
+
+    The level and the sample are those of `insight.overview`. A lifetime value errs by the card's error of the deciles
+    (each customer's own) and of the total (all together), as far as the data could test it.
+    """
+    shared, worth = doubt(card), card.metrics.get("ltv", {})
+    own, total = worth.get("decile_error"), worth.get("total_error")
+    return Doubts(shared.level, place.run.customers / max(shared.learned_from, 1),
+                  abs(own.value) if own else 0.0, _off(total) if total else 0.0)
+
+
+def _off(total: Estimate) -> float:
+    """The root mean square of an error that is measured with a 95 % interval."""
+    return math.hypot(total.value, (total.high - total.low) / (2 * Z95))
+
+
+def recommend(name: str, customer_id: str, method: str = AUTO, *, actor: Actor, now: datetime,
+              run_id: str | None = None, campaigns: Trials | None = None) -> dict[str, Any]:
+    """What to do for one customer, in plain values: the offer chosen, what it costs and brings, and why not the others.
+
+    Args:
+        method: of METHODS; "auto" takes the greatest expected incremental margin.
+
+    Raises:
+        EngineError: if the run holds no such customer, or there is no such method.
+    """
+    allow(actor, "recommend")
+    used = AUTOMATIC if method == AUTO else method
+    pick = choose("method", used, {**METHODS})
+    place = scope(name, run_id)
+    one = priced(place, Filters(ids=(customer_id,), left=True), campaigns, nobody=f"{name} has no customer "
+                 f"{customer_id!r} in run {place.run.run_id}. Ids are compared as text, zeros included.")
+    bits = blocked(one, place.book)
+    chosen = pick(one, bits, place.book)
+    state.record(actor, "recommend", name, now, {"customer_id": customer_id, "run_id": place.run.run_id})
+    return jsonable(_recommended(place, one, bits, chosen, used))
+
+
+def _recommended(place: Scope, one: Priced, bits: np.ndarray, chosen: int, used: str) -> dict[str, Any]:
+    frame = planned.offers(one, place.book, bits, np.array([0]))
+    offers: list[dict[str, Any]] = [{str(name): value for name, value in row.items()}
+                                    for row in frame.to_dict("records")]
+    person, best = one.people.iloc[0], offers[chosen] if chosen >= 0 else None
+    kind = str(types_of(one.p, one.uplift.max(axis=1))[0])
+    return {
+        "dataset": place.dataset.name, "run_id": place.run.run_id, "synthetic": place.dataset.synthetic,
+        "currency": place.dataset.currency, "horizon_days": place.dataset.label.horizon_days,
+        "as_of": place.run.as_of.isoformat(), "customer_id": person["customer_id"], "segment": person["segment"],
+        "churn_probability": person["churn_probability"], "churn_low": person["churn_low"],
+        "churn_high": person["churn_high"], "ltv_if_stays": person["ltv_if_stays"],
+        "action_name": best["treatment"] if best else NOTHING_DONE, "action_words": _words(place, best),
+        "expected_value": best["incremental_margin"] if best else 0.0,
+        "expected_value_low": best["margin_low"] if best else 0.0,
+        "expected_value_high": best["margin_high"] if best else 0.0,
+        "uplift": best["uplift"] if best else 0.0, "action_cost": best["expected_cost"] if best else 0.0,
+        "roi": best["roi"] if best else None, "payback_days": best["payback_days"] if best else None,
+        "channel": best["channel"] if best else "none", "strategy_used": used, "type": kind, "type_words": TYPES[kind],
+        "why": _why(best, offers), "alternatives": [_alternative(place, one, offer, best) for offer in _ranked(offers)],
+    }
+
+
+def _words(place: Scope, best: Mapping[str, Any] | None) -> str:
+    treatments = place.book.treatments
+    return treatments[best["treatment"]].words if best else treatments["leave_alone"].words
+
+
+def _why(best: Mapping[str, Any] | None, offers: list[dict[str, Any]]) -> str:
+    """Why this and nothing else."""
+    if best:
+        most = max(offer["incremental_margin"] for offer in offers if not offer["blocked_by"])
+        return ("It brings the most of the offers that nothing forbids." if best["incremental_margin"] == most
+                else "It is the playbook's step.")
+    reasons = {offer["blocked_by"] for offer in offers}
+    return reasons.pop() if len(reasons) == 1 and "" not in reasons else "No offer is worth making to this customer."
+
+
+def _ranked(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Allowed ones first, by margin."""
+    return sorted(offers, key=lambda offer: (bool(offer["blocked_by"]), -offer["incremental_margin"]))
+
+
+def _alternative(place: Scope, one: Priced, offer: dict[str, Any], best: Mapping[str, Any] | None) -> dict[str, Any]:
+    estimate = one.effects.estimate(offer["treatment"], str(one.people["segment"].iloc[0]))
+    why = "" if best and offer["treatment"] == best["treatment"] else offer["blocked_by"] or _less(offer, best)
+    words = place.book.treatments[offer["treatment"]].words
+    return {**offer, "words": words, "recovery_rate": estimate, "why_not": why,
+            "evidence": f"tried on {estimate.n:,} customers" if estimate.n else "assumption of the playbook"}
+
+
+def _less(offer: Mapping[str, Any], best: Mapping[str, Any] | None) -> str:
+    if best is None:
+        return "The playbook leaves this customer alone."
+    less = offer["incremental_margin"] <= best["incremental_margin"]
+    return "It brings less." if less else "It is not the playbook's step."
+
+
+def described(place: Scope, found: Plan) -> dict[str, Any]:
+    """A plan in plain values: what `plan --json` prints."""
+    total, solution = found.total, found.solution
+    return jsonable({
+        "dataset": place.dataset.name, "run_id": place.run.run_id, "synthetic": place.dataset.synthetic,
+        "currency": place.dataset.currency, "as_of": place.run.as_of.isoformat(), "playbook": place.playbook,
+        "sector": found.book.sector, "customers": len(found.choice), "constraints": found.constraints, "total": total,
+        "limits": found.prices, "guardrails": found.guardrails,
+        "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1]},
+        "treatments": found.by("treatment").to_dict("records"), "segments": found.by("segment").to_dict("records"),
+        "rivals": found.rivals, "types": types(found),
+        "solution": {"method": solution.method, "seconds": solution.seconds, "gap": solution.gap,
+                     "value": solution.value, "bound": solution.bound},
+    })
+
+
+def types(found: Plan) -> dict[str, int]:
+    """How many customers are of which type (methods.TYPES), by the best uplift among the offers that fit them."""
+    kinds = types_of(found.priced.p, found.priced.uplift.max(axis=1))
+    return {name: int((kinds == name).sum()) for name in TYPES}
