@@ -1,0 +1,177 @@
+"""From a scoring run to a plan and to one customer's recommendation: one set of numbers, on the shell too."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine import catalog, insight, planning, state
+from engine.__main__ import main
+from engine.decision.constraints import Constraints
+from engine.decision.plan import make
+from engine.errors import EngineError, Infeasible, Refused
+from engine.insight import Filters, Scope
+from engine.insight.past import effects_of, past_trials
+from engine.schema import NOTHING_DONE, OFFERS, Actor
+
+ANA, EVE = Actor("ana", "marketer"), Actor("eve", "executive")
+NOW = datetime(2025, 7, 2)
+VIPS = Filters({"segment": ("At-Risk VIP",)})
+TRIED = ("contract_migration", "loyalty_discount", "tech_support_call", "hardware_upgrade")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def telecom(own_companies: Path) -> Scope:
+    """The demo telecom, small, in a home of its own."""
+    return insight.scope("demo-telecom")
+
+
+def test_every_customer_of_a_segment_is_told_what_the_plan_says(telecom: Scope) -> None:
+    found = planning.plan(telecom, filters=VIPS, actor=ANA, now=NOW)
+    priced = found.offers(np.arange(len(found.choice)))
+    assert len(found.choice) > 20
+    assert OFFERS.validate(priced) == []
+    for who, mine in priced.groupby("customer_id"):
+        told = planning.recommend("demo-telecom", str(who), actor=ANA, now=NOW)
+        alone = pd.DataFrame(told["alternatives"])[OFFERS.names].set_index("treatment")
+        batch = mine.set_index("treatment").loc[alone.index]
+        pd.testing.assert_frame_equal(alone.fillna(np.nan), batch[alone.columns], check_dtype=False)
+        allowed = batch[(batch["blocked_by"] == "") & (batch["incremental_margin"] > 0)]
+        best = allowed["incremental_margin"].idxmax() if len(allowed) else NOTHING_DONE
+        assert told["action_name"] == best
+        assert told["expected_value"] == pytest.approx(allowed["incremental_margin"].max() if len(allowed) else 0.0)
+        assert all(one["why_not"] for one in told["alternatives"] if one["treatment"] != best)
+
+
+def test_a_recommendation_answers_every_question_asked_of_it(telecom: Scope) -> None:
+    who = str(telecom.run.scores()["customer_id"].iloc[0])
+    told = planning.recommend("demo-telecom", who, actor=ANA, now=NOW)
+    asked = {"action_name", "churn_probability", "expected_value", "action_cost", "roi", "strategy_used"}
+    assert asked <= set(told)
+    assert told["strategy_used"] == "expected_margin"
+    assert planning.recommend("demo-telecom", who, "playbook", actor=ANA, now=NOW)["strategy_used"] == "playbook"
+    with pytest.raises(EngineError, match="no method 'tarot'"):
+        planning.recommend("demo-telecom", who, "tarot", actor=ANA, now=NOW)
+    with pytest.raises(EngineError, match="no customer 'nobody'"):
+        planning.recommend("demo-telecom", "nobody", actor=ANA, now=NOW)
+
+
+def test_past_offers_are_seen_by_segment_and_move_the_rates(telecom: Scope) -> None:
+    cells, effects = past_trials(telecom).cells, effects_of(telecom)
+    assert set(cells["treatment"]) == set(TRIED)
+    assert cells["segment"].nunique() >= 4
+    assert effects.tried("loyalty_discount") > 500
+    assert effects.tried("service_email") == 0
+    told = effects.table.loc[["loyalty_discount"]]
+    assert (told["deviation"] < np.sqrt(0.1 * 0.9 / 21)).all(), "surer than the assumption"
+
+
+def test_the_plan_is_worth_what_it_says_by_the_hidden_truth(telecom: Scope) -> None:
+    truth = pd.read_parquet(catalog.apart(telecom.dataset, "truth"))
+    truth = truth.set_index("customer_id") if "customer_id" in truth else truth
+    priced = planning.priced(telecom)
+    found = make(priced, telecom.book, Constraints(only=TRIED, most=dict.fromkeys(TRIED, 1e9)))
+    rows, columns = found.chosen
+    theirs = truth.loc[priced.people["customer_id"].to_numpy()[rows]]
+    uplift = np.array([theirs[f"expected_uplift_{priced.names[at]}"].iloc[place] for place, at in enumerate(columns)])
+    taken, contact = (np.array([getattr(one, name) for one in priced.treatments])[columns]
+                      for name in ("redemption", "contact_cost"))
+    paid = np.maximum(uplift, 0) + taken * (1 - theirs["churn_probability"].to_numpy())
+    true = float((uplift * priced.worth[rows] - contact - priced.offer(rows, columns) * paid).sum())
+    assert len(rows) > 10
+    assert found.total.margin.low <= true <= found.total.margin.high
+
+
+def test_who_may_plan_and_what_the_log_keeps(telecom: Scope) -> None:
+    for verb in (lambda: planning.plan(telecom, actor=EVE, now=NOW),
+                 lambda: planning.recommend("demo-telecom", "x", actor=EVE, now=NOW)):
+        with pytest.raises(Refused):
+            verb()
+    found = planning.plan(telecom, Constraints(budget=500.0), VIPS, actor=ANA, now=NOW)
+    entry = state.audit_log(verb="plan")[0]
+    assert entry.detail["customers"] == found.total.customers
+    assert entry.detail["budget"] == 500.0
+
+
+def test_nobody_to_plan_for_and_senseless_constraints_are_told(telecom: Scope) -> None:
+    with pytest.raises(EngineError, match="Widen them"):
+        planning.plan(telecom, filters=Filters(ids=("nobody",)), actor=ANA, now=NOW)
+    with pytest.raises(Infeasible, match="no treatment 'serenade'"):
+        planning.plan(telecom, Constraints(only=("serenade",)), actor=ANA, now=NOW)
+
+
+def test_the_shop_without_past_offers_is_planned_by_its_playbook(own_companies: Path) -> None:
+    place = insight.scope("demo-shop")
+    found = planning.plan(place, Constraints(budget=300.0), actor=ANA, now=NOW)
+    assert 0 < found.total.spend <= 300 + 1e-6
+    assert found.priced.effects.segments_differ == 1.0
+    assert (found.priced.people["monthly_revenue"] > 0).any()
+
+
+# --- on the shell
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_plan_prints_a_card_or_json_and_writes_the_decisions(telecom: Scope, tmp_path: Path,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("plan", "--dataset", "demo-telecom", "--budget", "800", "--segment", "Vulnerable", "--segment",
+             "Losing Customer", "--most", "contract_migration=5", "--output", str(tmp_path / "decisions.csv"))
+    code, out, _ = printed(capsys, *asked)
+    assert code == 0
+    assert "SYNTHETIC" in out
+    assert "offers to those who would have stayed" in " ".join(out.split())
+    code, out, _ = printed(capsys, *asked, "--json")
+    record = json.loads(out)
+    rows = pd.read_csv(tmp_path / "decisions.csv", dtype={"customer_id": str})
+    assert len(rows) == record["total"]["customers"]
+    assert set(rows["segment"]) <= {"Vulnerable", "Losing Customer"}
+    assert (rows["treatment"] == "contract_migration").sum() <= 5
+    assert rows["expected_cost"].sum() == pytest.approx(record["total"]["spend"])
+    assert set(record["rivals"]) == {"top risk", "risk x LTV"}
+    assert sum(record["types"].values()) == record["customers"]
+
+
+def test_a_limit_that_is_none_and_a_customer_who_is_nobody_end_with_code_two(
+        telecom: Scope, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = printed(capsys, "plan", "--dataset", "demo-telecom", "--without", "gravity")
+    assert (code, "no guardrail 'gravity'" in err) == (2, True)
+    code, out, _ = printed(capsys, "recommend", "--dataset", "demo-telecom", "--customer-id", "nobody", "--json")
+    assert (code, "nobody" in json.loads(out)["error"]) == (2, True)
+
+
+def test_recommend_prints_a_card(telecom: Scope, capsys: pytest.CaptureFixture[str]) -> None:
+    who = str(telecom.run.scores()["customer_id"].iloc[3])
+    code, out, _ = printed(capsys, "recommend", "--dataset", "demo-telecom", "--customer-id", who)
+    assert code == 0
+    assert who in out
+    assert "Why not the others" in out
+
+
+def test_a_playbook_is_shown_checked_kept_and_gone_back_from(telecom: Scope, tmp_path: Path,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    assert "tried on" in printed(capsys, "playbook", "--dataset", "demo-telecom")[1]
+    text = printed(capsys, "playbook", "--sector", "telecom", "--text")[1]
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text.replace("contact_cost = 4.0", "contact_cost = -4.0"), encoding="utf-8")
+    code, _, err = printed(capsys, "playbook", "--check", str(mine))
+    assert (code, "mine.toml, line" in err) == (2, True)
+    mine.write_text(text.replace("contact_cost = 4.0", "contact_cost = 7.0"), encoding="utf-8")
+    assert printed(capsys, "playbook", "--check", str(mine))[0] == 0
+    code, out, _ = printed(capsys, "playbook", "--dataset", "demo-telecom", "--keep", str(mine), "--json")
+    record = json.loads(out)
+    assert record["version"] == 1
+    assert next(one for one in record["treatments"] if one["name"] == "contract_migration")["contact_cost"] == 7.0
+    code, out, _ = printed(capsys, "playbook", "--dataset", "demo-telecom", "--revert", "0", "--json")
+    assert json.loads(out)["version"] == 2
