@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine import cards, verbs_decide
+from engine import cards, verbs_campaign, verbs_decide
 from engine.grammar import Grammar, Printed, Verb, moment, narrowed, narrowing, refuse, verb
 from engine.permissions import acting
 from engine.progress import Progress
@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--output", required=True, type=Path, help="an .html file")
     _digest_verb(verbs)
     verbs_decide.add(verbs)
+    verbs_campaign.add(verbs)
     audit = verb(verbs, "audit", _audit, "show who did what, the newest first")
     audit.add_argument("--limit", type=int, default=20)
     audit.add_argument("--customer-id", help="only what was done about this customer")

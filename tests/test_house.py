@@ -21,7 +21,8 @@ ENGINE = ROOT / "engine"
 ORDER = ("version", "errors", "schema", "files", "progress", "pseudonyms", "state", "permissions", "limits", "saved",
          "catalog", "locks", "backup", "uploads", "data", "prediction", "decision", "campaign", "evidence",
          "insight", "briefing", "listings", "reports", "pipeline", "planning", "campaigning", "intake", "jobs",
-         "forgetting", "erasure", "watch", "__init__", "cards", "cards_plan", "grammar", "verbs_decide", "__main__")
+         "forgetting", "erasure", "watch", "__init__", "cards", "cards_plan", "cards_campaign", "grammar",
+         "verbs_decide", "verbs_campaign", "__main__")
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 SLOW = {"pandas", "ibis", "sqlalchemy", "duckdb", "scipy"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}

@@ -18,7 +18,7 @@ import pandas as pd
 from engine.schema import Estimate
 
 CONFIDENCE = 0.95
-HALVINGS = 60
+HALVINGS = 44
 EDGE = 1e-12
 METHOD = "Mantel-Haenszel difference of shares, Miettinen-Nurminen score interval, 95 %"
 
@@ -129,8 +129,8 @@ def shares_given(strata: Strata, delta: float) -> tuple[np.ndarray, np.ndarray]:
     constant = x0 * delta * (1 - delta)
     q = second**3 / (3 * third) ** 3 - first * second / (6 * third**2) + constant / (2 * third)
     p = np.sign(q) * np.sqrt(np.maximum(second**2 / (3 * third) ** 2 - first / (3 * third), 0))
-    p = np.where(p == 0, 1e-300, p)
-    angle = (np.pi + np.arccos(np.clip(q / p**3, -1, 1))) / 3
+    cosine = np.divide(q, p**3, out=np.zeros_like(q), where=p**3 != 0)
+    angle = (np.pi + np.arccos(np.clip(cosine, -1, 1))) / 3
     treated = np.clip(2 * p * np.cos(angle) - second / (3 * third), max(0.0, -delta), min(1.0, 1 - delta))
     return treated + delta, treated
 

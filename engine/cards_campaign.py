@@ -1,0 +1,151 @@
+"""What the command line prints of campaigns. Pure: records -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.cards import Page, listing
+from engine.schema import money, plural, share
+
+Record = Mapping[str, Any]
+
+
+def campaign(record: Record) -> str:
+    """One campaign, from the record that `campaign show --json` prints."""
+    page, currency = Page(), record["currency"]
+    whence = f" of the budget {record['budget']}" if record["budget"] else ""
+    page.headline((), record["synthetic"])
+    page.title(f'"{record["name"]}" is {record["status"]}', f"{record['dataset']}, campaign {record['id']}")
+    page.pairs([
+        *([("Launched", "before, by the same key: nothing was changed")] if record.get("replayed") else []),
+        ("Contacted", plural(record["treated"], "customer")),
+        ("Held out", f"{plural(record['held_out'], 'customer')} ({share(record['holdout_share'])}), never contacted"),
+        ("Spend", money(record["spend"], currency) + whence),
+        ("Rests on", f"run {record['run_id']}, model {record['model_id']}, rule {record['policy_id']}"),
+        *[(name.capitalize(), f"by {step['by']} on {str(step['at'])[:16].replace('T', ' ')}")
+          for name, step in (record["steps"] or {}).items()],
+        *([("Result known", f"from {str(record['ends'])[:10]} on")] if record["ends"] else []),
+        *([("Erased since", plural(record["erased"], "customer"))] if record["erased"] else []),
+    ])
+    page.section("Treatments", [
+        f"{name}: {plural(one['customers'], 'customer')}, {money(one['expected_cost'], currency)}"
+        for name, one in record["treatments"].items()])
+    page.section("Left out", [f"{plural(number, 'customer')}: {why}" for why, number in record["left_out"].items()])
+    return page.text
+
+
+def campaigns(record: Record) -> str:
+    """A dataset's campaigns."""
+    rows = [{**row, "spend": money(row["spend"], row["currency"])} for row in record["campaigns"]]
+    return listing(rows, {"name": "campaign", "status": "status", "spend": "spend", "created_by": "by", "id": "id"},
+                   "No campaigns yet. Make one: python -m engine campaign draft.")
+
+
+def exported(record: Record) -> str:
+    """What was written, and who was not."""
+    lines = [f"{record['campaign']}: {plural(len(record['files']), 'file')} in {record['folder']}",
+             *(f"  {name}" for name in record["files"])]
+    lines += [f"Rejected, {plural(number, 'row')}: {why}" for why, number in record["rejected"].items()]
+    lines += [f"Not now, {plural(number, 'customer')}: {why}" for why, number in record["waiting"].items()]
+    return "\n".join(lines)
+
+
+def settled(record: Record) -> str:
+    """What an import of outcomes did."""
+    lines = [f"{record['campaign']}: {plural(record['new'], 'new outcome')}, {record['held_out']:,} of them of the "
+             f"holdout; {record['known']:,} known before."]
+    if record["contradicting"]:
+        lines.append(f"{plural(len(record['contradicting']), 'outcome')} said otherwise than the ledger and "
+                     + ("replaced it." if record["corrected"] else "changed nothing; --correct replaces them."))
+    if record["unknown"]:
+        lines.append(f"{plural(len(record['unknown']), 'customer')} not in this campaign, for example "
+                     f"{', '.join(record['unknown'][:3])}.")
+    lines += [f"Row {row['row']}: {row['column']} {row['reason']}." for row in record["rejected"][:5]]
+    return "\n".join(lines)
+
+
+def result(record: Record) -> str:
+    """What a campaign brought."""
+    page, whole, currency = Page(), record["whole"], record["currency"]
+    page.headline((), record["synthetic"])
+    page.title(f'"{record["campaign"]}": {whole["verdict"]}', record["dataset"])
+    page.line(record["says"])
+    treated, held, promised = whole["treated"], whole["held"], whole["promised"]
+    page.pairs([
+        ("Contacted", f"{treated['left']:,} of {treated['known']:,} left"),
+        ("Held out", f"{held['left']:,} of {held['known']:,} left"),
+        ("Saves", f"{_estimate(whole['saves'], ',.0f')}; the plan expected {promised['saves']:,.0f}"),
+        ("Margin", f"{_estimate(whole['margin'], ',.0f')} {currency}; the plan expected {promised['margin']:,.0f}"),
+        ("ROI", f"{_estimate(whole['roi'], '.2f')}; the plan expected {_number(promised['roi'], '.2f')}"),
+        *([("Revenue", f"{_estimate(whole['revenue'], ',.0f')} {currency} within the window")] if whole["revenue"]
+          else []),
+        *([("To tell it", f"about {whole['needed']:,} customers, holdout included")] if whole["needed"] else []),
+    ])
+    page.section("By treatment", [_part(part) for part in record["treatments"]])
+    page.section("By segment", [_part(part) for part in record["segments"]])
+    page.section("Mind", record["notes"])
+    return page.text
+
+
+def _part(part: Record) -> str:
+    return f"{part['name']}: {_estimate(part['saves'], ',.1f')} saves, {part['verdict']}"
+
+
+def _estimate(estimate: Record | None, form: str) -> str:
+    if estimate is None:
+        return "not measurable"
+    value, low, high = (format(estimate[name], form) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "nothing" if value is None else format(value, form)
+
+
+def budgets(record: Record) -> str:
+    """A dataset's budgets."""
+    rows = [{"name": row["name"], **{name: f"{row[name]:,.2f}" for name in ("total", "reserved", "left")}}
+            for row in record["budgets"]]
+    return listing(rows, {"name": "budget", "total": "total", "reserved": "spoken for", "left": "left"},
+                   "No budgets yet. A manager makes one: --name Q3 --total 50000.")
+
+
+def rules(record: Record) -> str:
+    """A dataset's rules for campaigns."""
+    return "\n".join(f"{name:<14} {value}" for name, value in record.items() if name != "dataset")
+
+
+def feedback(record: Record) -> str:
+    """One customer's feedback."""
+    if record["replayed"]:
+        return "That was written down today already; nothing was changed."
+    return "Written down" + (", and as the campaign's outcome." if record["booked"] else ".")
+
+
+def suppressed(record: Record) -> str:
+    """The suppression list."""
+    if "added" in record:
+        return f"{record['added']:,} added, {record['known']:,} were on the list already."
+    if "lifted" in record:
+        return "Taken off the list." if record["lifted"] else "It was not on the list."
+    heads = {"kind": "kind", "who": "who", "channel": "channel", "reason": "reason", "at": "since"}
+    return listing(record["suppressed"], heads, "Nobody is on the suppression list.")
+
+
+def desk(record: Record) -> str:
+    """The day's worklist."""
+    rows = [{"item": item["id"], "customer": item["customer_id"], "treatment": item["treatment"],
+             "a minute": f"{item['margin_per_minute']:.2f}", "minutes": f"{item['minutes']:g}", "stage": item["stage"],
+             "owner": item["owner"] or "", "due": item["due"]} for item in record["today"]]
+    heads = {name: name for name in rows[0]} if rows else {}
+    head = (f"{record['day']}: {plural(len(rows), 'conversation')} in {record['minutes']:g} of "
+            f"{record['capacity_minutes']:g} minutes, {record['margin']:,.0f} expected; {record['later']:,} wait.")
+    return "\n".join([head, listing(rows, heads, "Nobody is to be spoken with today."), *_score(record["overrides"])])
+
+
+def _score(overrides: Record) -> Sequence[str]:
+    if overrides["human"] is None or overrides["model"] is None:
+        return []
+    human, model = (_estimate(overrides[who], ".0%") for who in ("human", "model"))
+    return [f"Overrides: people were right {human}, the model {model}, over {overrides['human']['n']} cases."]
