@@ -41,15 +41,16 @@ STEP_HEADS = {"step": "Step", "channel": "Channel", "customers": "Customers", "r
               "risk": "Margin at risk", "cost": "Contact cost"}
 RULE_HEADS = {"rule": "Rule", "customers": "Customers", "risk": "Margin at risk"}
 AGREED = {1: "Yes", 0: "No"}
+CHANNEL_WORDS = {"email": "E-mail", "sms": "SMS"}
 
 
 def worded(name: str) -> str:
     """A step's or a channel's name as a person reads it.
 
-    >>> worded("contract_migration")
-    'Contract migration'
+    >>> worded("contract_migration"), worded("sms")
+    ('Contract migration', 'SMS')
     """
-    return name.replace("_", " ").capitalize()
+    return CHANNEL_WORDS.get(name) or name.replace("_", " ").capitalize()
 
 
 def first_page() -> None:

@@ -41,6 +41,7 @@ SCREENS = (
     Screen("segment_analysis.py", "Know", "Segment Analysis", ":material/bubble_chart:", "segments", "overview"),
     Screen("revenue_recovery.py", "Decide", "Revenue Recovery", ":material/savings:", "recovery", "overview"),
     Screen("action_center.py", "Decide", "Action Center", ":material/checklist:", "actions", "customers"),
+    Screen("playbook.py", "Decide", "Playbook", ":material/menu_book:", "playbook", "overview"),
     Screen("model_performance.py", "Trust", "Model Performance", ":material/verified:", "model", "models"),
     Screen("data.py", "Set up", "Data", ":material/database:", "data", "datasets", scored=False),
     Screen("admin.py", "Set up", "Admin", ":material/admin_panel_settings:", "admin", "users", scored=False),
