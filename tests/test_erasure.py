@@ -114,7 +114,7 @@ def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
         assert any(found.endswith(place) for found in before), f"The test leaves no trace in {place}."
     done = erase(who)
     assert [trace for text in texts for trace in traces(home, text)] == []
-    assert done["ledger"] == 6, "An assignment, a contact, an item and its change, an outcome, a line of the list."
+    assert done["ledger"] == 7, "Assignment, contact, item and its change, outcome, feedback, a line of the list."
     assert done["found"] and done["runs"] == 1 and done["uploads"] == 1 and done["jobs"] == 1 and done["saved"] == 1
     assert len(done["versions"]) == 2 and done["models"] == ("m1",) and done["raw"] == () and done["scrubbed"]
     assert "A model does not unlearn" in " ".join(done["advice"]) and "backups" in " ".join(done["advice"])
@@ -138,7 +138,7 @@ def test_nobody_else_is_touched(home: Path, who: str) -> None:
 def test_the_log_knows_of_it_by_a_keyed_hash(home: Path, who: str) -> None:
     erase(who)
     entries = engine.audit_log(10, ROOT, who)
-    assert [entry["verb"] for entry in entries] == ["erase", "desk", "predict"]
+    assert [entry["verb"] for entry in entries] == ["erase", "feedback", "desk", "predict"]
     detail = entries[0]["detail"]
     assert detail["customer"] == pseudonym(who) and detail["reason"] == "They asked for it."
     assert detail["rows"] > 10 and detail["models"] == ["m1"]
@@ -466,7 +466,8 @@ def test_the_shell_erases_and_asks_first(home: Path, who: str, capsys: pytest.Ca
     assert main(["erase", "--dataset", "acme", "--customer-id", who, "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["found"] is True
     assert main(["audit", "--customer-id", who, "--json"]) == 0
-    assert {line["verb"] for line in json.loads(capsys.readouterr().out)["log"]} == {"erase", "desk", "predict"}
+    verbs = {line["verb"] for line in json.loads(capsys.readouterr().out)["log"]}
+    assert verbs == {"erase", "feedback", "desk", "predict"}
     assert main(["erase", "--dataset", "acme", "--yes"]) == 0
     assert "Erased from acme" in capsys.readouterr().out
     assert main(["erase", "--dataset", "acme", "--yes"]) == 2

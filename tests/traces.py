@@ -11,7 +11,7 @@ import pandas as pd
 
 import engine
 from engine import catalog, jobs, saved, state, uploads
-from engine.campaign import desk, ledger, suppression
+from engine.campaign import desk, ledger, outcomes, suppression
 from engine.campaign.suppression import Entry
 from engine.campaign.tables import OUTCOMES
 from engine.data.demo import DEMOS, DemoFiles
@@ -63,6 +63,7 @@ def in_the_ledger(customer: str, now: datetime) -> None:
     [item] = [item for item in desk.items("acme", actor=ANA) if item.customer_id == customer]
     desk.change(item.id, {"owner": "ana"}, actor=ANA, now=now)
     suppression.suppress("acme", [Entry(customer)], actor=ANA, now=now)
+    outcomes.feedback("acme", customer, "called", "open", actor=ANA, now=now)
     with state.writer() as connection:
         seen = pd.DataFrame({"campaign_id": campaign.id, "customer_id": [customer, "00001"], "observed_at": now,
                              "stayed": True, "source": "by hand", "at": now})
