@@ -17,7 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 import engine
 from benchmarks.common import Row, clock
@@ -120,8 +122,17 @@ def _copy(source: Path, target: Path, repeated: dict[str, int]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for path in source.iterdir():
         if path.name in repeated and path.exists():
-            duckdb.sql(f"""COPY (SELECT source.* REPLACE (source.customer_id || '-' || copies.copy_no AS customer_id)
-                           FROM read_parquet('{path}') source, range({repeated[path.name]}) copies(copy_no))
-                           TO '{target / path.name}' (FORMAT parquet)""")
+            _repeat(path, target / path.name, repeated[path.name])
         elif path.is_file():
             (target / path.name).write_bytes(path.read_bytes())
+
+
+def _repeat(source: Path, target: Path, times: int) -> None:
+    """The table so many times, one copy after the other and never all in memory."""
+    table = pq.read_table(source)
+    place = table.schema.get_field_index("customer_id")
+    with pq.ParquetWriter(target, table.schema, compression="zstd") as writer:
+        for number in range(times):
+            ids = pc.binary_join_element_wise(table["customer_id"].cast(pa.string()), str(number), "-")
+            field = table.schema.field(place)
+            writer.write_table(table.set_column(place, field, ids.cast(field.type)))
