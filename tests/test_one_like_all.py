@@ -14,7 +14,7 @@ import pytest
 import engine
 from engine import catalog, pipeline, reports
 from engine.data.demo import DEMOS
-from engine.decision.playbooks import playbook_for
+from engine.decision.own_playbooks import playbook_for
 from engine.prediction.model import Scored
 from engine.schema import Actor
 
@@ -90,7 +90,7 @@ def assert_same(one: Any, other: Any, where: str) -> None:
 def test_what_predict_says_of_each_customer_is_what_the_batch_says(few: Path, name: str) -> None:
     """The whole card: chance, interval, LTV, tier, risk score, segment, drivers in words, steps, and the rest."""
     dataset, (model, card) = catalog.dataset(name), pipeline.production(name)
-    batch, book = pipeline.judge(model, card, dataset, dataset.observed_until), playbook_for(dataset.sector)
+    batch, book = pipeline.judge(model, card, dataset, dataset.observed_until), playbook_for(dataset)
     told = {who: engine.predict(name, who, actor=ANA, now=NOW) for who in batch.scores["customer_id"]}
     assert all(said.keys() >= SAID for said in told.values())
     assert len({said["segment"] for said in told.values()}) > 3
