@@ -155,7 +155,8 @@ def test_a_model_without_splits_is_its_base() -> None:
 @pytest.mark.parametrize(
     ("options", "of"),
     [({"objective": "multiclass", "num_class": 3}, explainer), ({"linear_tree": True, "categories": ()}, explainer),
-     ({"num_leaves": 200, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0}, scorer)], ids=lambda of: getattr(of, "__name__", str(of)))
+     ({"num_leaves": 200, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0}, scorer)],
+    ids=lambda of: getattr(of, "__name__", str(of)))
 def test_what_arrays_cannot_hold_is_refused(options: dict[str, Any], of: Any) -> None:
     X, y = world()
     with pytest.raises(Unsupported):
