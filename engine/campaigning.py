@@ -33,11 +33,11 @@ from engine.campaign.writers import Commission, write_messages, writer
 from engine.data.labels import labels
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.playbooks import LEAVE_ALONE
-from engine.decision.trials import Trials, of_campaign
 from engine.errors import DataError, EngineError
 from engine.evidence import effects, results
 from engine.evidence.overrides import Call, Score, score
 from engine.evidence.results import Result
+from engine.evidence.trials import settled
 from engine.insight.source import Scope
 from engine.permissions import allow
 from engine.schema import CONTACT, DECISIONS, NOTHING_DONE, Actor, Dataset, Window, plural
@@ -279,19 +279,7 @@ def result(campaign: str, *, actor: Actor) -> Result:
 def measured(dataset: str, *, actor: Actor) -> tuple[effects.Effect, ...]:
     """What all campaigns of the dataset with a holdout show together, per treatment and segment."""
     allow(actor, "campaigns")
-    return effects.pooled(_settled(dataset))
-
-
-def trials(dataset: str, *, actor: Actor) -> Trials:
-    """The same as the trials from which the next plan's effects learn."""
-    allow(actor, "campaigns")
-    return sum((of_campaign(rows, name) for name, rows in _settled(dataset).items()), Trials.none())
-
-
-def _settled(dataset: str) -> dict[str, pd.DataFrame]:
-    """The rows with outcomes of every campaign that has any, by campaign id."""
-    found = {there.id: outcomes.with_outcomes(there.id) for there in ledger.campaigns(dataset) if there.step(LAUNCHED)}
-    return {name: rows.astype({"holdout": int}) for name, rows in found.items() if rows["stayed"].notna().any()}
+    return effects.pooled(settled(dataset))
 
 
 def overrides(dataset: str, *, actor: Actor) -> Score:

@@ -24,7 +24,6 @@ from engine.decision.economics import Doubts, Learned, Priced, price
 from engine.decision.guardrails import CONSENTS, KNOWN, blocked
 from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
 from engine.decision.plan import Plan
-from engine.decision.trials import Trials
 from engine.errors import EngineError, choose
 from engine.insight.overview import doubt
 from engine.insight.past import effects_of
@@ -56,25 +55,22 @@ WRITERS: Mapping[str, Callable[[Plan], bytes]] = {".csv": _as_csv, ".parquet": _
 
 
 def plan(place: Scope, constraints: Constraints = AS_THE_BOOK_SAYS, filters: Filters = EVERYONE_HERE, *, actor: Actor,
-         now: datetime, campaigns: Trials | None = None) -> Plan:
+         now: datetime) -> Plan:
     """Whom of those whom the filters let through to contact with what, under the constraints; recorded.
-
-    Args:
-        campaigns: what the company's own campaigns showed, beside the dataset's past offers.
 
     Raises:
         EngineError: when the filters let nobody through.
         Infeasible: when constraints make no sense; names all of them.
     """
     allow(actor, "plan")
-    found = planned.make(priced(place, filters, campaigns), place.book, constraints)
+    found = planned.make(priced(place, filters), place.book, constraints)
     state.record(actor, "plan", place.dataset.name, now, {
         "run_id": place.run.run_id, "playbook": place.playbook, "customers": found.total.customers,
         "budget": found.constraints.budget, "spend": found.total.spend, "margin": found.total.margin.value})
     return found
 
 
-def priced(place: Scope, filters: Filters = EVERYONE_HERE, campaigns: Trials | None = None,
+def priced(place: Scope, filters: Filters = EVERYONE_HERE,
            nobody: str = "Nobody fits these filters, so there is nothing to plan. Widen them.") -> Priced:
     """Every offer for everyone whom the filters let through, before anything is forbidden; `nobody`: said if no one is.
     """
@@ -82,7 +78,7 @@ def priced(place: Scope, filters: Filters = EVERYONE_HERE, campaigns: Trials | N
     people = people_of(place, filters, margin_rate(card))
     if people.empty:
         raise EngineError(nobody)
-    return price(people, place.book, effects_of(place, campaigns), doubts_of(place, card), NOTHING_LEARNED)
+    return price(people, place.book, effects_of(place), doubts_of(place, card), NOTHING_LEARNED)
 
 
 def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
@@ -122,7 +118,7 @@ def _off(total: Estimate) -> float:
 
 
 def recommend(name: str, customer_id: str, method: str = AUTO, *, actor: Actor, now: datetime,
-              run_id: str | None = None, campaigns: Trials | None = None) -> dict[str, Any]:
+              run_id: str | None = None) -> dict[str, Any]:
     """What to do for one customer, in plain values: the offer chosen, what it costs and brings, and why not the others.
 
     Args:
@@ -135,7 +131,7 @@ def recommend(name: str, customer_id: str, method: str = AUTO, *, actor: Actor, 
     used = AUTOMATIC if method == AUTO else method
     pick = choose("method", used, {**METHODS})
     place = scope(name, run_id)
-    one = priced(place, Filters(ids=(customer_id,), left=True), campaigns, nobody=f"{name} has no customer "
+    one = priced(place, Filters(ids=(customer_id,), left=True), nobody=f"{name} has no customer "
                  f"{customer_id!r} in run {place.run.run_id}. Ids are compared as text, zeros included.")
     bits = blocked(one, place.book)
     chosen = pick(one, bits, place.book)

@@ -70,9 +70,8 @@ def _draft(asked: argparse.Namespace) -> Printed:
 
     allow(acting(), "draft")
     place, filters = insight.scope(asked.dataset, asked.run), narrowed(asked)
-    learned = campaigning.trials(asked.dataset, actor=acting())
     plan = planning.plan(place, Constraints(budget=asked.money, only=tuple(asked.only)), insight.Filters(filters),
-                         actor=acting(), now=asked.now, campaigns=learned)
+                         actor=acting(), now=asked.now)
     record = planning.described(place, plan)
     told = {"audience": {name: list(values) for name, values in filters.items() if values},
             "constraints": record["constraints"], "figures": record["total"]}

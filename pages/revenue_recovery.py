@@ -89,7 +89,7 @@ def main() -> None:
     place = here()
     kept = saved.kept("scenario", place.dataset.name, actor=place.actor)
     cells = answer(insight.recovery_cells, place.scope, overview.doubt(place.card))
-    starts = answer(insight.recovery_starts, place.scope)
+    starts = insight.recovery_starts(place.scope)
     top, bar, row = st.container(), st.container(horizontal=True, vertical_alignment="bottom"), st.container()
     left, right = st.columns([1, 2])
     with bar:

@@ -17,6 +17,8 @@ from engine.campaign.suppression import Entry
 from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS, OUTCOMES, PLANNED
 from engine.data.demo import DEMOS
 from engine.errors import DataError, EngineError, Refused
+from engine.evidence.trials import trials, version
+from engine.insight.past import effects_of
 from engine.schema import DECISIONS
 from tests.campaigns import ANA, EVE, MIA
 from tests.traces import onboard, run_and_model
@@ -314,13 +316,31 @@ class TestResult:
         assert found.promised.saves == pytest.approx(0.1 * treated) and found.verdict == "it works"
         [whole, part] = campaigning.measured("acme", actor=EVE)
         assert (whole.treatment, whole.segment, part.segment) == ("loyalty_points", "", "Champion")
-        tried = campaigning.trials("acme", actor=MIA)
+        tried = trials("acme")
         assert tried.cells[["treated", "treated_left", "control", "control_left"]].to_numpy().tolist() == [
             [treated, 0, len(rows) - treated, len(rows) - treated]]
 
+    def test_an_outcome_moves_the_rates_of_plans_and_sliders_at_once(self, shop: insight.Scope) -> None:
+        there = running(shop, holdout_share=0.3)
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
+                             "revenue": float("nan"), "observed_at": NOW})
+        cell = ("loyalty_points", "Champion")
+        assumed, none = effects_of(shop).estimate(*cell), version("acme")
+        assert assumed.n == 0
+        outcomes.settle(there.id, seen, "by hand", actor=MIA, now=NOW)
+        measured = effects_of(shop).estimate(*cell)
+        assert measured.value > assumed.value and measured.n == len(rows)
+        start = insight.recovery_starts(shop)["Champion"]
+        assert start.treatment.name == cell[0] and start.measured == measured
+        wrong, before = seen.assign(stayed=True), version("acme")
+        outcomes.settle(there.id, wrong, "again", correct=True, actor=MIA, now=NOW)
+        assert len({none, before, version("acme")}) == 3
+        assert effects_of(shop).estimate(*cell).value < measured.value, "all stayed: nothing was kept"
+
     def test_nothing_is_tried_before_any_outcome(self, shop: insight.Scope) -> None:
         running(shop)
-        assert campaigning.measured("acme", actor=EVE) == () and not len(campaigning.trials("acme", actor=MIA).cells)
+        assert campaigning.measured("acme", actor=EVE) == () and not len(trials("acme").cells)
 
 
 def test_the_catalog_keeps_what_campaigns_rest_on(shop: insight.Scope) -> None:

@@ -19,7 +19,7 @@ from engine.schema import SEGMENTS, money, plural, share
 from ui.action_parts import worded
 from ui.charts import effects as charts
 from ui.components import card, escaped, findings, show, told
-from ui.state import Here, answer, now
+from ui.state import Here, now
 
 TYPED, WRONG, NEWS = "playbook_text", "_playbook_wrong", "_playbook_news"
 EDITOR_HEIGHT = 560
@@ -133,4 +133,4 @@ def history(place: Here) -> None:
 
 def known(place: Here) -> Effects:
     """What is believed of each treatment, by the playbook in use and what was tried."""
-    return answer(effects_of, place.scope)
+    return effects_of(place.scope)

@@ -1,4 +1,4 @@
-"""What past randomised offers say of each treatment's effect: one truth for plans, recommendations and recovery."""
+"""What was tried by chance says of each treatment's effect: one truth for plans, recommendations and recovery."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from engine.decision.effects import Effects, effects
 from engine.decision.guardrails import KNOWN, fits
 from engine.decision.trials import ANY_SEGMENT, Trials, of_offers
+from engine.evidence.trials import trials
 from engine.insight.source import Scope, ask
 from engine.prediction import store
 from engine.prediction.model import Model
@@ -19,10 +20,10 @@ from engine.prediction.past import segments_then
 NEEDED = {"treatment", "propensity", "churned"}
 
 
-def effects_of(place: Scope, campaigns: Trials | None = None) -> Effects:
-    """The recovery rate of every treatment and segment: the playbook's, moved by past offers and by `campaigns`."""
-    tried = past_trials(place)
-    return effects(place.book, tried + campaigns if campaigns else tried)
+def effects_of(place: Scope) -> Effects:
+    """The recovery rate of every treatment and segment: the playbook's, moved by past offers and by the company's own
+    campaigns, as far as their outcomes are known today."""
+    return effects(place.book, past_trials(place) + trials(place.dataset.name))
 
 
 def past_trials(place: Scope) -> Trials:

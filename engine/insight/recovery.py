@@ -1,20 +1,19 @@
-"""What a recovery campaign rests on: who may be contacted, by the scores, and what past offers have kept."""
+"""What a recovery campaign rests on: who may be contacted, by the scores, and what is known of each rate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from engine.decision.effects import Effects
 from engine.decision.playbooks import Treatment
-from engine.decision.recovery.measured import Arm, enough, kept_share, strength_of
 from engine.decision.recovery.plan import CELLS
 from engine.decision.recovery.terms import STRENGTH, Scenario, Terms, first_paying
 from engine.insight.overview import Z90, Doubt
-from engine.insight.planned import among
-from engine.insight.source import Scope, ask, quoted
+from engine.insight.past import effects_of
+from engine.insight.source import Scope, ask
 from engine.schema import SEGMENTS, Estimate, share
 
 EXACT = 500
@@ -35,44 +34,41 @@ GROUP BY segment, CASE WHEN many <= {EXACT} THEN customer_id END, least(floor(5 
          greatest(-50, least(49, floor(16 * (size - middle))))
 ORDER BY segment, at_risk / customers DESC, leavers
 """
-ARMS_SQL = """
-SELECT treated, count(*) AS customers, sum(churned)::INTEGER AS left_, sum(weight) AS weight,
-       sum(weight * churned) AS weight_left, sum(weight ** 2) AS squared, sum(weight ** 2 * churned) AS squared_left
-FROM (SELECT treatment <> 'none' AS treated, churned, {weight} AS weight FROM offers
-      WHERE churned IS NOT NULL AND propensity > 0 AND propensity < 1 AND {condition})
-GROUP BY treated ORDER BY treated
-"""
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a segment's sliders begin with: its step in the playbook, the terms, and what past offers say of the rate.
+    """What a segment's sliders begin with: its step in the playbook, the terms, and what is known of the rate.
 
-    measured: None where nothing has been measured. pooled: it is of all past offers together, not of this step.
-    assumed: the playbook's own recovery rate [0..1].
+    measured: as a plan takes it (insight/past.py), from trials of the step and the playbook's assumption; None where it
+    was never tried, and the rate is that assumption.
     """
 
     segment: str
     treatment: Treatment
     terms: Terms
     measured: Estimate | None = None
-    pooled: bool = False
+
+    @property
+    def assumed(self) -> float:
+        """The playbook's own recovery rate [0..1]."""
+        return self.treatment.rate(self.segment)
 
     def source(self, rate: float) -> str:
         """Where a recovery rate comes from, in words: measured, or an assumption."""
         if self.measured is None:
-            return f"Assumption (the playbook's is {share(self.treatment.recovery_rate)}); campaigns will measure it."
+            return f"Assumption (the playbook's is {share(self.assumed)}); campaigns will measure it."
         low, high = share(self.measured.low), share(self.measured.high)
         doubt = ", so it may be nothing" if self.measured.low <= 0 else ""
         found = f"{share(self.measured.value)} kept, 90 % interval {low} to {high}{doubt}, n = {self.measured.n:,}"
-        what = "all past offers together (this step was not tried)" if self.pooled else "past offers of this step"
-        return f"{'Measured' if self.measures(rate) else 'Assumption. Measured'} on {what}: {found}."
+        return (f"{'Measured' if self.measures(rate) else 'Assumption. Measured'} by trials of this step, pooled with "
+                f"the playbook's {share(self.assumed)}: {found}.")
 
     def brief(self, rate: float) -> str:
         """The same in a few words."""
         if self.measured is None or not self.measures(rate):
             return "assumption"
-        return f"measured on {'all past' if self.pooled else 'such'} offers, n = {self.measured.n:,}"
+        return f"measured by trials, n = {self.measured.n:,}"
 
     def measures(self, rate: float) -> bool:
         """Whether that rate is the measured one, as far as the slider can say it."""
@@ -94,8 +90,8 @@ def rates_words(starts: Mapping[str, Start], scenario: Scenario) -> str:
     if not any(told):
         return "The recovery rates are assumptions until campaigns measure them." if told else ""
     if all(told):
-        return "The recovery rates are as measured on past offers."
-    return (f"{sum(told)} of {len(told)} recovery rates are as measured on past offers, the others assumptions until "
+        return "The recovery rates are as measured by trials."
+    return (f"{sum(told)} of {len(told)} recovery rates are as measured by trials, the others assumptions until "
             "campaigns measure them.")
 
 
@@ -110,26 +106,32 @@ def recovery_cells(scope: Scope, doubt: Doubt) -> pd.DataFrame:
 
 
 def recovery_starts(scope: Scope) -> dict[str, Start]:
-    """What each segment's campaign begins with: the playbook's first step that costs anything, and a recovery rate.
+    """What each segment's campaign begins with: the playbook's first step that costs anything, and the recovery rate
+    that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
+    known = effects_of(scope)
+    return {segment: _start(segment, first_paying(scope.book, segment), known) for segment in SEGMENTS}
 
-    The rate is as measured on past offers of that step, else on all of them together, else the playbook's assumption.
-    A measurement of nothing or less begins with the assumption while its interval holds that, otherwise with nothing.
+
+def _start(segment: str, step: Treatment, known: Effects) -> Start:
+    """A step that no plan makes, as winning back is none, is believed to do what the playbook says."""
+    begun = Start(segment, step, Terms(step.contact_cost, step.offer_cost, on_slider(step.rate(segment)), STRENGTH))
+    cell = (step.name, segment)
+    if cell not in known.table.index or not known.tried(step.name):
+        return begun
+    found, deviation = known.estimate(*cell), float(known.table["deviation"].loc[cell])
+    terms = replace(begun.terms, recovery_rate=on_slider(found.value), strength=strength_of(found.value, deviation))
+    return replace(begun, terms=terms, measured=found)
+
+
+def strength_of(rate: float, deviation: float) -> float:
+    """The strength of the Beta of that mean and standard deviation, m (1 - m) / s^2 - 1 with m in .01 to .99; at least
+    1.
+
+    >>> round(strength_of(0.3, 0.06))
+    57
     """
-    book = scope.book
-    steps = {segment: first_paying(book, segment) for segment in SEGMENTS}
-    tried = {step.name: _measured(scope, step) for step in steps.values()} if _randomised(scope) else {}
-    everything = _pooled(scope) if tried else None
-    return {segment: _start(segment, step, tried.get(step.name), everything) for segment, step in steps.items()}
-
-
-def _start(segment: str, step: Treatment, own: Estimate | None, everything: Estimate | None) -> Start:
-    measured = own or everything
-    if measured is None:
-        return Start(segment, step, Terms(step.contact_cost, step.offer_cost, step.recovery_rate, STRENGTH))
-    told = measured.value > 0 or not measured.low <= step.recovery_rate <= measured.high
-    rate = on_slider(measured.value) if told else step.recovery_rate
-    terms = Terms(step.contact_cost, step.offer_cost, rate, strength_of(measured) if told else STRENGTH)
-    return Start(segment, step, terms, measured, pooled=own is None)
+    mean = min(max(rate, 0.01), 0.99)
+    return max(mean * (1 - mean) / deviation**2 - 1, 1.0)
 
 
 def on_slider(rate: float) -> float:
@@ -139,33 +141,3 @@ def on_slider(rate: float) -> float:
     (0.05, 0.0)
     """
     return round(round(min(max(rate, 0.0), 1.0) / RATE_STEP) * RATE_STEP, 6)
-
-
-def _randomised(scope: Scope) -> bool:
-    """Whether the dataset holds past offers whose chances are known."""
-    return scope.dataset.offers is not None and {"treatment", "propensity", "churned"} <= set(_columns(scope))
-
-
-def _columns(scope: Scope) -> list[str]:
-    return [str(name) for name in ask(scope, "SELECT * FROM offers LIMIT 0")]
-
-
-def _measured(scope: Scope, step: Treatment) -> Estimate | None:
-    """What past offers of this step kept, among those to whom it can be offered."""
-    fits = [among(quoted(column), allowed) for column, allowed in step.only_if.items() if column in _columns(scope)]
-    condition = " AND ".join(["treatment IN (?, 'none')", *fits])
-    return _compared(scope, "1 / propensity", condition, [step.name], step.name.replace("_", " "))
-
-
-def _pooled(scope: Scope) -> Estimate | None:
-    """What any past offer kept, where everybody had the same chance of none; otherwise it is not known."""
-    chances = ask(scope, "SELECT count(DISTINCT propensity) AS chances FROM offers WHERE treatment = 'none'")
-    return _compared(scope, "1.0", "true", [], "any offer") if chances["chances"].iloc[0] == 1 else None
-
-
-def _compared(scope: Scope, weight: str, condition: str, given: Sequence[Any], what: str) -> Estimate | None:
-    rows = ask(scope, ARMS_SQL.format(weight=weight, condition=condition), given)
-    arms = {bool(row.treated): Arm(*row[2:]) for row in rows.itertuples()}
-    if len(arms) < 2 or not enough(arms[True], arms[False]):
-        return None
-    return kept_share(arms[True], arms[False], what)

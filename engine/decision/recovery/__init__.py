@@ -11,8 +11,7 @@ leaves with probability p and is worth L if they stay, it expects
     roi         = net / investment
 
 Those who leave all the same take no offer. Source: Neslin, Gupta, Kamakura, Lu and Mason (2006), Defection Detection,
-Journal of Marketing Research 43(2), 204-211, who set q = 1. How sure all this is: `band`; what past offers kept:
-`measured`.
+Journal of Marketing Research 43(2), 204-211, who set q = 1. How sure all this is: `band`.
 """
 
 from engine.decision.recovery.band import Outcome, Simulation, simulate
