@@ -321,11 +321,11 @@ class TestResult:
             [treated, 0, len(rows) - treated, len(rows) - treated]]
 
     def test_an_outcome_moves_the_rates_of_plans_and_sliders_at_once(self, shop: insight.Scope) -> None:
-        there = running(shop, holdout_share=0.3)
+        there = running(shop, chosen(shop, "early_access"), holdout_share=0.3)
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
                              "revenue": float("nan"), "observed_at": NOW})
-        cell = ("loyalty_points", "Champion")
+        cell = ("early_access", "Champion")
         assumed, none = effects_of(shop).estimate(*cell), version("acme")
         assert assumed.n == 0
         outcomes.settle(there.id, seen, "by hand", actor=MIA, now=NOW)
