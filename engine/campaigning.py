@@ -316,6 +316,14 @@ def described(campaign: str, *, actor: Actor) -> dict[str, Any]:
                            for name, row in by.iterrows()}}
 
 
+def members(campaign: str, *, actor: Actor) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Everybody in it, planned or assigned, with what is said (the holdout too); and who was left out, with reason."""
+    allow(actor, "customers")
+    there = ledger.get(campaign)
+    return (ledger.table_of(campaign, ASSIGNMENTS if there.step(LAUNCHED) else PLANNED),
+            ledger.table_of(campaign, EXCLUSIONS))
+
+
 def _kind(reason: str) -> str:
     """The reason without what is peculiar to one customer.
 

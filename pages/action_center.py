@@ -1,10 +1,11 @@
-"""Action Center: whom do we contact, with what, and which list leaves the building?"""
+"""Action Center: whom do we contact, with what, what leaves the building, and what did it save?"""
 
 import streamlit as st
 
 from engine.insight import Listing, worklist
 from engine.schema import money, plural
 from ui import action_parts as parts
+from ui.campaigns import screen as campaigns
 from ui.components import Kpi, card, empty, header, hint, kpis, told
 from ui.state import Here, answer, here
 
@@ -56,7 +57,7 @@ def whole_list(place: Here, found: worklist.Tally, listing: Listing) -> tuple[st
     return ids
 
 
-def screen(place: Here) -> None:
+def lists(place: Here) -> None:
     """Audience, list and export across the top; beneath, the customers."""
     head, (audience, chosen, export) = st.container(), st.columns([1, 1.35, 1.15])
     with audience, card("1 · Audience"):
@@ -80,5 +81,9 @@ def screen(place: Here) -> None:
         parts.export(place, listing, found.total(listing).customers, picked, view)
 
 
+VIEWS = {"Lists": lists, "Campaigns": campaigns.screen}
+
 with told():
-    screen(here())
+    shown = st.segmented_control("View", list(VIEWS), default="Lists", required=True, key="actions_view",
+                                 bind="query-params", label_visibility="collapsed")
+    VIEWS[shown or "Lists"](here())

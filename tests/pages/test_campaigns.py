@@ -1,0 +1,98 @@
+"""A campaign on the screen: planned, written down, approved, launched, sent out without its holdout, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine import campaigning
+from engine.campaign import ledger, outcomes
+from engine.schema import Actor
+from tests.pages.app import healthy, open_app, words
+from ui.clock import now
+
+PAGE = "action_center.py"
+MONA = Actor("ana", "manager")
+
+pytestmark = pytest.mark.slow
+
+
+def campaigns(monkeypatch: pytest.MonkeyPatch, role: str = "manager", **query: str) -> AppTest:
+    return healthy(open_app(monkeypatch, role, PAGE, dataset="demo-telecom", actions_view="Campaigns", **query))
+
+
+def drafted(monkeypatch: pytest.MonkeyPatch, role: str = "manager") -> AppTest:
+    app = campaigns(monkeypatch, role)
+    app.button(key="plan_make").click().run()
+    app.text_input(key="draft_name").set_value("July rescue").run()
+    app.text_input(key="draft_sender").set_value("Acme").run()
+    app.button(key="draft_write").click().run()
+    return healthy(app)
+
+
+def only() -> ledger.Campaign:
+    (found,) = ledger.campaigns("demo-telecom")
+    return found
+
+
+def test_a_plan_says_what_it_brings_beside_other_rules(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = campaigns(monkeypatch)
+    assert "Choose whom, set the limits" in words(app)
+    app.button(key="plan_make").click().run()
+    said = words(healthy(app))
+    assert "more are expected to stay" in said and "90 % interval" in said
+    assert {metric.label for metric in app.metric} == {"To contact", "Expected cost", "Incremental margin", "ROI"}
+    assert not ledger.campaigns("demo-telecom")
+
+
+def test_a_campaign_goes_its_way(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = drafted(monkeypatch)
+    assert only().status == "draft" and "Campaign: July rescue" in words(app).replace("\\", "")
+    for step, then in (("approve", "approved"), ("launch", "launched")):
+        app.button(key=f"campaign_{step}").click().run()
+        assert healthy(app) and only().status == then
+    assert "Nothing is measured yet" in words(app)
+    rows, _ = campaigning.members(only().id, actor=MONA)
+    _sent_out(app, rows)
+    _measured(app, rows)
+
+
+def _sent_out(app: AppTest, rows) -> None:
+    app.selectbox(key="campaign_tool").set_value("braze_segment").run()
+    app.button(key="campaign_prepare").click().run()
+    made = app.session_state["_campaign_export"][1][0]
+    listed = {line.split(",")[0] for name, content in made.files.items() if name.endswith(".csv")
+              and "rejected" not in name for line in content.decode("utf-8-sig").split()[1:]}
+    held = set(rows.loc[rows["holdout"].astype(bool), "customer_id"])
+    assert listed and not listed & held and listed <= set(rows["customer_id"])
+    assert healthy(app)
+
+
+def _measured(app: AppTest, rows) -> None:
+    """Everybody treated stayed, everybody held out left: the largest effect there can be."""
+    seen = rows[["customer_id"]].assign(stayed=~rows["holdout"].astype(bool), revenue=float("nan"), observed_at=now())
+    outcomes.settle(only().id, seen, "a file", actor=MONA, now=now())
+    app.run()
+    assert "It works" in words(healthy(app))
+
+
+def test_above_the_limit_it_takes_a_second_person(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.campaign.rules import set_rules
+
+    set_rules("demo-telecom", {"spend_limit": 0.0}, actor=MONA, now=now())
+    app = drafted(monkeypatch)
+    app.button(key="campaign_approve").click().run()
+    assert "somebody other than ana" in words(healthy(app)).replace("\\", "") and only().status == "draft"
+
+
+def test_a_name_that_is_taken_is_told(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = drafted(monkeypatch)
+    app.button(key="campaign_approve").click().run()
+    again = campaigns(monkeypatch)
+    again.number_input(key="plan_budget").set_value(100).run()
+    again.button(key="plan_make").click().run()
+    again.text_input(key="draft_name").set_value("July rescue").run()
+    again.button(key="draft_write").click().run()
+    assert "Choose another name" in words(healthy(again)) and len(ledger.campaigns("demo-telecom")) == 1

@@ -1,0 +1,1 @@
+"""The Action Center's campaigns: planned, written down, approved, launched, exported, measured."""

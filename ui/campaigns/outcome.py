@@ -1,0 +1,179 @@
+"""What leaves a launched campaign and what comes back: files for the tools, outcomes, and the measured result."""
+
+from __future__ import annotations
+
+import io
+import math
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from engine import campaigning
+from engine.campaign.ledger import Campaign
+from engine.campaign.sendlist import Exported
+from engine.campaign.vendors import VENDORS, Settings
+from engine.evidence.results import Part, Result, in_words
+from engine.schema import Estimate, money, plural, share
+from ui.action_parts import worded
+from ui.charts import plans as charts
+from ui.components import card, empty, escaped, show, told
+from ui.state import Here, now
+
+MADE = "_campaign_export"
+
+
+# ---- what leaves
+
+
+def export(here: Here, there: Campaign) -> None:
+    """Choose the tool, make its files once, take them away."""
+    with card("Send it out", "The list comes from the ledger: never the holdout, nobody suppressed since, nobody at "
+              "night. The audit log keeps who took what."):
+        tools = [name for name, tool in VENDORS.items() if tool.sends]
+        kind = st.selectbox("Tool", tools, key="campaign_tool", format_func=lambda name: VENDORS[name].words)
+        settings = _settings(there, kind)
+        stamp = (there.id, settings)
+        made = st.session_state.get(MADE)
+        if made is None or made[0] != (kind, *stamp):
+            if st.button("Prepare the files", key="campaign_prepare", type="primary", icon=":material/inventory_2:"):
+                with told():
+                    found = campaigning.export(there.id, kind, settings=settings, actor=here.actor, now=now())
+                    st.session_state[MADE] = (kind, *stamp), found
+                    st.rerun()
+            return
+        _take(there, kind, *made[1])
+
+
+def _settings(there: Campaign, kind: str) -> Settings:
+    """What the tool must be told."""
+    country = st.text_input("Country of telephone numbers without a country code", key="campaign_country", max_chars=2,
+                            placeholder="US", help="Two letters; empty: only numbers with their country code.")
+    theirs = st.text_input("The campaign's id in Salesforce", key="campaign_salesforce") if kind == "salesforce" else ""
+    return Settings(there.name, country=country.strip().upper(), salesforce_campaign=theirs.strip(),
+                    synthetic=there.synthetic)
+
+
+def _take(there: Campaign, kind: str, made: Exported, waiting: Any) -> None:
+    """The files as one archive, and who is not in them."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in made.files.items():
+            archive.writestr(name, content)
+    token = made.manifest.get("made_at", "") or now().isoformat()
+    stamp = "".join(sign for sign in str(token) if sign.isalnum())
+    st.download_button(f"Download {plural(len(made.files), 'file')}", packed.getvalue(),
+                       f"{there.dataset}-{there.id}-{kind}-{stamp}-{now():%H%M%S%f}.zip", "application/zip",
+                       key="campaign_download", on_click="ignore", type="primary", icon=":material/download:")
+    for name in made.files:
+        st.markdown(f":material/description: {escaped(name)}")
+    for rows, said in ((made.rejected, "left out or emptied, each with its reason in the rejected file"),
+                       (waiting, "must wait or were suppressed since the launch")):
+        if len(rows):
+            reasons = ", ".join(f"{reason} ({number:,})" for reason, number in
+                                rows["reason"].value_counts().head(3).items())
+            st.caption(escaped(f"{plural(len(rows), 'row')} {said}: {reasons}."))
+
+
+# ---- what comes back
+
+
+def outcomes(here: Here, there: Campaign) -> None:
+    """Bring what became of the customers: a file, or the data's next version."""
+    ends = there.ends
+    with card("What became of them", f"Known for everybody on {ends:%d %b %Y}, {there.horizon_days} days after the "
+              "launch." if ends else ""):
+        given = st.file_uploader("A file with customer_id, stayed (or churned), perhaps revenue", type=["csv", "xlsx"],
+                                 key="campaign_outcomes")
+        correct = st.toggle("It corrects what is known already", key="campaign_correct")
+        read, look = st.columns(2)
+        if read.button("Take the outcomes in", key="campaign_settle", icon=":material/upload_file:", width="stretch",
+                       disabled=given is None) and given is not None:
+            with told():
+                _read(here, there, given.name, given.getvalue(), correct)
+        if look.button("Read them from newer data", key="campaign_from_data", icon=":material/database:",
+                       width="stretch"):
+            with told():
+                done = campaigning.settle_from_data(there.id, correct=correct, actor=here.actor, now=now())
+                _settled(done, ())
+
+
+def _read(here: Here, there: Campaign, name: str, content: bytes, correct: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"outcomes{Path(name).suffix.lower()}"
+        path.write_bytes(content)
+        done, read = campaigning.settle_file(there.id, path, observed_at=now(), correct=correct, actor=here.actor,
+                                             now=now())
+    _settled(done, read.rejected.to_dict("records"))
+
+
+def _settled(done: Any, rejected: Any) -> None:
+    """What was new, and what could not be placed."""
+    st.success(f"{plural(done.new, 'outcome')} new ({done.held_out:,} of customers held out), {done.known:,} known "
+               "already.", icon=":material/check_circle:")
+    for ids, said in ((done.unknown, "not in this campaign"), (done.contradicting, "contradict what is known")):
+        if ids:
+            st.warning(escaped(f"{plural(len(ids), 'customer')} {said}: {', '.join(ids[:10])}."),
+                       icon=":material/help:")
+    if rejected:
+        st.warning(escaped(f"{plural(len(rejected), 'row')} could not be read: {rejected[0]['reason']}"),
+                   icon=":material/rule:")
+
+
+# ---- what it brought
+
+
+def result(here: Here, there: Campaign) -> None:
+    """What the campaign saved beside its holdout, as far as outcomes are known."""
+    found = campaigning.result(there.id, actor=here.actor)
+    whole = found.whole
+    if whole.saves is None:
+        empty("Nothing is measured yet.", in_words(whole, there.currency))
+        return
+    st.subheader(in_words(whole, there.currency), anchor=False)
+    left, right = st.columns(2)
+    with left:
+        rows = [("Customers saved", _point(whole.promised.saves, whole.treated.known), whole.saves)]
+        show(charts.promised(rows, "customers saved", "", here.look), "campaign_saves")
+    with right:
+        if whole.margin is not None:
+            rows = [("Incremental margin", _point(whole.promised.margin, whole.treated.known), whole.margin)]
+            show(charts.promised(rows, "incremental margin", there.currency, here.look), "campaign_margin")
+    with card("Treatment by treatment, segment by segment", "Differences from the holdout with 95 % intervals."):
+        st.table([_row(part, there.currency) for part in (*found.treatments, *found.segments)], hide_index=True)
+    _notes(found)
+
+
+def _point(value: float, n: int) -> Estimate:
+    """A promise is one number: what the plan expected of those whose outcome is known."""
+    return Estimate(value, value, value, n, "the plan's expectation")
+
+
+def _row(part: Part, currency: str) -> dict[str, str]:
+    return {"Part": worded(part.name) if "_" in part.name or part.name.islower() else part.name,
+            "Treated": f"{part.treated.known:,} of {part.treated.customers:,} known, {_left(part.treated)} left",
+            "Held out": f"{part.held.known:,} of {part.held.customers:,} known, {_left(part.held)} left",
+            "Saved": _between(part.saves), "Promised": f"{part.promised.saves:,.1f}",
+            "Incremental margin": escaped(_money(part.margin, currency)),
+            "ROI": "–" if part.roi is None else f"{100 * part.roi.value:,.0f} %", "Verdict": part.verdict.capitalize()}
+
+
+def _left(side: Any) -> str:
+    return share(side.left / side.known) if side.known else "–"
+
+
+def _between(found: Estimate | None) -> str:
+    return "–" if found is None else f"{found.value:,.1f} ({found.low:,.1f} to {found.high:,.1f})"
+
+
+def _money(found: Estimate | None, currency: str) -> str:
+    if found is None or math.isnan(found.value):
+        return "–"
+    return f"{money(found.value, currency)} ({money(found.low, currency)} to {money(found.high, currency)})"
+
+
+def _notes(found: Result) -> None:
+    for note in found.notes:
+        st.caption(escaped(note))

@@ -1,0 +1,145 @@
+"""Campaigns: one that is planned now, or one of those written down, from draft to measured result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from engine import campaigning
+from engine.campaign import ledger
+from engine.campaign.ledger import Campaign
+from engine.campaign.tables import LAUNCHED
+from engine.schema import money, plural, share
+from ui.action_parts import worded
+from ui.campaigns import drafting, outcome, planning
+from ui.campaigns.steps import steps
+from ui.components import Kpi, card, empty, header, hint, kpis, told
+from ui.links import customer_column, open_clicked
+from ui.state import Here
+
+NEW = "new"
+CHOSEN = "campaign"
+ROWS = 200
+
+
+def screen(here: Here) -> None:
+    """The campaign that is chosen, or the plan of a new one."""
+    known = {one.id: one for one in ledger.campaigns(here.dataset.name)}
+    if opened := st.session_state.pop(drafting.TO_OPEN, ""):
+        st.session_state[CHOSEN] = opened
+    top, bar = st.container(), st.container()
+    with bar:
+        chosen = st.selectbox("Campaign", [NEW, *known], key=CHOSEN, bind="query-params",
+                              format_func=lambda name: _called(known.get(name)), label_visibility="collapsed")
+    if chosen in known:
+        one_campaign(here, known[chosen], top)
+    else:
+        new_campaign(here, top)
+
+
+def _called(there: Campaign | None) -> str:
+    return there.name if there else "Plan a new campaign"
+
+
+def new_campaign(here: Here, top: Any) -> None:
+    """Audience, limits, plan, draft."""
+    asked = planning.ask(here)
+    found = None
+    with told():
+        found = planning.planned(here, *asked) if asked else None
+    with top:
+        planning.head(here, found)
+    if found is None or asked is None:
+        return
+    planning.figures(found, here)
+    if found.total.customers:
+        drafting.draft(here, found, asked[1])
+
+
+def one_campaign(here: Here, there: Campaign, top: Any) -> None:
+    """What it is, where it stands, who is in it; once it is launched, what leaves and what it brought."""
+    told_of = campaigning.described(there.id, actor=here.actor)
+    with top:
+        header(f"Campaign: {there.name}", here, sentence(there, told_of))
+        hint("campaign", "Each step is taken once and written down. The holdout is drawn already, and never contacted.")
+    kpis(top_row(there, told_of))
+    steps(here, there)
+    launched = there.step(LAUNCHED) is not None
+    if launched:
+        outcome.result(here, there)
+        left, right = st.columns(2)
+        with left:
+            if there.status == LAUNCHED:
+                outcome.export(here, there)
+        with right:
+            if here.may("outcomes"):
+                outcome.outcomes(here, there)
+    members(here, there)
+
+
+def sentence(there: Campaign, told_of: Mapping[str, Any]) -> str:
+    """What it does, in one sentence."""
+    verb = "got an offer" if there.step(LAUNCHED) else "are to get an offer"
+    left_out = sum(told_of["left_out"].values())
+    return (f"{plural(told_of['treated'], 'customer')} {verb}, {told_of['held_out']:,} are held out to measure it"
+            + (f", {left_out:,} were left out by a rule." if left_out else "."))
+
+
+def top_row(there: Campaign, told_of: Mapping[str, Any]) -> list[Kpi]:
+    """The campaign in four figures."""
+    figures, currency = told_of["figures"] or {}, there.currency
+    margin = figures.get("margin")
+    band = (f"90 % interval {money(margin['low'], currency)} to {money(margin['high'], currency)}" if margin else "")
+    return [
+        Kpi("Treated", f"{told_of['treated']:,}", "Customers who get their offer."),
+        Kpi("Held out", f"{told_of['held_out']:,}", "Drawn by chance, never contacted.",
+            band=f"{share(there.holdout_share)} of each segment and treatment"),
+        Kpi("Expected cost", money(there.spend, currency), "Of those treated: contacts, and offers times the chance "
+            "that they are taken.", band=f"budget {there.budget}" if there.budget else "no shared budget"),
+        Kpi("Promised margin", money(margin["value"], currency) if margin else "–", "What the plan expected of all its "
+            "customers, the holdout among them.", band=band),
+    ]
+
+
+def members(here: Here, there: Campaign) -> None:
+    """Who is in it with what is said, who is held out, who was left out and why."""
+    inside, outside = campaigning.members(there.id, actor=here.actor)
+    treated, held = inside[~inside["holdout"].astype(bool)], inside[inside["holdout"].astype(bool)]
+    groups = {f"To contact ({len(treated):,})": treated, f"Held out ({len(held):,})": held,
+              f"Left out ({len(outside):,})": outside}
+    with card("Who is in it"):
+        view = st.segmented_control("Group", list(groups), default=next(iter(groups)), required=True,
+                                    key="campaign_group", label_visibility="collapsed")
+        found = groups.get(str(view), treated)
+        if found.empty:
+            empty("Nobody.", "No customer is in this group.")
+            return
+        _table(found, there.currency)
+
+
+def _table(found: Any, currency: str) -> None:
+    config, unit = st.column_config, f" [{currency}]" if currency else ""
+    if "incremental_margin" in found:
+        found = found.sort_values("incremental_margin", ascending=False)
+    rows = found.head(ROWS)
+    rows = rows.assign(**{name: rows[name].map(worded) for name in ("treatment", "channel") if name in rows})
+    for name in ("churn_probability", "uplift"):
+        if name in rows:
+            rows[name] = 100 * rows[name].astype(float)
+    shown = [name for name in ("customer_id", "segment", "treatment", "channel", "churn_probability", "uplift",
+                               "expected_cost", "incremental_margin", "reason", "message")
+             if name in rows and not rows[name].isna().all()]
+    st.dataframe(rows[shown], hide_index=True, key="campaign_rows", alt="Customers of the campaign", column_config={
+        "customer_id": customer_column("campaign_open"), "segment": "Segment", "treatment": "Treatment",
+        "channel": "Channel", "reason": config.TextColumn("Why left out", width="large"),
+        "message": config.TextColumn("Message", width="large"),
+        "churn_probability": config.NumberColumn("Chance to leave", format="%.1f %%"),
+        "uplift": config.NumberColumn("Lowered by", format="%.1f points"),
+        "expected_cost": config.NumberColumn(f"Expected cost{unit}", format="%.2f"),
+        "incremental_margin": config.NumberColumn(f"Incremental margin{unit}", format="%.2f")})
+    open_clicked("campaign_open")
+    if len(found) > ROWS:
+        st.caption(f"The {ROWS} that are expected to bring most, of {len(found):,}." if "message" in found else
+                   f"The first {ROWS} of {len(found):,}.")
