@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy.engine import Connection
 
-from engine import catalog, files, limits, state
+from engine import catalog, files, limits, planning, state
 from engine.campaign import contact_rules, desk, holdout, ledger, outcomes, suppression
 from engine.campaign.contact_rules import TIMEZONE, History
 from engine.campaign.ledger import Campaign, Launch
@@ -297,6 +297,44 @@ def _came(item: desk.Item, stayed: pd.Series) -> str:
     if item.customer_id in stayed.index:
         return desk.STAYS if stayed[item.customer_id] else desk.LEAVES
     return {desk.RECOVERED: desk.STAYS, desk.LOST: desk.LEAVES}.get(item.stage, "")
+
+
+# ----------------------------------------------------------------------------------------------------------- the desk
+
+def to_desk(scope: Scope, decisions: pd.DataFrame, *, actor: Actor, now: datetime) -> tuple[int, pd.DataFrame]:
+    """Put those on the save desk whose decision takes an agent's time, without a campaign.
+
+    Returns how many are new there, and whom consent, suppression, the contact rules or a holdout keeps off it
+    (customer_id, treatment, reason).
+    """
+    allow(actor, "desk")
+    rows = decisions[decisions["minutes"].fillna(0) > 0].reset_index(drop=True)
+    customers = _contact_of(scope.dataset, rows["customer_id"])
+    known = rules(scope.dataset.name, actor=actor)
+    with state.reader() as connection:
+        why = _why_not(connection, scope.dataset, rows, customers, known, now)
+    out = rows.assign(reason=why).loc[why != "", ["customer_id", "treatment", "reason"]]
+    return desk.put(scope.dataset.name, rows[why == ""], actor=actor, now=now), out.reset_index(drop=True)
+
+
+def one_to_desk(scope: Scope, customer_id: str, *, actor: Actor, now: datetime) -> bool:
+    """Put one customer on the save desk with the best offer that takes an agent's time; whether they are new there.
+
+    Raises:
+        EngineError: if there is no such customer, or every such offer is forbidden; says by what.
+    """
+    name = scope.dataset.name
+    found = planning.recommend(name, customer_id, run_id=scope.run.run_id, actor=actor, now=now)
+    spoken = [offer for offer in found["alternatives"] if offer["minutes"] > 0]
+    if not spoken:
+        raise EngineError("The playbook holds no offer to this customer that takes an agent's time.")
+    best = spoken[0]
+    if best["blocked_by"]:
+        raise EngineError(f"{customer_id} stays off the desk. {best['blocked_by']}")
+    number, out = to_desk(scope, pd.DataFrame([{**found, **best}]), actor=actor, now=now)
+    if len(out):
+        raise EngineError(f"{customer_id} stays off the desk: {out['reason'].iloc[0]}.")
+    return number == 1
 
 
 # -------------------------------------------------------------------------------------------------------- told to all

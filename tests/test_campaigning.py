@@ -346,3 +346,34 @@ class TestResult:
 def test_the_catalog_keeps_what_campaigns_rest_on(shop: insight.Scope) -> None:
     there = running(shop)
     assert catalog.dataset("acme", there.version).customers.is_file()
+
+
+class TestTheDesk:
+    def calls(self, shop: insight.Scope) -> pd.DataFrame:
+        """Twelve minutes with everybody, but for the first customer, who gets an e-mail."""
+        rows = chosen(shop, "vip_outreach", "post", minutes=12.0)
+        rows.loc[0, "minutes"] = 0.0
+        return rows
+
+    def test_takes_over_what_needs_an_agent_but_nobody_held_out(self, shop: insight.Scope) -> None:
+        """Post needs no consent, so that only the holdout and whoever was stopped stay off."""
+        there = running(shop)
+        first = ledger.table_of(there.id, ASSIGNMENTS).set_index("customer_id")["holdout"].astype(bool)
+        held = set(first.index[first])
+        rows = self.calls(shop)
+        stopped = next(who for who in rows["customer_id"][1:] if who not in held)
+        suppression.suppress("acme", [Entry(stopped, "all", "STOP")], actor=MIA, now=NOW)
+        number, out = campaigning.to_desk(shop, rows, actor=MIA, now=NOW + timedelta(hours=1))
+        spared = {*held, stopped} - {rows["customer_id"][0]}
+        assert set(out["customer_id"]) == spared and held
+        there_now = {item.customer_id: item for item in desk.items("acme", actor=MIA)}
+        assert number == len(there_now) == len(rows) - 1 - len(spared)
+        assert not there_now.keys() & {*spared, rows["customer_id"][0]}
+        assert {(item.stage, item.campaign_id, item.minutes) for item in there_now.values()} == {
+            ("at risk", None, 12.0)}
+        assert campaigning.to_desk(shop, rows, actor=MIA, now=NOW + timedelta(hours=2))[0] == 0, "Once is enough."
+
+    def test_executives_put_nobody_there(self, shop: insight.Scope) -> None:
+        with pytest.raises(Refused, match="may not desk"):
+            campaigning.to_desk(shop, self.calls(shop), actor=EVE, now=NOW)
+        assert desk.items("acme", actor=MIA) == []

@@ -116,6 +116,7 @@ class TestOverrides:
         assert told.human is not None and told.model is not None
         assert (told.human.value, told.human.n, told.model.value, told.differed) == (
             pytest.approx(2 / 3), 3, pytest.approx(2 / 3), 2)
+        assert told.apart is not None and (told.apart.value, told.apart.n) == (0.5, 2), "Of a and b, people knew a."
         assert told.human.low == pytest.approx(0.2077, abs=1e-4) and told.human.high == pytest.approx(0.9385, abs=1e-4)
 
     def test_the_campaigns_outcome_counts_before_the_desks_own_word(self, engine: sa.Engine, now: datetime) -> None:

@@ -6,7 +6,7 @@ the best order for a divisible day (Dantzig 1957), and at most one conversation 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -71,6 +71,10 @@ class Item:
         """What the model says: "leaves" where that is more likely than not."""
         return LEAVES if self.churn_probability >= MORE_LIKELY_THAN_NOT else STAYS
 
+    def is_up(self, day: date) -> bool:
+        """Whether it is open and not snoozed on that day."""
+        return self.stage in OPEN and (self.snoozed_until is None or self.snoozed_until <= day)
+
 
 @dataclass(frozen=True)
 class Worklist:
@@ -115,8 +119,12 @@ def worklist(dataset: str, minutes: float, day: date, *, owner: str | None = Non
 
     owner: only that person's items and those that nobody has.
     """
-    allow(actor, "desk")
-    found = [item for item in items(dataset, actor=actor) if item.stage in OPEN and _is_up(item, day, owner)]
+    found = [item for item in items(dataset, actor=actor) if item.is_up(day)]
+    return cut([item for item in found if owner is None or item.owner in (None, owner)], minutes)
+
+
+def cut(found: Iterable[Item], minutes: float) -> Worklist:
+    """The most margin per minute first, as far as the minutes reach; nobody at a loss."""
     ranked = sorted(found, key=lambda item: (-item.margin_per_minute, item.customer_id))
     today: list[Item] = []
     later: list[Item] = []
@@ -126,11 +134,6 @@ def worklist(dataset: str, minutes: float, day: date, *, owner: str | None = Non
         (today if fits else later).append(item)
         used += item.minutes if fits else 0.0
     return Worklist(tuple(today), tuple(later), used, sum(item.incremental_margin for item in today))
-
-
-def _is_up(item: Item, day: date, owner: str | None) -> bool:
-    awake = item.snoozed_until is None or item.snoozed_until <= day
-    return awake and (owner is None or item.owner in (None, owner))
 
 
 def items(dataset: str, *, actor: Actor) -> list[Item]:

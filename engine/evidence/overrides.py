@@ -20,11 +20,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Score:
-    """Hit rates of both over the same customers [0..1], None without any; of how many they said different things."""
+    """Hit rates of both over the same customers [0..1], None without any; of how many they said different things, and
+    how often the person was right there: above a half, people know something that the model does not."""
 
     human: Estimate | None
     model: Estimate | None
     differed: int
+    apart: Estimate | None
 
 
 def score(calls: Iterable[Call]) -> Score:
@@ -35,6 +37,7 @@ def score(calls: Iterable[Call]) -> Score:
     (0.5, 0.0, 1)
     """
     known = list(calls)
+    apart = [one for one in known if one.human != one.model]
     return Score(share_of(sum(one.human == one.came for one in known), len(known)),
                  share_of(sum(one.model == one.came for one in known), len(known)),
-                 sum(one.human != one.model for one in known))
+                 len(apart), share_of(sum(one.human == one.came for one in apart), len(apart)))
