@@ -7,11 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from engine import campaigning
 from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints
 from engine.decision.plan import Plan
-from engine.decision.trials import Trials
+from engine.evidence import trials
 from engine.insight import Filters
 from engine.planning import plan
 from engine.schema import NOTHING_DONE, money, plural, share
@@ -31,18 +30,16 @@ MOST_PRICES = 4
 
 
 @st.cache_resource(max_entries=4, ttl="1h", show_spinner="Planning")
-def _made(key: tuple[Any, ...], _here: Here, _constraints: Constraints, _filters: Filters,  # noqa: ARG001
-          _learned: Trials) -> Plan:
+def _made(key: tuple[Any, ...], _here: Here, _constraints: Constraints, _filters: Filters) -> Plan:  # noqa: ARG001
     """A plan is large, the same for the same question, and never changed: kept once for all sessions."""
-    return plan(_here.scope, _constraints, _filters, actor=_here.actor, now=now(), campaigns=_learned)
+    return plan(_here.scope, _constraints, _filters, actor=_here.actor, now=now())
 
 
 def planned(here: Here, constraints: Constraints, filters: Filters) -> Plan:
     """The plan for this question, by the playbook in use."""
-    learned = campaigning.trials(here.dataset.name, actor=here.actor)
-    seen = learned.cells.to_csv()
+    seen = trials.version(here.dataset.name)
     key = (here.dataset.name, here.scope.key, repr(constraints), repr(filters), here.actor, seen)
-    return _made(key, here, constraints, filters, learned)
+    return _made(key, here, constraints, filters)
 
 
 def asked(here: Here) -> tuple[Constraints, Filters] | None:
