@@ -40,10 +40,10 @@ def test_an_executive_asks_what_twenty_thousand_buy(read_companies: Path, monkey
 
 def test_each_slider_says_where_its_rate_comes_from(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = healthy(open_app(monkeypatch, "executive", PAGE, dataset="demo-telecom"))
-    start = insight.recovery_starts(insight.scope("demo-telecom"))["Losing Customer"]
+    start = insight.recovery_starts(insight.scope("demo-telecom"))["At-Risk VIP"]
     assert start.measured is not None
-    for kept in (rate(app, "Losing Customer"), 47.0):
-        healthy(app.slider(key="recovery_demo-telecom_Losing Customer_rate").set_value(kept).run())
+    for kept in (rate(app, "At-Risk VIP"), 47.0):
+        healthy(app.slider(key="recovery_demo-telecom_At-Risk VIP_rate").set_value(kept).run())
         assert start.source(kept / 100) in words(app).replace("\\", "")
     assert start.source(0.47).startswith("Assumption.")
     shop = healthy(open_app(monkeypatch, "executive", PAGE, dataset="demo-shop"))
