@@ -25,6 +25,8 @@ from engine.prediction.level import Level, learn_level, learning_windows, level_
 from engine.prediction.ltv import LtvModel, spend_index
 from engine.prediction.segments import SegmentCuts, segments
 from engine.prediction.settings import Settings
+from engine.prediction.uplift import Uplift
+from engine.prediction.uplift_offers import uplift_of_offers
 from engine.progress import Steps
 from engine.schema import SCORES, Column, Dataset, Finding, ModelCard, Snapshot
 
@@ -38,8 +40,8 @@ NO_CUTS = SegmentCuts({}, (0.0, 0.0), {})
 
 @dataclass(frozen=True)
 class Model:
-    """What scoring needs: churn model and its level, value model, rates behind the words, cuts of the segments, and
-    the features' meaning."""
+    """What scoring needs: churn model and its level, value model, rates behind the words, cuts of the segments, the
+    features' meaning, and whom offers move where past randomised offers tell."""
 
     churn: ChurnModel
     ltv: LtvModel
@@ -47,6 +49,7 @@ class Model:
     cuts: SegmentCuts
     columns: tuple[Column, ...]
     level: Level
+    uplift: Uplift | None = None
 
     def parts(self) -> dict[str, Any]:
         """The parts by name, as the store keeps them."""
@@ -99,11 +102,14 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         model = _with_cuts(dataset, Model(who, worth, rates, NO_CUTS, known.columns, level), settings)
         X, as_of = last.X.droplevel("as_of"), last.windows[-1].as_of
         drawn = figures.of(who, model.rates.background, X, _judged(model, dataset, X, as_of)[1], settings.seed)
+        told_by_offers = uplift_of_offers(dataset, tuple(model.churn.columns), settings.seed)
+        model = replace(model, uplift=told_by_offers)
     findings = (*found, *short, *audited.findings, *report.findings, *level_findings(level, told))
     card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
     more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told,
             "columns": {column.name: figures.described(column) for column in columns}}
-    return model, replace(card, detail={**report.detail, **drawn, **more})
+    offers = {} if told_by_offers is None else {"uplift": told_by_offers.told()}
+    return model, replace(card, detail={**report.detail, **drawn, **more, **offers})
 
 
 def _judgeable(known: Snapshot) -> tuple[Snapshot, tuple[Finding, ...]]:

@@ -1,0 +1,229 @@
+"""Effects of treatments on the log-odds of leaving, learned from randomised records.
+
+    logit P(leaves | x, treatment) = base(x) - effect of the treatment(x)
+
+Both sides are penalised sums of hinges in each feature (an effect's hinges harder than the base's: few records tell
+little of effects), the penalty chosen by log loss on held-out records; then boosted trees add to the base, and to the
+effect of being contacted at all, what sums cannot say (custom objective: the derivative of the log loss by the effect).
+Boosting stops on held-out records, so where trees know nothing more they add nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.prediction.encoding import Encoder, Floats
+
+KNOTS = (0.25, 0.5, 0.75)
+HINGE, CONSTANT = 0.5, 5.0
+GRID = ((0.6, 0.03), (0.6, 0.01), (1.0, 0.01), (0.3, 0.1), (0.3, 0.03), (0.6, 0.1))
+OWN_SHARE = 0.5
+MOST_COLUMNS, FEW = 400, 12
+FOLDS, TUNED_ON = 3, 30_000
+TREES: Mapping[str, Any] = {"num_leaves": 6, "learning_rate": 0.05, "lambda_l2": 10.0, "feature_fraction": 0.5,
+                            "bagging_fraction": 0.7, "bagging_freq": 1, "verbosity": -1, "num_threads": 1}
+ROUNDS, PATIENCE = 400, 25
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Features as numbers: each centred and scaled, with hinges at its quantiles; categories as 0/1."""
+
+    encoder: Encoder
+    knots: tuple[tuple[int, float], ...]
+    centre: Floats
+    scale: Floats
+
+    @classmethod
+    def learn(cls, X: pd.DataFrame) -> Basis:
+        """Levels, scales and knots of these customers."""
+        encoder = Encoder.learn(X)
+        plain = encoder.encode(X)[:, 1:]
+        knots = tuple((column, float(knot)) for column in range(len(encoder.scales))
+                      for knot in np.unique(np.quantile(plain[:, column], KNOTS)))
+        hinges = _hinges(plain, knots)
+        spread = hinges.std(axis=0)
+        kept = tuple(knot for knot, wide in zip(knots, spread > 1e-9, strict=True) if wide)
+        hinges = _hinges(plain, kept)
+        return cls(encoder, kept, hinges.mean(axis=0), hinges.std(axis=0))
+
+    def of(self, X: pd.DataFrame) -> Floats:
+        """The customers' numbers, linear terms first."""
+        plain = self.encoder.encode(X)[:, 1:]
+        return np.column_stack([plain, (_hinges(plain, self.knots) - self.centre) / self.scale * HINGE])
+
+
+def _hinges(plain: Floats, knots: tuple[tuple[int, float], ...]) -> Floats:
+    return np.column_stack([np.empty((len(plain), 0)), *(np.maximum(plain[:, c] - at, 0) for c, at in knots)])
+
+
+@dataclass(frozen=True)
+class LogitEffects:
+    """The learned base and effects; `boosters` and `wakes` are the trees of base and effect (booster texts)."""
+
+    basis: Basis
+    used: np.ndarray
+    shares: Floats
+    shrink: float
+    intercept: float
+    weights: Floats
+    covariance: Floats
+    boosters: tuple[str, ...]
+    wakes: tuple[str, ...]
+    categories: Mapping[str, tuple[object, ...]]
+
+    def chances(self, X: pd.DataFrame) -> Floats:
+        """P(leaves) under each arm, nothing first: (customers, arms)."""
+        F, trees = self.basis.of(X), _codes(X, self.categories)
+        base, wake = (np.mean([_raw(text, trees) for text in texts], axis=0) if texts else np.zeros(len(X))
+                      for texts in (self.boosters, self.wakes))
+        contacted = 1 - self.shares[0]
+        return np.column_stack([
+            sigmoid(self._linear(F, arm) + base + wake * ((arm > 0) - contacted)) for arm in range(len(self.shares))])
+
+    def spread(self, X: pd.DataFrame) -> Floats:
+        """Standard error of each treatment's uplift, from the penalised likelihood: (customers, arms - 1)."""
+        F, p, errors = self.basis.of(X), self.chances(X), []
+        slope = p * (1 - p)
+        plain = self._with_one(F, 0) * slope[:, :1]
+        for arm in range(1, len(self.shares)):
+            apart = plain - self._with_one(F, arm) * slope[:, arm : arm + 1]
+            errors.append(np.sqrt(np.einsum("ij,jk,ik->i", apart, self.covariance, apart, optimize=True)))
+        return np.column_stack(errors)
+
+    def _with_one(self, F: Floats, arm: int) -> Floats:
+        return np.column_stack([self._design(F, arm), np.ones(len(F))])
+
+    def _design(self, F: Floats, arm: int) -> Floats:
+        return design(F, F[:, self.used], np.full(len(F), arm), self.shares, self.shrink)
+
+    def _linear(self, F: Floats, arm: int) -> Floats:
+        return np.asarray(self.intercept + self._design(F, arm) @ self.weights)
+
+
+def design(F: Floats, E: Floats, arm: np.ndarray, shares: Floats, shrink: float) -> Floats:
+    """Columns of the base, of being contacted, and, with several treatments, of each treatment beside that."""
+    contact = (arm > 0) - (1 - shares[0])
+    blocks = [F, CONSTANT * contact[:, None], shrink * E * contact[:, None]]
+    if len(shares) > 2:
+        for number in range(1, len(shares)):
+            apart = ((arm == number) - shares[number])[:, None]
+            blocks += [CONSTANT * OWN_SHARE * apart, OWN_SHARE * shrink * E * apart]
+    return np.column_stack(blocks)
+
+
+def learn(X: pd.DataFrame, arm: np.ndarray, churned: np.ndarray, seed: int) -> LogitEffects:
+    """Learn from randomised records: `arm` 0 is nothing, 1, 2, ... the treatments."""
+    arms = int(arm.max()) + 1
+    shares = np.bincount(arm, minlength=arms) / len(arm)
+    basis = Basis.learn(X)
+    F = basis.of(X)
+    used = _telling(F, arm, churned, arms)
+    E = F[:, used]
+    shrink, c = _penalty(F, E, arm, churned, shares, seed)
+    D = design(F, E, arm, shares, shrink)
+    fitted = _fit(D, churned, c)
+    p = fitted.predict_proba(D)[:, 1]
+    one = np.column_stack([D, np.ones(len(D))])
+    covariance = np.linalg.inv((one * (p * (1 - p))[:, None]).T @ one + np.diag([1 / c] * D.shape[1] + [1e-9]))
+    categories = {str(name): tuple(X[name].astype("category").cat.categories) for name in X
+                  if not pd.api.types.is_numeric_dtype(X[name])}
+    boosters, wakes = _boosted(_codes(X, categories), D, churned, (arm > 0) - (1 - shares[0]), c, seed)
+    return LogitEffects(basis, used, shares, shrink, float(fitted.intercept_[0]), fitted.coef_[0], covariance, boosters,
+                        wakes, categories)
+
+
+def _telling(F: Floats, arm: np.ndarray, churned: np.ndarray, arms: int) -> np.ndarray:
+    """The columns an effect may depend on: all, or where arms and columns are many those that seem to tell most."""
+    if F.shape[1] * (1 if arms == 2 else arms) <= MOST_COLUMNS:
+        return np.arange(F.shape[1])
+    apart = (arm > 0) - (arm > 0).mean()
+    told = np.abs(((churned - churned.mean()) * apart) @ F) / np.sqrt((apart[:, None]**2 * F**2).sum(axis=0) + 1e-9)
+    return np.sort(np.argsort(-told, kind="stable")[:FEW])
+
+
+def _penalty(F: Floats, E: Floats, arm: np.ndarray, churned: np.ndarray, shares: Floats,
+             seed: int) -> tuple[float, float]:
+    """The effect's scale and the inverse penalty with the least log loss on held-out records."""
+    some = np.random.default_rng(seed).permutation(len(arm))[:TUNED_ON]
+    losses = []
+    for shrink, c in GRID:
+        D = design(F[some], E[some], arm[some], shares, shrink)
+        losses.append(sum(_loss(_fit(D[a], churned[some][a], c).decision_function(D[b]), churned[some][b])
+                          for a, b in folds(len(some), FOLDS, seed)))
+    return GRID[int(np.argmin(losses))]
+
+
+def _fit(D: Floats, churned: np.ndarray, c: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=c, solver="newton-cholesky").fit(D, churned)
+
+
+def _boosted(trees: pd.DataFrame, D: Floats, churned: np.ndarray, contact: Floats, c: float,
+             seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Trees for the base and for the effect of contact, one model per fold, each stopped on the fold held out."""
+    offset, boosters, wakes = np.empty(len(churned)), [], []
+    options = {**TREES, "min_data_in_leaf": max(20, len(churned) // 100), "seed": seed}
+    for a, b in folds(len(churned), FOLDS, seed):
+        start = _fit(D[a], churned[a], c).decision_function(D)
+        base = _stopped(trees, churned, start, np.ones(len(churned)), a, b, options)
+        offset[b] = start[b] + _raw(base, trees.iloc[b])
+        boosters.append(base)
+    small = {**options, "num_leaves": 4}
+    for a, b in folds(len(churned), FOLDS, seed + 1):
+        wakes.append(_stopped(trees, churned, offset, contact, a, b, small))
+    return tuple(boosters), tuple(wakes)
+
+
+def _stopped(trees: pd.DataFrame, churned: np.ndarray, start: Floats, by: Floats, a: np.ndarray, b: np.ndarray,
+             options: Mapping[str, Any]) -> str:
+    """Trees t of logit = start + by x t(x), learned on rows a, as many as lower the log loss of rows b."""
+    import lightgbm
+
+    def slope(t: Floats, _data: Any) -> tuple[Floats, Floats]:
+        p = sigmoid(start[a] + by[a] * t)
+        return (p - churned[a]) * by[a], p * (1 - p) * by[a] ** 2
+
+    def loss(t: Floats, _data: Any) -> tuple[str, float, bool]:
+        return "loss", _loss(start[b] + by[b] * t, churned[b]), False
+
+    data = lightgbm.Dataset(trees.iloc[a], churned[a])
+    held_out = lightgbm.Dataset(trees.iloc[b], churned[b], reference=data)
+    return lightgbm.train({**options, "objective": slope}, data, ROUNDS, valid_sets=[held_out], feval=loss, callbacks=[
+        lightgbm.early_stopping(PATIENCE, verbose=False)]).model_to_string()
+
+
+def _codes(X: pd.DataFrame, categories: Mapping[str, tuple[object, ...]]) -> pd.DataFrame:
+    """Numbers for the trees; categories as the place among those learned, unknown ones missing."""
+    return pd.DataFrame({str(name): pd.Categorical(X[name], categories=list(categories[str(name)])).codes
+                         if str(name) in categories else X[name].to_numpy(float, na_value=np.nan) for name in X},
+                        index=X.index)
+
+
+def _raw(text: str, trees: pd.DataFrame) -> Floats:
+    import lightgbm
+
+    booster = lightgbm.Booster(model_str=text)
+    return np.asarray(booster.predict(trees, raw_score=True, num_threads=1)) if booster.num_trees() else (
+        np.zeros(len(trees)))
+
+
+def folds(n: int, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to learn from and rows held out, `count` times."""
+    part = np.random.default_rng(seed).permutation(n) % count
+    return [(np.flatnonzero(part != number), np.flatnonzero(part == number)) for number in range(count)]
+
+
+def _loss(z: Floats, y: np.ndarray) -> float:
+    return float(np.mean(np.logaddexp(0, z) - y * z))
+
+
+def sigmoid(z: Floats) -> Floats:
+    """1 / (1 + exp(-z))."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -500, 500))))

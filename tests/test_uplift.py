@@ -1,0 +1,152 @@
+"""Uplift: a known effect is found, nothing is claimed where there is none, and the Qini is scikit-uplift's."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.retention_world import margin, sigmoid, trial, value
+from engine.errors import EngineError
+from engine.prediction.qini import curve, qini
+from engine.prediction.uplift import TYPES, kinds, learn_uplift
+from engine.prediction.uplift_learners import LEARNERS
+
+
+def records(n: int, seed: int, effect: float = 1.0) -> tuple[pd.DataFrame, pd.Series, pd.Series, pd.Series]:
+    """Two treatments and nothing; the first moves those with `need`, the second nobody."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"need": rng.normal(size=n), "risk": rng.normal(size=n),
+                      "plan": pd.Categorical(rng.choice(["a", "b", "c"], n))})
+    X.loc[rng.random(n) < 0.05, "risk"] = np.nan
+    arm = rng.choice(["none", "call", "card"], n, p=[0.4, 0.3, 0.3])
+    logit = -0.8 + X["risk"].fillna(0) - effect * (arm == "call") * (0.5 + 1.2 * X["need"])
+    churned = (rng.random(n) < sigmoid(logit.to_numpy())).astype(int)
+    chance = np.where(arm == "none", 0.4, 0.3)
+    return X, pd.Series(arm), pd.Series(churned), pd.Series(chance)
+
+
+class TestQini:
+    def test_curve_by_hand(self) -> None:
+        """Treated at 5, 3, 2; untreated at 4, 1: after four, two of three treated and one of one untreated stayed."""
+        y, treated = np.array([1, 1, 0, 1, 0]), np.array([1, 0, 1, 1, 0])
+        taken, gained = curve(y, np.array([5.0, 4.0, 3.0, 2.0, 1.0]), treated)
+        assert taken.tolist() == [0, 1, 2, 3, 4, 5]
+        assert gained.tolist() == [0, 1, 0, -1, -1, 0.5]
+
+    def test_coefficient_by_hand(self) -> None:
+        """Area -.75 less the chord 1.25 is -2; the perfect order, 0, 2, 2, .5 at 0, 2, 4, 5, has 7.25 less 1.25."""
+        y, treated = np.array([1, 1, 0, 1, 0]), np.array([1, 0, 1, 1, 0])
+        taken, gained = curve(y, np.array([5.0, 4.0, 3.0, 2.0, 1.0]), treated)
+        assert np.trapezoid(gained, taken) == pytest.approx(-0.75)
+        ranked, perfect = curve(y, y * treated - y * (1 - treated), treated)
+        best = np.trapezoid(perfect, ranked)
+        assert ranked.tolist() == [0, 2, 4, 5]
+        assert perfect.tolist() == [0, 2, 2, 0.5]
+        assert best == pytest.approx(2 + 4 + 1.25)
+        assert qini(y, np.array([5.0, 4.0, 3.0, 2.0, 1.0]), treated) == pytest.approx(-2 / 6)
+
+    def test_ties_are_taken_together(self) -> None:
+        y, treated = np.array([1, 0, 1, 0]), np.array([1, 0, 1, 0])
+        taken, gained = curve(y, np.array([1.0, 1.0, 1.0, 1.0]), treated)
+        assert taken.tolist() == [0, 4]
+        assert gained.tolist() == [0, 2]
+        assert qini(y, np.ones(4), treated) == 0
+
+    def test_chance_is_near_zero(self) -> None:
+        rng = np.random.default_rng(0)
+        y, treated = rng.integers(0, 2, 4_000), rng.integers(0, 2, 4_000)
+        found = [qini(y, rng.random(4_000), treated) for _ in range(30)]
+        assert abs(np.mean(found)) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+class TestEveryLearner:
+    def test_finds_whom_the_treatment_moves_and_repeats_and_survives_storage(self, name: str) -> None:
+        X, arm, churned, chance = records(4_000, 1)
+        codes = pd.Categorical(arm, categories=["none", "call", "card"]).codes.astype(np.int64)
+        fitted = [LEARNERS[name](X, codes, churned.to_numpy(), chance.to_numpy(), 3) for _ in range(2)]
+        p = fitted[0].chances(X)
+        assert p.shape == (4_000, 3)
+        assert ((p >= 0) & (p <= 1)).all()
+        assert np.corrcoef(p[:, 0] - p[:, 1], X["need"])[0, 1] > 0.5
+        assert abs(np.mean(p[:, 0] - p[:, 2])) < 0.05
+        assert np.array_equal(p, fitted[1].chances(X))
+        assert np.array_equal(pickle.loads(pickle.dumps(fitted[0])).chances(X), p)
+        assert fitted[0].spread(X).shape == (4_000, 2)
+
+
+@pytest.mark.slow
+class TestLearnUplift:
+    def test_an_effect_is_found_with_its_uncertainty(self) -> None:
+        X, arm, churned, chance = records(4_000, 2)
+        found = learn_uplift(X, arm, churned, chance, seed=0)
+        assert found.treatments == ("call", "card")
+        assert found.usable
+        assert found.evidence["uplift"].low > 0
+        assert found.evidence["uplift"].value > found.evidence["response"].value
+        logit = -0.8 + X["risk"].fillna(0).to_numpy()
+        truth = sigmoid(logit) - sigmoid(logit - 0.5 - 1.2 * X["need"].to_numpy())
+        told = found.predict(X)["call"].to_numpy()
+        assert np.corrcoef(told, truth)[0, 1] > 0.9
+        within = np.abs(told - truth) <= 2.5 * found.spread(X)["call"].to_numpy()
+        assert within.mean() > 0.75
+
+    def test_where_there_is_none_it_says_so(self) -> None:
+        usable = [learn_uplift(*records(1_500, seed, effect=0.0), seed=seed).usable for seed in range(4)]
+        assert sum(usable) <= 1
+
+    def test_new_customers_may_lack_columns_and_have_unknown_plans(self) -> None:
+        found = learn_uplift(*records(1_500, 5), seed=0)
+        new = pd.DataFrame({"need": [0.0, 2.0], "risk": [np.nan, 1.0], "plan": pd.Categorical(["z", "a"])})
+        assert np.isfinite(found.predict(new).to_numpy()).all()
+        assert found.predict(new)["call"].iloc[1] > found.predict(new)["call"].iloc[0]
+        assert found.untreated(new).between(0, 1).all()
+
+
+class TestWhatCannotBeLearnedFrom:
+    def test_few_records(self) -> None:
+        with pytest.raises(EngineError, match="too few to learn from"):
+            learn_uplift(*records(200, 0), seed=0)
+
+    def test_an_arm_in_which_nobody_leaves(self) -> None:
+        X, arm, churned, chance = records(1_000, 0)
+        with pytest.raises(EngineError, match="'card' there are not both"):
+            learn_uplift(X, arm, churned.where(arm != "card", 0), chance, seed=0)
+
+    def test_a_propensity_of_zero(self) -> None:
+        X, arm, churned, chance = records(1_000, 0)
+        with pytest.raises(EngineError, match="propensity is 0"):
+            learn_uplift(X, arm, churned, chance * 0, seed=0)
+
+    def test_an_unknown_learner(self) -> None:
+        with pytest.raises(EngineError, match="dr_learner, logit, t_learner"):
+            learn_uplift(*records(1_000, 0), seed=0, learner="magic")
+
+
+@pytest.mark.slow
+def test_the_plan_beats_the_rules_in_the_simulated_world() -> None:
+    known, world = trial(5_000, 0.0, 3), trial(40_000, 0.0, 1_003)
+    arm = known.treated.astype(np.int64)
+    p = LEARNERS["logit"](known.X, arm, known.churned, np.full(5_000, 0.5), 3).chances(world.X)
+    best = value(margin(world.p0 - world.p1, world.p1, world.ltv), world)
+    plan = value(margin(p[:, 0] - p[:, 1], p[:, 1], world.ltv), world) / best
+    assert plan > 0.75
+    assert plan > value(world.p0 * world.ltv, world, all_of_them=True) / best + 0.1
+
+
+def test_the_simulated_world_is_the_published_one() -> None:
+    world = trial(200_000, 0.0, 0)
+    uplift = world.p0 - world.p1
+    assert world.p0.mean() == pytest.approx(0.24, abs=0.005)
+    assert np.corrcoef(world.p0, uplift)[0, 1] == pytest.approx(0.42, abs=0.02)
+    assert np.maximum(uplift, 0).mean() == pytest.approx(0.064, abs=0.003)
+    assert np.maximum(-uplift, 0).mean() == pytest.approx(0.012, abs=0.002)
+
+
+def test_kinds_are_the_four() -> None:
+    world = trial(2_000, 0.0, 0)
+    assert set(kinds(pd.Series(world.p0), pd.Series(world.p0 - world.p1))) <= set(TYPES)
