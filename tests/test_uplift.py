@@ -163,7 +163,10 @@ def test_kinds_are_the_four() -> None:
 
 @pytest.mark.slow
 def test_the_demo_companys_past_offers_tell_whom_each_moves(tmp_path: Path) -> None:
-    """Four treatments, 6,000 randomised records: the effects go with the truth and a plan by them brings money."""
+    """Four treatments, 6,000 randomised records: effects go with the truth, and `usable` says which plan brings more.
+
+    What counts is the plan: a pooled rate times the chance to leave is what it would be made of without the model.
+    """
     made = DEMOS["demo-telecom"].write(tmp_path / "raw", seed=3)
     (tmp_path / "read").mkdir()
     company = adapters.read(made.sources, tmp_path / "read", made.adapter, name="telecom", now=datetime(2025, 7, 2),
@@ -174,7 +177,7 @@ def test_the_demo_companys_past_offers_tell_whom_each_moves(tmp_path: Path) -> N
     truth = pd.read_parquet(made.truth).reindex(X.index)
     told = found.predict(X)
     real = pd.DataFrame({name: truth[f"expected_uplift_{name}"] for name in told})
-    assert told.where(real.notna()).corrwith(real).mean() > 0.1
+    assert told.where(real.notna()).corrwith(real).mean() > 0.3
     worth, cost = truth["expected_ltv"].to_numpy()[:, None], 10.0
     most = Limit("contacts", np.ones(len(found.treatments)), 1_400.0)
     margins = (real * worth - cost).to_numpy()
@@ -184,8 +187,12 @@ def test_the_demo_companys_past_offers_tell_whom_each_moves(tmp_path: Path) -> N
         treated = np.flatnonzero(plan.choice >= 0)
         return float(margins[treated, plan.choice[treated]].sum())
 
-    risk = truth["churn_probability"].to_numpy()[:, None] * np.full(len(found.treatments), 0.2)
-    assert brings(told.to_numpy()) > max(brings(risk), 0.0)
+    offers = pd.read_parquet(company.offers)
+    left = offers.groupby("treatment")["churned"].mean()
+    rates = (1 - left[list(found.treatments)] / left["none"]).to_numpy()
+    pooled = truth["churn_probability"].to_numpy()[:, None] * rates
+    ahead = brings(told.to_numpy()) > brings(pooled)
+    assert ahead or not found.usable
     assert brings(told.to_numpy()) < brings(real.to_numpy())
 
 

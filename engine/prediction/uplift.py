@@ -1,8 +1,9 @@
 """Whom a treatment moves, learned from randomised records, with the evidence that it can be told at all.
 
 uplift = P(leaves | nothing done) - P(leaves | treatment); positive is good. The evidence is the Qini coefficient of the
-effects predicted for records that were held out, beside the response model (who leaves) and a rule of one column. Where
-its interval reaches 0 the model knows nothing of who is moved: `usable` is False, and pooled rates are to be used.
+effects predicted for records that were held out, beside the response model (who leaves) and a rule of one column. A
+pooled rate times the chance to leave ranks as the response model does: unless the effects rank better than chance and
+better than that, `usable` is False, and pooled rates are to be used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pandas as pd
 
 from engine.errors import EngineError, choose
 from engine.prediction.encoding import Encoder
-from engine.prediction.qini import qini, qini_with_interval
+from engine.prediction.qini import qini, qinis
 from engine.prediction.uplift_learners import LEARNERS, Effects
 from engine.prediction.uplift_logit import folds
 from engine.schema import Estimate
@@ -29,9 +30,10 @@ TYPES = ("persuadable", "sure thing", "lost cause", "sleeping dog")
 
 @dataclass(frozen=True)
 class Uplift:
-    """The learned effects of `treatments`. evidence: "uplift", "response", "one_column", each a Qini coefficient.
+    """The learned effects of `treatments`. evidence: "uplift", "response", "one_column", each a Qini coefficient, and
+    "ahead", the first less the second.
 
-    usable: the lower end of the uplift's Qini is above 0. note: what a person should know, in one sentence.
+    usable: the lower ends of "uplift" and of "ahead" are above 0. note: what a person should know, in a sentence.
     """
 
     treatments: tuple[str, ...]
@@ -82,16 +84,18 @@ def learn_uplift(X: pd.DataFrame, treatment: pd.Series, churned: pd.Series, prop
     fit = choose("uplift learner", learner, LEARNERS)
     with threadpool_limits(1):
         evidence, effects = _evidence(X, arm, y, chance, seed, learner), fit(X, arm, y, chance, seed)
-    usable = evidence["uplift"].low > 0
+    usable = min(evidence["uplift"].low, evidence["ahead"].low) > 0
     return Uplift(names[1:], tuple(str(name) for name in X), effects, evidence, usable,
-                  _note(evidence["uplift"], usable))
+                  _note(evidence, usable))
 
 
-def _note(found: Estimate, usable: bool) -> str:
+def _note(evidence: Mapping[str, Estimate], usable: bool) -> str:
+    found = evidence["uplift"]
     if usable:
-        return f"Whom an offer moves can be told: Qini {found} on records held out."
-    return (f"Whom an offer moves cannot be told from {found.n:,} records: Qini {found} on records held out reaches 0. "
-            "Rates by segment are used instead.")
+        return f"Whom an offer moves can be told: Qini {found} on records held out, ahead of the chance to leave."
+    what = "reaches 0" if found.low <= 0 else "is not surely above that of the chance to leave alone"
+    return (f"Whom an offer moves cannot be told well enough from {found.n:,} records: Qini {found} on records held "
+            f"out {what}. Rates by segment are used instead.")
 
 
 def _check(names: tuple[str, ...], arm: np.ndarray, y: np.ndarray, chance: np.ndarray) -> None:
@@ -115,9 +119,7 @@ def _evidence(X: pd.DataFrame, arm: np.ndarray, y: np.ndarray, chance: np.ndarra
         scores["uplift"][b] = told[:, 0] - told[:, 1:] @ (shares / shares.sum())
         scores["response"][b] = told[:, 0]
         scores["one_column"][b] = one_column(X.iloc[a], 1 - y[a], arm[a] > 0, X.iloc[b])
-    rng = np.random.default_rng(seed)
-    return {name: qini_with_interval(1 - y, score, arm > 0, rng, f"Qini on {FOLDS} held-out folds, {name}, 90 %")
-            for name, score in scores.items()}
+    return qinis(1 - y, scores, arm > 0, np.random.default_rng(seed), f"Qini on {FOLDS} held-out folds")
 
 
 def one_column(X: pd.DataFrame, stayed: np.ndarray, treated: np.ndarray, others: pd.DataFrame) -> np.ndarray:

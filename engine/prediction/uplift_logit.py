@@ -20,10 +20,12 @@ import pandas as pd
 from engine.prediction.encoding import Encoder, Floats
 
 KNOTS = (0.25, 0.5, 0.75)
-HINGE, CONSTANT = 0.5, 5.0
-GRID = ((0.6, 0.03), (0.6, 0.01), (1.0, 0.01), (0.3, 0.1), (0.3, 0.03), (0.6, 0.1))
+HINGE, CONSTANT, LEAN = 0.5, 5.0, 1.0
+GRID = (
+    (0.6, 0.03), (0.6, 0.01), (1.0, 0.01), (0.3, 0.1), (0.3, 0.03), (0.6, 0.1), (0.1, 0.1), (0.1, 0.03),
+    (0.03, 0.03))
 OWN_SHARE = 0.5
-MOST_COLUMNS, FEW = 400, 12
+MOST_COLUMNS = 200
 FOLDS, TUNED_ON = 3, 30_000
 TREES: Mapping[str, Any] = {"num_leaves": 6, "learning_rate": 0.05, "lambda_l2": 10.0, "feature_fraction": 0.5,
                             "bagging_fraction": 0.7, "bagging_freq": 1, "verbosity": -1, "num_threads": 1}
@@ -52,6 +54,11 @@ class Basis:
         hinges = _hinges(plain, kept)
         return cls(encoder, kept, hinges.mean(axis=0), hinges.std(axis=0))
 
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self.encoder.scales) + sum(map(len, self.encoder.levels.values())) + len(self.knots)
+
     def of(self, X: pd.DataFrame) -> Floats:
         """The customers' numbers, linear terms first."""
         plain = self.encoder.encode(X)[:, 1:]
@@ -68,6 +75,7 @@ class LogitEffects:
 
     basis: Basis
     used: np.ndarray
+    risk: Floats
     shares: Floats
     shrink: float
     intercept: float
@@ -100,21 +108,36 @@ class LogitEffects:
         return np.column_stack([self._design(F, arm), np.ones(len(F))])
 
     def _design(self, F: Floats, arm: int) -> Floats:
-        return design(F, F[:, self.used], np.full(len(F), arm), self.shares, self.shrink)
+        return design(F, F[:, self.used], leaning(F, self.risk), np.full(len(F), arm), self.shares, self.shrink)
 
     def _linear(self, F: Floats, arm: int) -> Floats:
         return np.asarray(self.intercept + self._design(F, arm) @ self.weights)
 
 
-def design(F: Floats, E: Floats, arm: np.ndarray, shares: Floats, shrink: float) -> Floats:
+def design(F: Floats, E: Floats, lean: Floats, arm: np.ndarray, shares: Floats, shrink: float) -> Floats:
     """Columns of the base, of being contacted, and, with several treatments, of each treatment beside that."""
-    contact = (arm > 0) - (1 - shares[0])
-    blocks = [F, CONSTANT * contact[:, None], shrink * E * contact[:, None]]
+    contact = ((arm > 0) - (1 - shares[0]))[:, None]
+    plain = np.column_stack([np.full(len(F), CONSTANT), LEAN * lean, shrink * E])
+    blocks = [F, plain * contact]
     if len(shares) > 2:
-        for number in range(1, len(shares)):
-            apart = ((arm == number) - shares[number])[:, None]
-            blocks += [CONSTANT * OWN_SHARE * apart, OWN_SHARE * shrink * E * apart]
+        blocks += [OWN_SHARE * plain * ((arm == number) - shares[number])[:, None] for number in range(1, len(shares))]
     return np.column_stack(blocks)
+
+
+def leaning(F: Floats, risk: Floats) -> Floats:
+    """How an effect may lean on the risk itself, lightly penalised: the base's log-odds, centred and scaled, and bent.
+
+    """
+    z = risk[0] + F @ risk[1:]
+    return np.column_stack([z, (np.clip(z, -3, 3) ** 2 - 1) / np.sqrt(2)])
+
+
+def _risk(F: Floats, churned: np.ndarray, c: float) -> Floats:
+    """Constant and weights that give each record's risk, mean 0 and deviation 1, whatever was done."""
+    weights = _fit(F, churned, c).coef_[0]
+    z = F @ weights
+    wide = max(float(z.std()), 1e-9)
+    return np.append(-z.mean(), weights) / wide
 
 
 def learn(X: pd.DataFrame, arm: np.ndarray, churned: np.ndarray, seed: int) -> LogitEffects:
@@ -123,10 +146,11 @@ def learn(X: pd.DataFrame, arm: np.ndarray, churned: np.ndarray, seed: int) -> L
     shares = np.bincount(arm, minlength=arms) / len(arm)
     basis = Basis.learn(X)
     F = basis.of(X)
-    used = _telling(F, arm, churned, arms)
+    used = _telling(basis, arms)
     E = F[:, used]
     shrink, c = _penalty(F, E, arm, churned, shares, seed)
-    D = design(F, E, arm, shares, shrink)
+    risk = _risk(F, churned, c)
+    D = design(F, E, leaning(F, risk), arm, shares, shrink)
     fitted = _fit(D, churned, c)
     p = fitted.predict_proba(D)[:, 1]
     one = np.column_stack([D, np.ones(len(D))])
@@ -134,29 +158,35 @@ def learn(X: pd.DataFrame, arm: np.ndarray, churned: np.ndarray, seed: int) -> L
     categories = {str(name): tuple(X[name].astype("category").cat.categories) for name in X
                   if not pd.api.types.is_numeric_dtype(X[name])}
     boosters, wakes = _boosted(_codes(X, categories), D, churned, (arm > 0) - (1 - shares[0]), c, seed)
-    return LogitEffects(basis, used, shares, shrink, float(fitted.intercept_[0]), fitted.coef_[0], covariance, boosters,
-                        wakes, categories)
+    return LogitEffects(basis, used, risk, shares, shrink, float(fitted.intercept_[0]), fitted.coef_[0], covariance,
+                        boosters, wakes, categories)
 
 
-def _telling(F: Floats, arm: np.ndarray, churned: np.ndarray, arms: int) -> np.ndarray:
-    """The columns an effect may depend on: all, or where arms and columns are many those that seem to tell most."""
-    if F.shape[1] * (1 if arms == 2 else arms) <= MOST_COLUMNS:
-        return np.arange(F.shape[1])
-    apart = (arm > 0) - (arm > 0).mean()
-    told = np.abs(((churned - churned.mean()) * apart) @ F) / np.sqrt((apart[:, None]**2 * F**2).sum(axis=0) + 1e-9)
-    return np.sort(np.argsort(-told, kind="stable")[:FEW])
+def _telling(basis: Basis, arms: int) -> np.ndarray:
+    """The columns an effect may depend on: all, or without the hinges where columns and arms are many.
+
+    Never those that the records themselves seem to favour: the penalty's held-out records would have been seen.
+    """
+    columns = basis.width
+    return np.arange(columns if columns * (arms if arms > 2 else 1) <= MOST_COLUMNS else columns - len(basis.knots))
 
 
 def _penalty(F: Floats, E: Floats, arm: np.ndarray, churned: np.ndarray, shares: Floats,
              seed: int) -> tuple[float, float]:
-    """The effect's scale and the inverse penalty with the least log loss on held-out records."""
+    """The effect's scale and the inverse penalty, by log loss on held-out records.
+
+    Of those within one standard error of the least loss, the one that says least of who differs.
+    """
     some = np.random.default_rng(seed).permutation(len(arm))[:TUNED_ON]
-    losses = []
-    for shrink, c in GRID:
-        D = design(F[some], E[some], arm[some], shares, shrink)
-        losses.append(sum(_loss(_fit(D[a], churned[some][a], c).decision_function(D[b]), churned[some][b])
-                          for a, b in folds(len(some), FOLDS, seed)))
-    return GRID[int(np.argmin(losses))]
+    losses = np.zeros((len(GRID), len(some)))
+    for number, (shrink, c) in enumerate(GRID):
+        for a, b in folds(len(some), FOLDS, seed):
+            lean = leaning(F[some], _risk(F[some][a], churned[some][a], c))
+            D = design(F[some], E[some], lean, arm[some], shares, shrink)
+            losses[number, b] = losses_of(_fit(D[a], churned[some][a], c).decision_function(D[b]), churned[some][b])
+    worse = losses - losses[losses.mean(axis=1).argmin()]
+    close = worse.mean(axis=1) <= worse.std(axis=1) / np.sqrt(len(some))
+    return min(pair for pair, near in zip(GRID, close, strict=True) if near)
 
 
 def _fit(D: Floats, churned: np.ndarray, c: float) -> Any:
@@ -191,7 +221,7 @@ def _stopped(trees: pd.DataFrame, churned: np.ndarray, start: Floats, by: Floats
         return (p - churned[a]) * by[a], p * (1 - p) * by[a] ** 2
 
     def loss(t: Floats, _data: Any) -> tuple[str, float, bool]:
-        return "loss", _loss(start[b] + by[b] * t, churned[b]), False
+        return "loss", float(losses_of(start[b] + by[b] * t, churned[b]).mean()), False
 
     data = lightgbm.Dataset(trees.iloc[a], churned[a])
     held_out = lightgbm.Dataset(trees.iloc[b], churned[b], reference=data)
@@ -220,8 +250,9 @@ def folds(n: int, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.flatnonzero(part != number), np.flatnonzero(part == number)) for number in range(count)]
 
 
-def _loss(z: Floats, y: np.ndarray) -> float:
-    return float(np.mean(np.logaddexp(0, z) - y * z))
+def losses_of(z: Floats, y: np.ndarray) -> Floats:
+    """Each record's log loss at those log-odds."""
+    return np.asarray(np.logaddexp(0, z) - y * z)
 
 
 def sigmoid(z: Floats) -> Floats:
