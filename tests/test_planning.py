@@ -72,7 +72,7 @@ def test_past_offers_are_seen_by_segment_and_move_the_rates(telecom: Scope) -> N
     assert effects.tried("service_email") == 0
     mine = effects.table.index.get_level_values("treatment")
     moved = (effects.table["rate"] - effects.table["assumed"]).abs()
-    assert (moved[mine == "loyalty_discount"] > 1e-3).all()
+    assert moved[mine == "loyalty_discount"].mean() > 0.005
     assert moved[mine == "service_email"].max() < 1e-9, "nothing was tried, so the assumption stands"
     tried = effects.table["customers"].where(mine == "loyalty_discount", 0.0)
     share = (tried / tried.sum()).to_numpy()
