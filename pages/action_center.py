@@ -5,6 +5,7 @@ import streamlit as st
 from engine.insight import Listing, worklist
 from engine.schema import money, plural
 from ui import action_parts as parts
+from ui import desk_parts
 from ui.campaigns import screen as campaigns
 from ui.components import Kpi, card, empty, header, hint, kpis, told
 from ui.state import Here, answer, here
@@ -81,7 +82,7 @@ def lists(place: Here) -> None:
         parts.export(place, listing, found.total(listing).customers, picked, view)
 
 
-VIEWS = {"Lists": lists, "Campaigns": campaigns.screen}
+VIEWS = {"Lists": lists, "Campaigns": campaigns.screen, "Save desk": desk_parts.screen}
 
 with told():
     shown = st.segmented_control("View", list(VIEWS), default="Lists", required=True, key="actions_view",

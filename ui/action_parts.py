@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from engine import insight
+from engine.campaign import ledger
 from engine.campaign.export import EXPORTERS
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK
 from engine.errors import EngineError
@@ -80,11 +81,14 @@ def audience(here: Here) -> Filters:
     names = audiences.audiences(here.dataset.name, here.actor)
     chosen = st.selectbox("Audience", [EVERYONE, *names], key="actions_audience", bind="query-params",
                           on_change=first_page, label_visibility="collapsed")
+    held = Filters(without=ledger.held_out_now(here.dataset.name, now()))
+    if held.without:
+        st.caption(f"{plural(len(held.without), 'customer')} held out by a running campaign: on no list until it ends.")
     if chosen == EVERYONE:
         st.caption("All scored customers. Segment Analysis saves a selection as an audience; it then opens here.")
-        return Filters()
+        return held
     st.caption("The customers whom the saved filter lets through, as they are scored in this run.")
-    return audiences.audience(here.dataset.name, chosen, here.actor)
+    return audiences.audience(here.dataset.name, chosen, here.actor).within(held)
 
 
 def narrowed(filters: Filters, currency: str) -> Filters:

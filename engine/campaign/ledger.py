@@ -340,6 +340,12 @@ def held_out(connection: Connection, dataset: str, now: datetime) -> pd.DataFram
     return pd.DataFrame(found, columns=["customer_id", "campaign", "until"])
 
 
+def held_out_now(dataset: str, now: datetime) -> tuple[str, ...]:
+    """The ids of those whom the dataset's running campaigns hold out."""
+    with state.reader() as connection:
+        return tuple(held_out(connection, dataset, now)["customer_id"])
+
+
 def rows(connection: Connection, table: sa.Table, campaign: str) -> pd.DataFrame:
     """The campaign's rows of one of its tables, in order of customer_id."""
     query = sa.select(table).where(table.c.campaign_id == campaign).order_by(table.c.customer_id)

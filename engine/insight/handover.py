@@ -15,6 +15,7 @@ from typing import BinaryIO
 import pandas as pd
 
 from engine import files, limits, state
+from engine.campaign import ledger
 from engine.campaign.export import EXPORTERS, Format
 from engine.errors import EngineError, choose
 from engine.insight.planned import STANDINGS, WORKLIST, looked_at, planned
@@ -60,6 +61,7 @@ def export_list(scope: Scope, listing: Listing, kind: str, *, actor: Actor, now:
         EngineError: when the list is empty, too long to be made while a person waits, or one of too many in an hour.
     """
     chosen = replace(listing, filters=listing.filters.within(Filters(ids=ids))) if ids else listing
+    chosen = without_held_out(scope, chosen, now)
     order = _Order(scope, chosen, _format(kind, actor, now), _contact(scope, actor, contact), actor, now)
     held = order.count(order.format.most_at_once)
     stream = io.BytesIO()
@@ -76,12 +78,19 @@ def export_file(scope: Scope, listing: Listing, output: Path, kind: str = "", *,
         kind: one of EXPORTERS; by the file's ending when left out.
     """
     kind = kind or output.suffix.lower().removeprefix(".")
+    listing = without_held_out(scope, listing, now)
     order = _Order(scope, listing, _format(kind, actor, now), _contact(scope, actor, contact), actor, now)
     held = order.count(order.format.most_rows)
     with files.whole(output) as file:
         rows = order.write(file, held)
         file.flush()
         return order.recorded(output.name, rows, files.sha256(Path(file.name)))
+
+
+def without_held_out(scope: Scope, listing: Listing, now: datetime) -> Listing:
+    """The list without whoever a running campaign holds out: to contact them would spoil what it measures."""
+    held = ledger.held_out_now(scope.dataset.name, now)
+    return replace(listing, filters=replace(listing.filters, without=held)) if held else listing
 
 
 def _format(kind: str, actor: Actor, now: datetime) -> Format:
@@ -176,7 +185,8 @@ class _Order:
 
 def asked(listing: Listing) -> dict[str, object]:
     """What the list was asked for, as plain values; of picked customers only how many."""
-    filters = {**vars(listing.filters), "ids": (), "picked": len(listing.filters.ids)}
+    told = {"ids": (), "picked": len(listing.filters.ids), "without": (), "held_out": len(listing.filters.without)}
+    filters = {**vars(listing.filters), **told}
     return {name: value for name, value in {**vars(listing), **filters}.items() if value and name != "filters"}
 
 

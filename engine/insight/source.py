@@ -68,6 +68,7 @@ class Filters:
     values: column -> the values let through, of scores or features (segment, churn_risk, ltv_tier, contract, ...).
     ranges: column -> (least, greatest), inclusive. ids: these customers alone. left: those who have left too.
     areas: rectangles, each column -> (least, what it stays below); to lie in one of them is enough.
+    without: nobody of these.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Filters:
     ids: tuple[str, ...] = ()
     left: bool = False
     areas: tuple[Area, ...] = ()
+    without: tuple[str, ...] = ()
 
     def where(self) -> tuple[str, list[Any]]:
         """The condition on `people` and its parameters.
@@ -93,6 +95,9 @@ class Filters:
         if self.ids:
             parts.append("customer_id IN (SELECT unnest(?))")
             given.append(list(self.ids))
+        if self.without:
+            parts.append("customer_id NOT IN (SELECT unnest(?))")
+            given.append(list(self.without))
         if self.areas:
             inside, ends = _inside(self.areas)
             parts.append(inside)
@@ -110,7 +115,8 @@ class Filters:
         ids, areas = _common(self.ids, other.ids), _crossed(self.areas, other.areas)
         nobody = None in (ids, areas, *values.values())
         return Filters({name: found or () for name, found in values.items()}, _both(self.ranges, other.ranges),
-                       NOBODY if nobody else ids or (), self.left and other.left, areas or ())
+                       NOBODY if nobody else ids or (), self.left and other.left, areas or (),
+                       tuple(dict.fromkeys([*self.without, *other.without])))
 
 
 def _both(one: Mapping[str, tuple[float, float]], other: Mapping[str, tuple[float, float]]) -> dict[str, Any]:

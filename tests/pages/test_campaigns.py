@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import campaigning
+from engine import campaigning, insight
 from engine.campaign import ledger, outcomes
 from engine.schema import Actor
 from tests.pages.app import healthy, open_app, words
@@ -67,6 +67,10 @@ def _sent_out(app: AppTest, rows) -> None:
               and "rejected" not in name for line in content.decode("utf-8-sig").split()[1:]}
     held = set(rows.loc[rows["holdout"].astype(bool), "customer_id"])
     assert listed and not listed & held and listed <= set(rows["customer_id"])
+    everybody = insight.export_list(insight.scope("demo-telecom"), insight.Listing(standing=""), "csv", actor=MONA,
+                                    now=now()).content.decode("utf-8-sig")
+    named = {line.split(",")[0] for line in everybody.splitlines()[1:]}
+    assert named & listed and not named & held
     assert healthy(app)
 
 

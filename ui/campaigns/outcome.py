@@ -22,7 +22,7 @@ from ui.charts import plans as charts
 from ui.components import card, empty, escaped, show, told
 from ui.state import Here, now
 
-MADE = "_campaign_export"
+MADE, SETTLED = "_campaign_export", "_campaign_settled"
 
 
 # ---- what leaves
@@ -83,8 +83,11 @@ def _take(there: Campaign, kind: str, made: Exported, waiting: Any) -> None:
 def outcomes(here: Here, there: Campaign) -> None:
     """Bring what became of the customers: a file, or the data's next version."""
     ends = there.ends
-    with card("What became of them", f"Known for everybody on {ends:%d %b %Y}, {there.horizon_days} days after the "
-              "launch." if ends else ""):
+    if told_last := st.session_state.pop(SETTLED, None):
+        _settled(*told_last)
+    with card("What became of them", f"Bring both those treated and those held out. Who stayed shows on "
+              f"{ends:%d %b %Y}, {there.horizon_days} days after the launch; what is told earlier measures less than "
+              "the whole window." if ends else ""):
         given = st.file_uploader("A file with customer_id, stayed (or churned), perhaps revenue", type=["csv", "xlsx"],
                                  key="campaign_outcomes")
         correct = st.toggle("It corrects what is known already", key="campaign_correct")
@@ -97,7 +100,7 @@ def outcomes(here: Here, there: Campaign) -> None:
                        width="stretch"):
             with told():
                 done = campaigning.settle_from_data(there.id, correct=correct, actor=here.actor, now=now())
-                _settled(done, ())
+                _again(done, ())
 
 
 def _read(here: Here, there: Campaign, name: str, content: bytes, correct: bool) -> None:
@@ -106,7 +109,13 @@ def _read(here: Here, there: Campaign, name: str, content: bytes, correct: bool)
         path.write_bytes(content)
         done, read = campaigning.settle_file(there.id, path, observed_at=now(), correct=correct, actor=here.actor,
                                              now=now())
-    _settled(done, read.rejected.to_dict("records"))
+    _again(done, read.rejected.to_dict("records"))
+
+
+def _again(done: Any, rejected: Any) -> None:
+    """Draw the screen anew with what is known now, and tell then what was taken in."""
+    st.session_state[SETTLED] = done, rejected
+    st.rerun()
 
 
 def _settled(done: Any, rejected: Any) -> None:

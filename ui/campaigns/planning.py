@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from engine.campaign.writers import previews
-from engine.decision.constraints import Constraints
-from engine.decision.plan import Plan
+from engine.decision.constraints import Constraints, more
+from engine.decision.plan import Plan, Price
 from engine.evidence import trials
 from engine.insight import Filters
 from engine.planning import plan
@@ -101,15 +101,21 @@ def pictures(found: Plan, here: Here) -> None:
         show(charts.ways(margins, customers, here.currency, here.look), "plan_ways")
     with right:
         with card("What would bring more", "What some more of a limit would bring, as long as little changes."):
-            _bullets([price.words for price in found.prices if price.brings > 0][:MOST_PRICES],
+            _bullets([_more(price, here.currency) for price in found.prices if price.brings > 0][:MOST_PRICES],
                      "No limit binds: nothing more would be spent if there were more.")
         with card("What guardrails cost", "Margin that each forbids, by planning again without it."):
-            _bullets([cost.words for cost in found.guardrails if cost.margin > 0][:MOST_PRICES],
+            _bullets([f"{cost.title}: {money(cost.margin, here.currency)} of margin; it forbids "
+                      f"{plural(cost.offers, 'offer')}." for cost in found.guardrails if cost.margin > 0][:MOST_PRICES],
                      "None of them costs margin here.")
             count, at_risk = found.held_back
             if count:
                 st.caption(escaped(f"Held back by a rule: {plural(count, 'customer')} with "
                                    f"{money(at_risk, here.currency)} margin at risk."))
+
+
+def _more(price: Price, currency: str) -> str:
+    words = more(price.name)[1]
+    return f"{words[0].upper()}{words[1:]} would bring about {money(price.brings, currency)}."
 
 
 def _bullets(lines: Sequence[str], none: str) -> None:

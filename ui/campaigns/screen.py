@@ -64,7 +64,9 @@ def one_campaign(here: Here, there: Campaign, top: Any) -> None:
     with top:
         header(f"Campaign: {there.name}", here, sentence(there, told_of))
         hint("campaign", "Each step is taken once and written down. The holdout is drawn already, and never contacted.")
-    kpis(top_row(there, told_of))
+    inside, outside = campaigning.members(there.id, actor=here.actor)
+    treated = inside[~inside["holdout"].astype(bool)]
+    kpis(top_row(there, told_of, float(treated["incremental_margin"].sum())))
     steps(here, there)
     launched = there.step(LAUNCHED) is not None
     if launched:
@@ -76,36 +78,35 @@ def one_campaign(here: Here, there: Campaign, top: Any) -> None:
         with right:
             if here.may("outcomes"):
                 outcome.outcomes(here, there)
-    members(here, there)
+    members(inside, outside, there)
 
 
 def sentence(there: Campaign, told_of: Mapping[str, Any]) -> str:
     """What it does, in one sentence."""
-    verb = "got an offer" if there.step(LAUNCHED) else "are to get an offer"
+    verb = "are assigned an offer" if there.step(LAUNCHED) else "are to get an offer"
     left_out = sum(told_of["left_out"].values())
     return (f"{plural(told_of['treated'], 'customer')} {verb}, {told_of['held_out']:,} are held out to measure it"
             + (f", {left_out:,} were left out by a rule." if left_out else "."))
 
 
-def top_row(there: Campaign, told_of: Mapping[str, Any]) -> list[Kpi]:
+def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> list[Kpi]:
     """The campaign in four figures."""
-    figures, currency = told_of["figures"] or {}, there.currency
-    margin = figures.get("margin")
-    band = (f"90 % interval {money(margin['low'], currency)} to {money(margin['high'], currency)}" if margin else "")
+    planned, currency = (told_of["figures"] or {}).get("margin"), there.currency
+    band = (f"plan, holdout included: {money(planned['value'], currency)} ({money(planned['low'], currency)} to "
+            f"{money(planned['high'], currency)})" if planned else "")
     return [
         Kpi("Treated", f"{told_of['treated']:,}", "Customers who get their offer."),
         Kpi("Held out", f"{told_of['held_out']:,}", "Drawn by chance, never contacted.",
             band=f"{share(there.holdout_share)} of each segment and treatment"),
         Kpi("Expected cost", money(there.spend, currency), "Of those treated: contacts, and offers times the chance "
             "that they are taken.", band=f"budget {there.budget}" if there.budget else "no shared budget"),
-        Kpi("Promised margin", money(margin["value"], currency) if margin else "–", "What the plan expected of all its "
-            "customers, the holdout among them.", band=band),
+        Kpi("Promised margin", money(promised, currency), "Incremental margin that is expected of those treated. The "
+            "interval is the plan's, 90 %, for all its customers.", band=band),
     ]
 
 
-def members(here: Here, there: Campaign) -> None:
+def members(inside: Any, outside: Any, there: Campaign) -> None:
     """Who is in it with what is said, who is held out, who was left out and why."""
-    inside, outside = campaigning.members(there.id, actor=here.actor)
     treated, held = inside[~inside["holdout"].astype(bool)], inside[inside["holdout"].astype(bool)]
     groups = {f"To contact ({len(treated):,})": treated, f"Held out ({len(held):,})": held,
               f"Left out ({len(outside):,})": outside}
