@@ -12,7 +12,7 @@ from benchmarks.common import Row, clock
 from benchmarks.retention_world import Trial, margin, trial, value
 from engine.prediction.uplift_learners import LEARNERS
 
-DECIDED, SEEDS = 40_000, 8
+DECIDED, SEEDS = 40_000, range(100, 108)  # worlds that nobody looked at while the learner was made
 GOALS = {5_000: 0.75, 20_000: 0.90, 100_000: 0.96}
 RHOS = (-0.5, 0.5)
 PUBLISHED_ON = 20_000
@@ -20,13 +20,13 @@ PUBLISHED_ON = 20_000
 
 def run(_real_data: Path) -> list[Row]:
     """Ours at every size, the published learners at one, and the rules that ask no learner, at the same 20 %."""
-    worlds = {seed: trial(DECIDED, 0.0, 1_000 + seed) for seed in range(SEEDS)}
+    worlds = {seed: trial(DECIDED, 0.0, 1_000 + seed) for seed in SEEDS}
     rows = list(rules(worlds, 0.0))
     for n, goal in GOALS.items():
         rows.append(learned("logit", n, 0.0, goal))
     rows += [learned(name, PUBLISHED_ON, 0.0, None) for name in ("t_learner", "dr_learner")]
     for rho in RHOS:
-        rows += [*rules({seed: trial(DECIDED, rho, 1_000 + seed) for seed in range(SEEDS)}, rho),
+        rows += [*rules({seed: trial(DECIDED, rho, 1_000 + seed) for seed in SEEDS}, rho),
                  learned("logit", PUBLISHED_ON, rho, None)]
     return rows
 
@@ -41,7 +41,7 @@ def rules(worlds: dict[int, Trial], rho: float) -> Iterator[Row]:
 def learned(name: str, n: int, rho: float, goal: float | None) -> Row:
     """Expected incremental margin by a learner's uplift, from a trial of n customers."""
     shares, seconds = [], []
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         known, world = trial(n, rho, seed), trial(DECIDED, rho, 1_000 + seed)
         arm = known.treated.astype(np.int64)
         with clock() as took:
