@@ -299,7 +299,7 @@ def card(**more: Any) -> ModelCard:
 
 def test_what_errors_have_in_common_is_read_from_the_card() -> None:
     assert overview.doubt(card()) == overview.Doubt(0.0, False, 500)
-    season = [{"shift": 0.0, "with": 0.1, "without": 0.1, "missed_with": 0.3, "missed_without": 0.3},
+    season = [{"shift": 0.1, "with": 0.1, "without": 0.1, "missed_with": 0.3, "missed_without": 0.3},
               {"shift": 0.2, "with": 0.01, "without": 0.05, "missed_with": 0.4, "missed_without": 0.8}]
     found = overview.doubt(card(detail={"season": season}))
     assert (found.level, found.tested) == (pytest.approx(math.sqrt(0.125)), True)
