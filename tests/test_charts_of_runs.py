@@ -15,10 +15,11 @@ import engine
 from engine import insight
 from engine.insight import distributions, overview, quadrant, segments
 from engine.insight.meaning import sorting_columns
-from engine.schema import RISK_BANDS, Actor
+from engine.insight.past import effects_of
+from engine.schema import RISK_BANDS, Actor, Estimate
 from tests.chart_checks import in_both_looks, small_enough, speaks, the_same
 from ui import charts
-from ui.charts import customer, recovery
+from ui.charts import customer, effects, plans, recovery
 from ui.charts import overview as standing
 from ui.charts import segments as planes
 from ui.charts.base import Chart
@@ -96,7 +97,24 @@ def customers(scope: insight.Scope, currency: str) -> dict[str, Draw]:
     }
 
 
-GROUPS = {"overview": overviews, "segments": planes_of, "recovery": recoveries, "customer": customers}
+def believed(scope: insight.Scope, _currency: str) -> dict[str, Draw]:
+    known, acting = effects_of(scope), list(scope.book.acting())
+    found = [known.estimate(one.name, "Vulnerable") for one in acting]
+    names, assumed = [one.words for one in acting], [one.rate("Vulnerable") for one in acting]
+    return {"kept": lambda look: effects.kept(names, assumed, found, "Vulnerable", look)}
+
+
+def planned(_scope: insight.Scope, currency: str) -> dict[str, Draw]:
+    plan, rival = Estimate(120.0, -40.0, 280.0, 50, "90 %"), Estimate(-30.0, -90.0, 20.0, 40, "90 %")
+    rows = [("Customers saved", Estimate(13.0, 13.0, 13.0, 90, "plan"), Estimate(21.0, -4.0, 40.0, 90, "95 %"))]
+    return {
+        "ways": lambda look: plans.ways({"This plan": plan, "Highest risk first": rival},
+                                        {"This plan": 50, "Highest risk first": 40}, currency, look),
+        "promised": lambda look: plans.promised(rows, "customers saved", "", look),
+    }
+
+
+GROUPS = {"effects": believed, "plans": planned, "overview": overviews, "segments": planes_of, "recovery": recoveries, "customer": customers}
 
 
 @pytest.fixture(params=[(name, group) for name in engine.DEMOS for group in GROUPS], ids=lambda pair: " ".join(pair))

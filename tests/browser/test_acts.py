@@ -28,7 +28,7 @@ def test_a_moved_slider_moves_the_return(looking: Callable[..., Sight]) -> None:
 
 def test_a_box_in_the_picture_picks_the_customers_in_it(looking: Callable[..., Sight]) -> None:
     sight = looking("manager").go("/segments?dataset=demo-telecom")
-    assert "Everybody in view" in sight.text()
+    assert "Nobody picked yet" in sight.text()
     place = sight.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     assert place is not None
     mouse = sight.page.mouse

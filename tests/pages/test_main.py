@@ -19,7 +19,7 @@ TELECOM = "demo-telecom"
 
 def test_an_executive_sees_no_customer_and_no_admin() -> None:
     urls = {screen.url for screen in offered(Actor("eve", "executive"), scored=True)}
-    assert urls == {"overview", "segments", "recovery", "model", "data", "account"}
+    assert urls == {"overview", "segments", "recovery", "playbook", "model", "data", "account"}
 
 
 def test_only_an_admin_sees_admin() -> None:
