@@ -114,7 +114,8 @@ def planned(_scope: insight.Scope, currency: str) -> dict[str, Draw]:
     }
 
 
-GROUPS = {"effects": believed, "plans": planned, "overview": overviews, "segments": planes_of, "recovery": recoveries, "customer": customers}
+GROUPS = {"overview": overviews, "segments": planes_of, "recovery": recoveries, "customer": customers,
+          "effects": believed, "plans": planned}
 
 
 @pytest.fixture(params=[(name, group) for name in engine.DEMOS for group in GROUPS], ids=lambda pair: " ".join(pair))
