@@ -228,7 +228,7 @@ class TestSignedIn:
             assert "Audit log" not in his.text
             offered = [{page.page_name for message in visit.heard for page in message.navigation.app_pages
                         if not page.is_hidden} for visit in (hers, his)]
-            assert "Admin" in offered[0] and "Admin" not in offered[1] and "Overview" in offered[1]
+            assert "Admin" in offered[0] and "Admin" not in offered[1] and "Data" in offered[1]
 
     def test_fifty_at_once(self, server: Server, ana: str) -> None:
         with ExitStack() as stack:
