@@ -12,7 +12,7 @@ from engine.decision.budget.prices import NEARBY, descend, find_prices
 from engine.decision.budget.problem import Look, Terms, look, room, used_by, value_of
 from engine.prediction.treemodel import compiled
 
-PRICED_ON = (2_000, 50_000)
+PRICED_ON = (2_000, 30_000)
 MENDED_ON = (5_000, 50_000)
 RELAXED_ON = 2_000
 PAIRED_ON = 700
@@ -81,16 +81,22 @@ def best_prices(terms: Terms, gap: float) -> Look:
     seen, count = look(terms, find_prices(terms)), int(np.clip(len(terms.values) // 50, *PRICED_ON))
     for _ in range(SEARCHES):
         some = nearest(seen, count)
-        others = seen.choice.copy()
-        others[some] = kernels.NOTHING
-        few = terms.rows(some, terms.most - used_by(terms, others))
-        found = descend(few, seen.prices, NEARBY)
-        below = found.bound + value_of(terms, others)
+        used, brought = _settled(terms, seen, some)
+        found = descend(terms.rows(some, terms.most - used), seen.prices, NEARBY)
+        below = found.bound + brought
         tried = look(terms, found.prices)
         if tried.bound - below <= gap / 10 * tried.bound:
             return tried
         seen, count = (tried, count) if tried.bound < seen.bound else (seen, 4 * count)
     return descend(terms, seen.prices, NEARBY)
+
+
+def _settled(terms: Terms, seen: Look, some: np.ndarray) -> tuple[np.ndarray, float]:
+    """What everybody but those uses of each limit, and brings, at the look's choices."""
+    all_bring = seen.bound - float(seen.prices @ (terms.most - seen.used))
+    chosen = some[seen.choice[some] >= 0]
+    bring = terms.values[chosen, seen.choice[chosen]].sum(dtype=np.float64)
+    return seen.used - terms.use(some, seen.choice[some]).sum(axis=0), all_bring - float(bring)
 
 
 def nearest(seen: Look, count: int) -> np.ndarray:

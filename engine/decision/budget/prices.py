@@ -16,7 +16,7 @@ from engine.decision.budget import kernels
 from engine.decision.budget.problem import Look, Terms, look
 from engine.prediction.treemodel import compiled
 
-SAMPLES = (8_192, 65_536)
+SAMPLES = (8_192, 65_536, 524_288)
 ROUNDS, ROUNDS_BY_CUTS = 40, 120
 EDGE = 0.02
 WAVERERS = 300
