@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,24 +81,30 @@ def _until_it_answers(address: str, server: subprocess.Popen[bytes], log: Path) 
 
 
 @pytest.fixture(scope="session")
-def looking(chromium: str, served: str) -> Iterator[Callable[..., Sight]]:
-    """Open a browser window: `looking(role, theme=..., width=...)`, signed in as the person of that role, or nobody."""
+def browser(chromium: str) -> Iterator[Any]:
+    """The one Chromium of this test process: a process cannot run two."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        cookies: dict[str, list[dict[str, object]]] = {}
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
 
-        def look(role: str | None = "manager", theme: str = "light", width: int = 1440, height: int = 1000) -> Sight:
-            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme,
-                                          accept_downloads=True)
-            sight = Sight(context.new_page(), served)
-            if role and role not in cookies:
-                sight.sign_in(next(name for name, has in PEOPLE.items() if has == role), PASSWORD)
-                cookies[role] = context.cookies()
-            elif role:
-                context.add_cookies(cookies[role])
-            return sight
 
-        yield look
-        browser.close()
+@pytest.fixture(scope="session")
+def looking(browser: Any, served: str) -> Callable[..., Sight]:
+    """Open a browser window: `looking(role, theme=..., width=...)`, signed in as the person of that role, or nobody."""
+    cookies: dict[str, list[dict[str, object]]] = {}
+
+    def look(role: str | None = "manager", theme: str = "light", width: int = 1440, height: int = 1000) -> Sight:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme,
+                                      accept_downloads=True)
+        sight = Sight(context.new_page(), served)
+        if role and role not in cookies:
+            sight.sign_in(next(name for name, has in PEOPLE.items() if has == role), PASSWORD)
+            cookies[role] = context.cookies()
+        elif role:
+            context.add_cookies(cookies[role])
+        return sight
+
+    return look

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ from engine.briefing.page import page
 from engine.decision.recovery import Scenario, simulate
 from engine.insight import overview
 from engine.schema import Actor, Finding
-from tests.browser.sight import FLAGS
 
 
 def crowded(plain: Facts) -> Facts:
@@ -29,17 +27,6 @@ def crowded(plain: Facts) -> Facts:
     dataset = replace(plain.scope.dataset, name="n" * 64)
     return replace(plain, simulation=simulate(cells, everyone), findings=findings, scenario="S" * 120,
                    scope=replace(plain.scope, dataset=dataset))
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    """A Chromium without an app."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("name", ["demo-telecom", "demo-shop", "crowded"])
