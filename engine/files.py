@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import hashlib
 import itertools
 import os
@@ -149,7 +150,16 @@ def write_record(path: Path, record: Any, kind: Any = None) -> None:
 
 
 def read_record(path: Path, kind: Any) -> Any:
-    """The record that `write_record` wrote, or an EngineError that names the file."""
+    """The record that `write_record` wrote, or an EngineError that names the file; do not change what comes back.
+
+    A file is read once for as long as it stays as it is.
+    """
+    written = path.stat()
+    return _record(path, kind, (written.st_ino, written.st_mtime_ns, written.st_size))
+
+
+@functools.lru_cache(maxsize=256)
+def _record(path: Path, kind: Any, _written: tuple[int, ...]) -> Any:
     try:
         return loads(kind, path.read_text(encoding="utf-8"))
     except (JSONDecodeError, UnicodeDecodeError, TypeError, KeyError, ValueError, AttributeError) as error:

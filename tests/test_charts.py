@@ -7,12 +7,14 @@ import inspect
 from collections.abc import Callable
 from types import ModuleType
 
+import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from engine.schema import ModelCard
 from tests.cards import USED, full_card
 from tests.chart_checks import in_both_looks, small_enough, speaks, the_same
-from ui.charts import explained, performance, robustness, worth
+from ui.charts import base, explained, performance, robustness, worth
 from ui.charts.base import Chart
 from ui.look import DARK, LIGHT, Look
 
@@ -137,3 +139,20 @@ def test_another_algorithm_that_is_surely_better_is_named() -> None:
     assert chart is not None
     assert chart.title == "Surely better: XGBoost"
     assert "LightGBM" not in chart.data["Algorithm"].tolist(), "it is not compared with itself"
+
+
+def test_a_chart_is_built_once_for_the_same_data_and_anew_for_others() -> None:
+    built = []
+
+    @base.drawn_once
+    def chart(data: pd.DataFrame, title: str) -> base.Chart:
+        built.append(title)
+        return base.Chart(title, "", go.Figure(), data)
+
+    data = pd.DataFrame({"a": [1.0, 2.0]})
+    assert chart(data, "one") is chart(data.copy(), "one")
+    assert chart(data.assign(a=[1.0, 3.0]), "one").data["a"].tolist() == [1.0, 3.0]
+    before = len(built)
+    base.forget_drawings()
+    chart(data, "one")
+    assert len(built) == before + 1, "Nothing is kept after an erasure."

@@ -15,6 +15,7 @@ import streamlit as st
 import engine
 from engine import insight, saved
 from engine.schema import Actor, Dataset, ModelCard
+from ui.charts.base import forget_drawings
 from ui.clock import now as now
 from ui.look import LIGHT, LOOKS, Look
 
@@ -81,8 +82,9 @@ def _answer(key: tuple[Any, ...], _asked: Callable[[], Any]) -> Any:  # noqa: AR
 
 
 def forget_answers() -> None:
-    """Throw away every kept answer: after an erasure, and to measure what answering costs."""
+    """Throw away every kept answer and chart: after an erasure, and to measure what answering costs."""
     _answer.clear()
+    forget_drawings()
 
 
 @st.cache_resource(max_entries=8, ttl="12h", show_spinner=False)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from ui.look import Look
 
+P = ParamSpec("P")
+MOST_KEPT = 32
+DRAWN: list[Callable[[], None]] = []
 TALL, MEDIUM, SMALL = 400, 320, 240
 FONT = '"Source Sans", "Source Sans 3", sans-serif'
 
@@ -27,6 +33,32 @@ class Chart:
     figure: go.Figure
     data: pd.DataFrame
     alt: str = ""
+
+
+def drawn_once(draw: Callable[P, Chart]) -> Callable[P, Chart]:
+    """The same chart for the same arguments, built once: building costs a rerun more than everything else does.
+
+    Do not change what comes back; another session may be shown it.
+    """
+
+    @functools.lru_cache(maxsize=MOST_KEPT)
+    def kept(told: bytes) -> Chart:
+        args, more = pickle.loads(told)  # written below, never from outside
+        return draw(*args, **more)
+
+    DRAWN.append(kept.cache_clear)
+
+    @functools.wraps(draw)
+    def chart(*args: P.args, **more: P.kwargs) -> Chart:
+        return kept(pickle.dumps((args, more)))
+
+    return chart
+
+
+def forget_drawings() -> None:
+    """Throw away every kept chart."""
+    for clear in DRAWN:
+        clear()
 
 
 def drawn(figure: go.Figure, look: Look, *, height: int = MEDIUM, x: str = "", y: str = "", x_format: str = "",

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from engine.insight.levers import Levers, Step
 from engine.schema import plural, share
-from ui.charts.base import MEDIUM, SMALL, Chart, drawn
+from ui.charts.base import MEDIUM, SMALL, Chart, drawn, drawn_once
 from ui.charts.overview import inside
 from ui.charts.parts import folded, ink_on, safe
 from ui.look import Look
@@ -65,6 +65,7 @@ def _ends(look: Look, ends: Sequence[tuple[float, str, str, int]], reach: Sequen
 # ---- how likely
 
 
+@drawn_once
 def gauge(record: Mapping[str, Any], look: Look) -> Chart:
     """The chance to leave on a half circle: three bands, the threshold's tick, the interval as a thinner arc."""
     p, low, high, line = (float(record[name]) for name in
@@ -135,6 +136,7 @@ def _dial(figure: go.Figure, look: Look, interval: dict[str, Any]) -> None:
 # ---- when
 
 
+@drawn_once
 def months_ahead(record: Mapping[str, Any], look: Look) -> Chart:
     """The curve of the months to come, with the label window."""
     ahead, (title, says, y) = record["ahead"], _told(record)
@@ -191,6 +193,7 @@ def _course(curve: Sequence[float]) -> str:
 # ---- why
 
 
+@drawn_once
 def waterfall(record: Mapping[str, Any], look: Look) -> Chart:
     """From the typical customer's chance to this one's, family by family: log-odds apart, labelled in per cent."""
     way, p = record["way"], float(record["churn_probability"])
@@ -251,6 +254,7 @@ def _ticks(way: Mapping[str, Any], reached: Sequence[float]) -> dict[str, Any]:
 # ---- beside others
 
 
+@drawn_once
 def radar(beside: pd.DataFrame, segment: str, look: Look) -> Chart:
     """The customer against her segment's median, as percentiles within all customers."""
     axes = [folded(axis, 12) for axis in beside["axis"]]
@@ -293,6 +297,7 @@ def _outline(axes: Sequence[str], percentiles: pd.Series, words: pd.Series, name
 # ---- what if
 
 
+@drawn_once
 def alone(levers: Levers, look: Look) -> Chart:
     """What each lever by itself would bring, at its best option; the lowest chance first."""
     best = _best(levers.alone)
@@ -338,6 +343,7 @@ def _best(alone: Sequence[Step]) -> list[Step]:
 # ---- what happened
 
 
+@drawn_once
 def timeline(months: pd.DataFrame, look: Look) -> Chart:
     """What happened, by month and kind; larger marks are more of it, diamonds are trouble."""
     most = months.groupby("kind")[["events", "quantity"]].transform("max")

@@ -8,13 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.schema import Estimate
-from ui.charts.base import SMALL, Chart, drawn
+from ui.charts.base import SMALL, Chart, drawn, drawn_once
 from ui.charts.parts import folded
 from ui.look import Look
 
 ROW = 46
 
 
+@drawn_once
 def kept(names: Sequence[str], assumed: Sequence[float], found: Sequence[Estimate], whom: str, look: Look) -> Chart:
     """The share of would-be leavers that each offer keeps: the assumption as a line, today's belief with its band."""
     labels = [folded(name) for name in names]

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from engine.insight.distributions import Histogram
 from engine.schema import money, plural, share
-from ui.charts.base import MEDIUM, SMALL, Chart, drawn
+from ui.charts.base import MEDIUM, SMALL, Chart, drawn, drawn_once
 from ui.charts.parts import folded, ink_on, marked, rows, safe
 from ui.look import Look
 
@@ -20,6 +20,7 @@ FIRST_DIGITS = (1, 2, 5)
 HALF = 0.42
 
 
+@drawn_once
 def margin_by_segment(segments: pd.DataFrame, currency: str, look: Look) -> Chart:
     """Margin at risk per segment, the largest first; a bar's custom data is its segment's name."""
     table = segments.sort_values("margin_at_risk", ascending=False, kind="stable")
@@ -52,6 +53,7 @@ def unit(words: str, currency: str) -> str:
     return f"{words} [{currency}]" if currency else words
 
 
+@drawn_once
 def ltv_by_segment(spread: pd.DataFrame, currency: str, look: Look) -> Chart:
     """Expected LTV within each segment: its density as a shape, the middle half as a bar, the median as a dot."""
     shapes, notes, dots = [], [], []
@@ -113,6 +115,7 @@ def round_steps(low: float, high: float, most: int = 8) -> list[float]:
     return kept if len(kept) <= most else [step for step in kept if np.isclose(np.log10(step) % 1, 0)]
 
 
+@drawn_once
 def histogram(found: Histogram, currency: str, look: Look) -> Chart:
     """Customers counted by a column of money, the median marked; those beyond the last bin are counted in it."""
     bins, title = found.bins, found.column.title
@@ -141,6 +144,7 @@ def _width(bins: pd.DataFrame) -> float:
     return float((bins["right"] - bins["left"]).iloc[0])
 
 
+@drawn_once
 def drivers(found: pd.DataFrame, currency: str, look: Look) -> Chart:
     """How many customers each driver moves most, up to the right, down to the left."""
     table = found.head(MOST_DRIVERS)
@@ -182,6 +186,7 @@ def _drivers_table(found: pd.DataFrame, currency: str) -> pd.DataFrame:
         "Counted together": found["members"]})
 
 
+@drawn_once
 def moved(matrix: pd.DataFrame, what: str, says: str, look: Look, risk: bool) -> Chart:
     """Customers by where they were (rows) and are (columns); darker is a larger share of the row.
 

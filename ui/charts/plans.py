@@ -9,13 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.schema import Estimate, money
-from ui.charts.base import SMALL, Chart, drawn
+from ui.charts.base import SMALL, Chart, drawn, drawn_once
 from ui.charts.parts import folded
 from ui.look import Look
 
 ROW = 52
 
 
+@drawn_once
 def ways(margins: Mapping[str, Estimate], customers: Mapping[str, int], currency: str, look: Look) -> Chart:
     """What the same budget brings by several rules, the plan first: expected incremental margin with its band."""
     names, found = list(margins), list(margins.values())
@@ -41,6 +42,7 @@ def ways(margins: Mapping[str, Estimate], customers: Mapping[str, int], currency
                  "offers, limits and arithmetic. Bands hold 90 %.", figure, table)
 
 
+@drawn_once
 def promised(rows: Sequence[tuple[str, Estimate, Estimate]], what: str, currency: str, look: Look) -> Chart:
     """What was expected beside what was measured, one pair of intervals for each row."""
     figure = go.Figure()

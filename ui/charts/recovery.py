@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from engine.insight import Outcome, Simulation, percent, rate_words
 from engine.schema import Estimate, money, share
-from ui.charts.base import MEDIUM, SMALL, Chart, drawn
+from ui.charts.base import MEDIUM, SMALL, Chart, drawn, drawn_once
 from ui.look import Look
 
 ROW = 58
@@ -19,6 +19,7 @@ LABEL = 22
 BESIDE = {"above": ("center", 0, 16), "below": ("left", 6, -16), "before": ("right", -8, 12)}  # anchor, shifts [px]
 
 
+@drawn_once
 def flow(found: Simulation, currency: str, look: Look) -> Chart:
     """From what is invested over what is kept to the net return, as a waterfall with the band on its last bar."""
     total = found.total
@@ -58,6 +59,7 @@ def _band_on_bar(figure: go.Figure, net: Estimate, row: int, look: Look) -> None
                      fillcolor=look.faded(look.accent, 0.22), layer="above")
 
 
+@drawn_once
 def pays_from(found: Simulation, currency: str, look: Look) -> Chart:
     """The net return of those contacted against the share of leavers kept, with the break-even and the assumption."""
     line, total = found.sweep, found.total
@@ -86,6 +88,7 @@ def _pays(total: Outcome) -> str:
     return f"It pays from {rate_words(total.break_even)} of leavers kept; the rates set keep {share(total.kept)}"
 
 
+@drawn_once
 def budget(found: Simulation, currency: str, look: Look) -> Chart:
     """The net return as the budget grows, those who bring most per cost first; the best budget marked."""
     line, total = found.curve, found.total
@@ -111,6 +114,7 @@ def budget(found: Simulation, currency: str, look: Look) -> Chart:
     return Chart(title, says, figure, _table(line, heads, currency))
 
 
+@drawn_once
 def compared(scenarios: Mapping[str, Outcome], currency: str, look: Look) -> Chart:
     """Scenarios under each other: the net return of each with its band."""
     figure, names = go.Figure(), [_short(name) for name in scenarios]

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from engine.insight.quadrant import COLUMNS, CORNERS, ROWS, Axes, Plane
 from engine.schema import SEGMENTS, Column, money, plural, share
 from engine.schema.wording import SIGNS
-from ui.charts.base import MEDIUM, TALL, Chart, drawn
+from ui.charts.base import MEDIUM, TALL, Chart, drawn, drawn_once
 from ui.charts.overview import plain_money, round_steps, unit
 from ui.charts.parts import folded, ink_on, marked, rows, safe
 from ui.look import Look
@@ -33,6 +33,7 @@ HOW = {"Click": "Click one to see who they are, more with the shift key.", "Box"
        "Lasso": "Draw around some to see who they are."}
 
 
+@drawn_once
 def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look, corner: str = "") -> Chart:
     """The plane counted in bins: a marker's area goes with its customers, its custom data are its column and row.
 
@@ -58,6 +59,7 @@ def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look, corner: s
                  _in_words(plane.corners))
 
 
+@drawn_once
 def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str, look: Look,
            corner: str = "") -> Chart:
     """The plane with a point per customer, whose custom data begin with its id."""
@@ -177,6 +179,7 @@ def apart(places: Sequence[float], gap: float) -> list[float]:
     return [round(float(place), 6) for place in moved]
 
 
+@drawn_once
 def heatmap(found: pd.DataFrame, column: Column, look: Look) -> Chart:
     """Mean chance to leave by segment and group, with the customers it rests on; darker is riskier."""
     chance = found.pivot(index="segment", columns="group", values="churn_probability").dropna(how="all")
@@ -224,6 +227,7 @@ def _sharpest(found: pd.DataFrame, column: Column) -> str:
     return f"{column.title} parts {gap.idxmax()} most: {low:.0f} % to {high:.0f} % leave"
 
 
+@drawn_once
 def differences(found: pd.DataFrame, one: str, other: str, look: Look) -> Chart:
     """By what two segments differ most, in standard deviations; to the right what the first has more of."""
     table = found.head(MOST_DIFFERENCES)
