@@ -77,7 +77,7 @@ def _sessions(server: Server, cookie: str) -> list[Row]:
             None, f"{RERUNS} reruns by {SESSIONS} sessions in turn"),
         Row("cached reruns a second, one process", f"{0.65 / cpu:.0f}", "14", 0.65 / cpu >= 14,
             "at 65 % of a core, as the reference saturates"),
-        Row("memory of an open session", f"{each / 1e6:.1f} MB", "", None, f"{SESSIONS} sessions on the Overview"),
+        Row("memory of an open session", f"{each / 1e3:,.0f} kB", "", None, f"{SESSIONS} sessions on the Overview"),
     ]
 
 
