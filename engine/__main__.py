@@ -23,6 +23,10 @@ from engine.progress import Progress
 from engine.schema import jsonable
 from engine.version import version
 
+SOURCE = ("a file, an archive (.zip, .gz; export.zip::orders.csv for one member), a folder, a DuckDB or SQLite file "
+          "(company.duckdb::orders for one table), or postgresql://user@host/name::table; repeat for several")
+QUERY = "a SELECT for the one database among the sources, instead of its tables; repeat for several"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
@@ -80,7 +84,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run_options(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--source", required=True, type=Path, action="append", help="a file; repeat for several")
+    run.add_argument("--source", required=True, action="append", help=SOURCE)
+    run.add_argument("--query", action="append", default=[], help=QUERY)
     run.add_argument("--name", required=True, help="what to call the dataset")
     run.add_argument("--adapter", help=f"one of {', '.join(sorted(engine.ADAPTERS))}; guessed from the columns")
     run.add_argument("--mapping", type=Path, help="the TOML mapping that the adapter 'table' needs")
@@ -131,7 +136,8 @@ def _predict_verb(verbs: Any) -> None:
 def _score_verb(verbs: Any) -> None:
     score = verb(verbs, "score", _score, "score a new file with the dataset's production model")
     score.add_argument("--dataset", required=True)
-    score.add_argument("--input", required=True, type=Path, action="append")
+    score.add_argument("--input", required=True, action="append", help=SOURCE)
+    score.add_argument("--query", action="append", default=[], help=QUERY)
     score.add_argument("--output", required=True, type=Path, help="a .csv or .parquet file")
     score.add_argument("--as-of", type=moment)
 
@@ -200,8 +206,8 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
 
 def _run(asked: argparse.Namespace) -> Printed:
     report = engine.run(asked.source, name=asked.name, adapter=asked.adapter, options=_options(asked),
-                        settings=_settings(asked), observed_until=asked.as_of, actor=acting(), now=_now(),
-                        progress=_progress)
+                        settings=_settings(asked), observed_until=asked.as_of, queries=asked.query, actor=acting(),
+                        now=_now(), progress=_progress)
     return report, cards.run
 
 
@@ -221,8 +227,8 @@ def _predict(asked: argparse.Namespace) -> Printed:
 
 
 def _score(asked: argparse.Namespace) -> Printed:
-    report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of, actor=acting(),
-                               now=_now(), progress=_progress)
+    report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of,
+                               queries=asked.query, actor=acting(), now=_now(), progress=_progress)
     return report, cards.scored
 
 

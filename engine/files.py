@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 STAGING = ".staging-"
 CHUNK_BYTES = 1 << 20
+LONGEST_NAME = 100
 ROW_GROUP = 122_880
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -98,6 +99,17 @@ def sha256(path: Path) -> str:
     """The file's SHA-256 as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def safe_name(name: str) -> str:
+    """The file's name without folders, control characters or anything that a shell or a page could take for its own.
+
+    >>> safe_name("../../etc/pass wd.csv"), safe_name("<b>Kunden Mai.CSV"), safe_name(".csv")
+    ('pass_wd.csv', 'b_Kunden_Mai.csv', 'file.csv')
+    """
+    stem, _, ending = re.split(r"[/\\]", name)[-1].rpartition(".")
+    plain = re.sub(r"[^\w.-]+", "_", stem).strip("._-")
+    return f"{plain[:LONGEST_NAME] or 'file'}.{ending.lower()}"
 
 
 def short_hash(*parts: object) -> str:

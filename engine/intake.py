@@ -20,10 +20,11 @@ from engine.data.adapters.telco import CHURNED, FIELDS
 from engine.data.labels import labels, windows_for
 from engine.data.readers import column_names, first_rows
 from engine.errors import DataError, EngineError
+from engine.limits import MEGABYTE
 from engine.permissions import allow
 from engine.pipeline import checked
 from engine.schema import SEVERITIES, Actor, Dataset, Finding
-from engine.uploads import MEGABYTE, Upload, uploads_home
+from engine.uploads import Upload, uploads_home
 
 FIRST_ROWS = 20
 NOTHING: Mapping[str, Any] = {}

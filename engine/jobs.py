@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +26,7 @@ import sqlalchemy as sa
 
 from engine import locks, progress
 from engine.catalog import data_home
+from engine.data.sources import PASSWORD, hidden
 from engine.errors import EngineError
 from engine.files import writing
 from engine.locks import Holder, dataset_lock
@@ -73,13 +74,17 @@ class Job:
 
 
 def start(args: Sequence[str], dataset: str, actor: Actor, now: datetime, command: Sequence[str] = COMMAND) -> int:
-    """Run a verb in the background, `command args --json`; returns its id. EngineError while the dataset is taken."""
+    """Run a verb in the background, `command args --json`; returns its id. EngineError while the dataset is taken.
+
+    A password in a database's URL reaches the process through its environment, never the jobs table.
+    """
     allow(actor, args[0])
+    args, secret = hidden(args)
     lock = locks.take(dataset)
     try:
         job = _enter(args, dataset, actor, now)
         locks.sign(lock, Holder(actor.id, job.verb, now, job.id))
-        _launch(job, command, lock)
+        _launch(job, command, lock, {PASSWORD: secret} if secret else {})
     finally:
         os.close(lock)
     record(actor, "start", dataset, now, {"job": job.id, "verb": job.verb})
@@ -94,15 +99,16 @@ def _enter(args: Sequence[str], dataset: str, actor: Actor, now: datetime) -> Jo
     return Job(number, dataset, tuple(args), actor, now, "queued")
 
 
-def _launch(job: Job, command: Sequence[str], lock: int) -> None:
+def _launch(job: Job, command: Sequence[str], lock: int, secret: Mapping[str, str]) -> None:
     """Start the process in a group of its own, handing it the locked file; the row learns its number."""
     arguments = [*command, *job.args, *(() if "--json" in job.args else ("--json",))]
     with writing(job.folder):
         shutil.rmtree(job.folder, ignore_errors=True)  # of an earlier database that counted from 1 too
         job.folder.mkdir(parents=True, mode=0o700)
+        environment = {**_environment(job, lock), **secret}
         with (job.folder / "stdout.json").open("wb") as out, (job.folder / "stderr.log").open("wb") as err:
             process = subprocess.Popen(["/bin/sh", "-c", KEEP_EXIT_CODE, str(job.folder / "exit"), *arguments],
-                                       stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment(job, lock),
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment,
                                        pass_fds=(lock,), start_new_session=True)
     _CHILDREN[process.pid] = process
     _update(job.id, status="running", pid=process.pid)

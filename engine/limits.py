@@ -1,8 +1,12 @@
-"""How often somebody may do something, counted in the audit log: a restart or a second process forgets nothing."""
+"""How much is taken: settings with their defaults. How often somebody may do something, counted in the audit log: a
+restart or a second process forgets nothing.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +16,38 @@ from engine import state
 from engine.errors import EngineError
 from engine.schema import Actor
 from engine.state import AUDIT_LOG
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A limit that the environment may move: what it is counted in, its default, what it keeps small."""
+
+    unit: str
+    default: int
+    meaning: str
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "HOLDFAST_UPLOAD_MB": Setting("megabytes", 200, "what a person may bring on a screen at once"),
+    "HOLDFAST_SOURCE_MB": Setting("megabytes", 20_480, "what archives and databases may put aside for one reading"),
+    "HOLDFAST_SOURCE_FILES": Setting("files", 200, "files of a folder, members of an archive, tables of a database"),
+    "HOLDFAST_SOURCE_RATIO": Setting("times", 200, "how often its packed size a member of more than 100 MB may grow"),
+}
+
+
+def setting(name: str) -> int:
+    """The limit of that name: as the environment says, or its default.
+
+    Raises:
+        EngineError: when the environment holds something else than a whole number from 1 on.
+    """
+    limit = SETTINGS[name]
+    told = os.environ.get(name, str(limit.default))
+    if not (told.isascii() and told.isdigit()) or int(told) < 1:
+        raise EngineError(f"{name} is {told[:40]!r}. Give a whole number of {limit.unit}.")
+    return int(told)
 
 
 def within(actor: Actor, verb: str, most: int, seconds: float, now: datetime) -> None:

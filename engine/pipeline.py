@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from engine.data import adapters
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS
 from engine.data.labels import knows_from, windows_for
+from engine.data.sources import brought
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.playbooks import Playbook
 from engine.errors import EngineError, choose
@@ -46,15 +48,20 @@ STEPS = 10
 LOOK_BACK_DAYS = (7, 30, 60, 90, 120, 150)
 
 
-def run(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
+def run(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
         observed_until: datetime | None = None, options: Mapping[str, Any] = NOTHING, settings: Settings = DEFAULTS,
-        apart: Mapping[str, Path] | None = None, progress: Told | None = None) -> dict[str, Any]:
-    """Read a company's files, learn, score every customer, keep it all; returns what `run --json` prints."""
+        apart: Mapping[str, Path] | None = None, queries: Sequence[str] = (),
+        progress: Told | None = None) -> dict[str, Any]:
+    """Read a company's data, learn, score every customer, keep it all; returns what `run --json` prints.
+
+    sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
+    """
     allow(actor, "run")
     with dataset_lock(name, "run", actor, now):
         steps = Steps(of=STEPS, told=progress)
         dataset, found = onboard(sources, name=name, actor=actor, now=now, adapter=adapter, options=options,
-                                 observed_until=observed_until, apart=apart, steps=steps, in_use=False)
+                                 observed_until=observed_until, apart=apart, queries=queries, steps=steps,
+                                 in_use=False)
         model, card = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
         kept = score(dataset, actor=actor, now=now, steps=steps, by=(model, card))
         catalog.use(dataset)
@@ -79,25 +86,30 @@ def train(name: str, *, actor: Actor, now: datetime, settings: Settings = DEFAUL
     return reports.of_run(dataset, card, kept, _steps_of(dataset), steps.seconds)
 
 
-def onboard(sources: Sequence[Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
+def onboard(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
             observed_until: datetime | None = None, options: Mapping[str, Any] = NOTHING,
-            apart: Mapping[str, Path] | None = None, steps: Steps | None = None,
+            apart: Mapping[str, Path] | None = None, queries: Sequence[str] = (), steps: Steps | None = None,
             in_use: bool = True) -> tuple[Dataset, tuple[Finding, ...]]:
-    """Read and check the files and make them the dataset's current version (`in_use`); returns it with every finding.
+    """Read and check the data and make them the dataset's current version (`in_use`); returns it with every finding.
+
+    sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
 
     Raises:
         DataError: when the data cannot be learned from; nothing is registered then.
     """
     allow(actor, "onboard")
     steps = steps or Steps(of=2)
-    with catalog.staging(name) as staged:
+    with ExitStack() as stack:
+        staged = stack.enter_context(catalog.staging(name))
         with steps("Read the files"):
-            reading = adapters.read(sources, staged, adapter, name=name, observed_until=observed_until, now=now,
+            came = stack.enter_context(brought(sources, queries))
+            reading = adapters.read(came.files, staged, adapter, name=name, observed_until=observed_until, now=now,
                                     options=options)
+            reading = replace(reading, findings=(*came.findings, *reading.findings))
         with steps("Check the data"):
             found = (*reading.findings, *checked(reading.dataset))
             gate(found)
-            dataset = catalog.register(reading, staged, sources, actor=actor, now=now, apart=apart, in_use=in_use)
+            dataset = catalog.register(reading, staged, came.files, actor=actor, now=now, apart=apart, in_use=in_use)
             if dataset.erased:  # the version was here before, and the files still hold whom it holds no more
                 found = (*catalog.findings(dataset), *checked(dataset))
     state.record(actor, "onboard", name, now, {"version": dataset.version})
@@ -264,8 +276,9 @@ def _anyone(name: str, rng: np.random.Generator) -> str:
     return str(rng.choice(catalog.run(name).scores()["customer_id"].to_numpy()))
 
 
-def score_file(name: str, sources: Sequence[Path], output: Path, *, actor: Actor, now: datetime,
-               observed_until: datetime | None = None, progress: Told | None = None) -> dict[str, Any]:
+def score_file(name: str, sources: Sequence[str | Path], output: Path, *, actor: Actor, now: datetime,
+               observed_until: datetime | None = None, queries: Sequence[str] = (),
+               progress: Told | None = None) -> dict[str, Any]:
     """Score a new file of the same kind with the production model; the output is there whole or not at all.
 
     Rows that cannot be taken are written beside it as <output>.rejected.csv, each with its reason.
@@ -275,10 +288,12 @@ def score_file(name: str, sources: Sequence[Path], output: Path, *, actor: Actor
     steps = Steps(of=3, told=progress)
     known = catalog.dataset(name)
     model, card = production(name)
-    with tempfile.TemporaryDirectory() as aside:
+    with ExitStack() as stack:
+        aside = stack.enter_context(tempfile.TemporaryDirectory())
         with steps("Read the file"):
             options = {key: value for key, value in known.options.items() if key != "observed_until"}
-            reading = adapters.read(sources, Path(aside), known.adapter, name=name, observed_until=observed_until,
+            came = stack.enter_context(brought(sources, queries))
+            reading = adapters.read(came.files, Path(aside), known.adapter, name=name, observed_until=observed_until,
                                     now=now, options=options)
         with steps("Score every customer"):
             scored = judge(model, card, reading.dataset, reading.dataset.observed_until)

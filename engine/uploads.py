@@ -5,38 +5,37 @@
 
 from __future__ import annotations
 
-import os
-import re
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine import files
 from engine.catalog import check_id, data_home
+from engine.data.archives import ARCHIVES, READABLE, Allowance, unpack
 from engine.errors import EngineError
-from engine.files import publish, read_record, write_bytes, write_record
+from engine.files import publish, read_record, safe_name, write_bytes, write_record
+from engine.limits import MEGABYTE, setting
 from engine.permissions import allow
 from engine.schema import Actor
 
-ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".psv", ".parquet", ".pq", ".xlsx", ".toml")
+ENDINGS = (*READABLE, *ARCHIVES, ".toml")
 MOST_FILES = 12
-LONGEST_NAME = 100
 KEPT = timedelta(hours=24)
-MEGABYTE = 1 << 20
 
 Contents = Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What one person brought at one moment (naive UTC)."""
+    """What one person brought at one moment (naive UTC). left_out: members of archives that nothing here reads."""
 
     token: str
     actor: str
     at: datetime
+    left_out: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -61,21 +60,19 @@ def uploads_home() -> Path:
 
 def most_megabytes() -> int:
     """How much may be brought at once [MB]: HOLDFAST_UPLOAD_MB, or 200."""
-    told = os.environ.get("HOLDFAST_UPLOAD_MB", "200")
-    if not told.isdigit() or int(told) < 1:
-        raise EngineError(f"HOLDFAST_UPLOAD_MB is {told!r}. Give a whole number of megabytes.")
-    return int(told)
+    return setting("HOLDFAST_UPLOAD_MB")
 
 
 def keep(contents: Contents, *, actor: Actor, now: datetime) -> Upload:
-    """Put files (name, bytes) aside, all or none; EngineError when they are too many, too big, or of a kind unread."""
+    """Put files (name, bytes) aside, all or none; EngineError when they are too many, too big, or of a kind unread.
+
+    Of an archive its members are kept, each as a file of its own.
+    """
     allow(actor, "onboard")
     _refuse(contents)
-    upload = Upload(secrets.token_hex(16), actor.id, now)
     with files.staging(uploads_home()) as staged:
         staged.chmod(0o700)
-        for name, content in _safe(contents).items():
-            write_bytes(staged / "files" / name, content)
+        upload = Upload(secrets.token_hex(16), actor.id, now, _laid(contents, staged / "files"))
         write_record(staged / "upload.json", upload)
         publish(staged, upload.folder)
     return upload
@@ -84,18 +81,39 @@ def keep(contents: Contents, *, actor: Actor, now: datetime) -> Upload:
 def add(token: str, contents: Contents, *, actor: Actor) -> Upload:
     """Put more files to the actor's own upload; one of the same name takes the other's place."""
     upload = opened(token, actor=actor)
-    _refuse([*((path.name, path.read_bytes()) for path in upload.sources), *contents])
-    for name, content in _safe(contents).items():
-        write_bytes(upload.folder / "files" / name, content)
-    return upload
+    _refuse(contents, there=len(upload.sources))
+    with files.staging(uploads_home()) as aside:
+        left_out = _laid(contents, aside / "files")
+        for path in sorted((aside / "files").iterdir()):
+            path.replace(upload.folder / "files" / path.name)
+    more = replace(upload, left_out=tuple(dict.fromkeys((*upload.left_out, *left_out))))
+    write_record(upload.folder / "upload.json", more)
+    return more
 
 
-def _refuse(contents: Contents) -> None:
+def _laid(contents: Contents, folder: Path) -> tuple[str, ...]:
+    """Write the contents into a new folder, archives as their members; returns the members that were left out."""
+    folder.mkdir()
+    left_out: list[str] = []
+    allowance = Allowance()
+    named = _safe(contents)
+    packed = [name for name in named if name.endswith(ARCHIVES)]
+    for name in named.keys() - set(packed):
+        write_bytes(folder / name, named[name])
+    for name in packed:
+        aside = folder.with_name("packed") / name
+        write_bytes(aside, named[name])
+        left_out += unpack(aside, folder, allowance).left_out
+        aside.unlink()
+    return tuple(left_out)
+
+
+def _refuse(contents: Contents, there: int = 0) -> None:
     size, most = sum(len(content) for _, content in contents), most_megabytes()
     if not contents:
         raise EngineError("No file was given. Choose at least one.")
-    if len(contents) > MOST_FILES:
-        raise EngineError(f"{len(contents)} files are more than the {MOST_FILES} that can be brought at once. "
+    if there + len(contents) > MOST_FILES:
+        raise EngineError(f"{there + len(contents)} files are more than the {MOST_FILES} that can be brought at once. "
                           "Join those of one kind.")
     if size > most * MEGABYTE:
         raise EngineError(f"{size / MEGABYTE:,.0f} MB are more than the {most} MB that a screen takes. Bring them from "
@@ -115,17 +133,6 @@ def _safe(contents: Contents) -> dict[str, bytes]:
         taken = plain.lower() in map(str.lower, found)
         found[f"{number}-{plain}" if taken else plain] = content
     return found
-
-
-def safe_name(name: str) -> str:
-    """The file's name without folders, control characters or anything that a shell or a page could take for its own.
-
-    >>> safe_name("../../etc/pass wd.csv"), safe_name("<b>Kunden Mai.CSV"), safe_name(".csv")
-    ('pass_wd.csv', 'b_Kunden_Mai.csv', 'file.csv')
-    """
-    stem, _, ending = re.split(r"[/\\]", name)[-1].rpartition(".")
-    plain = re.sub(r"[^\w.-]+", "_", stem).strip("._-")
-    return f"{plain[:LONGEST_NAME] or 'file'}.{ending.lower()}"
 
 
 def put_mapping(token: str, text: str, *, actor: Actor) -> Path:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine import erasure, jobs, locks, uploads
+from engine import erasure, files, jobs, locks, uploads
 from engine.catalog import NAME, data_home
+from engine.data.sources import sources_home
 from engine.files import short_hash
 from engine.jobs import UNDER_WAY, Job
 from engine.permissions import allow
@@ -40,6 +41,7 @@ def tidy(now: datetime) -> None:
     """Remove what nobody needs any more: uploads that a job has taken in or that are a day old, remains of erasures."""
     erasure.sweep()
     uploads.sweep(now)
+    files.sweep(sources_home())
     for upload in uploads.every():
         job = job_of(upload)
         if job and job.status == "done":

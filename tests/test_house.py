@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "engine"
 
 ORDER = ("version", "errors", "schema", "files", "progress", "pseudonyms", "state", "permissions", "limits", "saved",
-         "catalog", "locks", "backup", "uploads", "data", "prediction", "decision", "campaign", "evidence",
+         "catalog", "locks", "backup", "data", "uploads", "prediction", "decision", "campaign", "evidence",
          "insight", "briefing", "listings", "reports", "pipeline", "planning", "campaigning", "intake", "jobs",
          "forgetting", "erasure", "watch", "__init__", "cards", "cards_plan", "cards_campaign", "grammar",
          "verbs_decide", "verbs_campaign", "__main__")

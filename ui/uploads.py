@@ -77,8 +77,8 @@ def _choose(actor: Actor) -> None:
     with card("Choose your files", "One row per customer with who has left; or order lines. Beside them, if you have "
               "them, events and past offers, and a mapping (TOML)."):
         _uploader(actor, None)
-        st.caption("CSV, TSV, Excel or Parquet. Nobody but you sees them before they are learned from; after a day "
-                   "they are removed.")
+        st.caption("CSV, TSV, Excel or Parquet, also zipped. Nobody but you sees them before they are learned from; after "
+                   "a day they are removed.")
 
 
 def _uploader(actor: Actor, upload: Upload | None) -> None:
@@ -115,6 +115,9 @@ def _files(upload: Upload, look: Look, actor: Actor) -> None:
             with st.expander(escaped(words), key=f"data_seen_{upload.token}_{seen.name}", icon=":material/table:"):
                 st.dataframe(seen.first, hide_index=True, alt=f"The first rows of {seen.name}", height="content",
                              key=f"data_first_{upload.token}_{seen.name}")
+        if upload.left_out:
+            names = ", ".join(upload.left_out[:20])
+            st.caption(escaped(f"Left out of the archive, since nothing here reads it: {names}"))
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Bring others instead", key="data_drop", icon=":material/delete:"):
                 with told():
