@@ -77,8 +77,8 @@ def _choose(actor: Actor) -> None:
     with card("Choose your files", "One row per customer with who has left; or order lines. Beside them, if you have "
               "them, events and past offers, and a mapping (TOML)."):
         _uploader(actor, None)
-        st.caption("CSV, TSV, Excel or Parquet, also zipped. Nobody but you sees them before they are learned from; after "
-                   "a day they are removed.")
+        st.caption("CSV, TSV, Excel or Parquet, also zipped. Nobody but you sees them before they are learned from; "
+                   "after a day they are removed.")
 
 
 def _uploader(actor: Actor, upload: Upload | None) -> None:
