@@ -129,16 +129,15 @@ def _keep(door: Door, sql: str, path: Path, called: str, allowance: Allowance) -
 # ------------------------------------------------------------------------------------------------ words, secrets
 
 def public(where: str) -> str:
-    """The place as it may be shown and kept: a URL without its password.
+    """The place as it may be shown and kept: a file's name, or a URL without its password and what follows the name.
 
     >>> public("postgresql://ada:se%20cret@db.example/shop?sslpassword=x")
-    'postgresql://ada:***@db.example/shop?sslpassword=***'
+    'postgresql://ada@db.example/shop'
     """
     if not is_url(where):
         return Path(where).name
     address = address_of(where)
-    secret = {name: HIDDEN for name in address.query if "password" in name.lower()}
-    return address.update_query_dict(secret).render_as_string(hide_password=True)
+    return sa_url("postgresql", address.username, address.host, address.port, address.database, {}).render_as_string()
 
 
 def is_url(text: str) -> bool:
