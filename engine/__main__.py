@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
           _export_options)
     demo = verb(verbs, "demo", _demo, "create the demo companies where absent, and run the pipeline on them")
     demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--company", action="append", metavar="NAME", help="telecom, shop or streaming (the first two "
+                      "unless named); several are allowed")
     verb(verbs, "datasets", _datasets, "list the datasets there are")
     models = verb(verbs, "models", _models, "list a dataset's models")
     models.add_argument("--dataset", required=True)
@@ -217,7 +219,8 @@ def _train(asked: argparse.Namespace) -> Printed:
 
 
 def _demo(asked: argparse.Namespace) -> Printed:
-    reports = engine.run_demos(seed=asked.seed, actor=acting(), now=_now(), progress=_progress)
+    named = tuple(f"demo-{name.removeprefix('demo-')}" for name in asked.company or ()) or tuple(engine.DEMOS)
+    reports = engine.run_demos(seed=asked.seed, companies=named, actor=acting(), now=_now(), progress=_progress)
     return {"runs": reports}, lambda record: "\n\n".join(cards.run(report) for report in record["runs"])
 
 

@@ -2,7 +2,8 @@
 
     data/<dataset>/current                       the version in use
     data/<dataset>/<version>/                    dataset.json, customers.parquet, events.parquet, offers.parquet,
-                                                 findings.json, rejected.parquet, raw/ (the sources as they came),
+                                                 answers.parquet (who left, frozen), findings.json,
+                                                 rejected.parquet, raw/ (the sources as they came),
                                                  apart/ (a demo's truth; no part of the pipeline reads it)
     data/<dataset>/runs/current                  the run in use
     data/<dataset>/runs/<run_id>/                run.json, scores.parquet, reasons.parquet,
@@ -34,7 +35,7 @@ SCORING = 3  # one more whenever the same model and data would be given other sc
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED = frozenset({"playbooks"})
-TABLES = ("customers", "events", "offers")
+TABLES = ("customers", "events", "offers", "answers")
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,12 @@ def note_erasure(dataset: Dataset, called: str) -> None:
     record: Dataset = read_record(path, Dataset)
     if called not in record.erased:
         write_record(path, replace(record, erased=(*record.erased, called)))
+
+
+def note_answers(dataset: Dataset, sha256: str) -> None:
+    """Note the sha256 of a version's answers, after a customer was erased from them."""
+    path = _folder_of(dataset) / "dataset.json"
+    write_record(path, replace(read_record(path, Dataset), answers_sha256=sha256))
 
 
 def apart(dataset: Dataset, name: str) -> Path:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from engine import catalog, jobs, saved, state, uploads
 from engine.campaign import traces
 from engine.catalog import Run, dataset_folder
-from engine.data.readers import EXCEL, column_names
+from engine.data.readers import EXCEL, column_names, digest
 from engine.data.rewriting import BROKEN, id_column, id_columns, mentions, remove_rows, rows_of
 from engine.errors import EngineError
 from engine.files import write_record
@@ -154,6 +154,8 @@ def _clean(version: Dataset, runs: Sequence[Run], customer_id: str) -> tuple[int
     of_runs = [_clean_run(run, remove) for run in runs]
     raw, rows = _clean_raw(version, customer_id, remove)
     rows += sum(remove(path, columns) for path, columns in _tables(version))
+    if version.answers is not None and digest(version.answers) != version.answers_sha256:
+        catalog.note_answers(version, digest(version.answers))
     return rows + sum(of_runs), sum(map(bool, of_runs)), raw
 
 
@@ -194,7 +196,8 @@ def _tables(version: Dataset) -> Iterator[tuple[Path, Sequence[str]]]:
     folder = version.customers.parent
     for path in [folder / "rejected.parquet", *sorted(folder.glob("apart/*.parquet"))]:
         yield path, id_columns(column_names(path), _told(version))
-    yield from ((path, ["customer_id"]) for path in (version.offers, version.events, version.customers) if path)
+    yield from ((path, ["customer_id"]) for path in (version.offers, version.answers, version.events, version.customers)
+                if path)
 
 
 def _told(version: Dataset) -> str:

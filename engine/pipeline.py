@@ -27,8 +27,8 @@ import pandas as pd
 from engine import catalog, files, reports, state
 from engine.data import adapters
 from engine.data.checks import check, gate
-from engine.data.demo import DEMOS
-from engine.data.labels import knows_from, windows_for
+from engine.data.demo import DEMOS, EVERY_DEMO
+from engine.data.labels import freeze_labels, knows_from, windows_for
 from engine.data.sources import brought
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.playbooks import Playbook
@@ -37,6 +37,7 @@ from engine.locks import dataset_lock
 from engine.permissions import allow
 from engine.prediction import model as prediction
 from engine.prediction import store
+from engine.prediction.level import learning_windows
 from engine.prediction.model import Model, Scored
 from engine.prediction.settings import Settings
 from engine.progress import Steps, Told
@@ -109,6 +110,8 @@ def onboard(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
         with steps("Check the data"):
             found = (*reading.findings, *checked(reading.dataset))
             gate(found)
+            told = freeze_labels(reading.dataset, learning_windows(reading.dataset), staged)
+            reading = replace(reading, dataset=told)
             dataset = catalog.register(reading, staged, came.files, actor=actor, now=now, apart=apart, in_use=in_use)
             if dataset.erased:  # the version was here before, and the files still hold whom it holds no more
                 found = (*catalog.findings(dataset), *checked(dataset))
@@ -317,20 +320,22 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 
 
 def run_demos(*, seed: int, actor: Actor, now: datetime, settings: Settings = DEFAULTS, customers: int | None = None,
-              progress: Told | None = None) -> list[dict[str, Any]]:
+              companies: Sequence[str] = tuple(DEMOS), progress: Told | None = None) -> list[dict[str, Any]]:
     """Create the demo companies where absent and run them; a demo that is there is only reported.
 
-    customers: how many each has, instead of its own number.
+    customers: how many each has, instead of its own number. companies: which of EVERY_DEMO.
     """
     allow(actor, "demo")
-    return [_run_demo(name, seed, actor, now, settings, customers, progress) for name in DEMOS]
+    for name in companies:
+        choose("demo company", name, EVERY_DEMO)
+    return [_run_demo(name, seed, actor, now, settings, customers, progress) for name in companies]
 
 
 def _run_demo(name: str, seed: int, actor: Actor, now: datetime, settings: Settings, customers: int | None,
               progress: Told | None) -> dict[str, Any]:
     if any(dataset.name == name for dataset in catalog.datasets()) and catalog.runs(name):
         return report_of(name, actor)
-    demo = DEMOS[name]
+    demo = EVERY_DEMO[name]
     with dataset_lock(name, "demo", actor, now), tempfile.TemporaryDirectory() as folder:
         made = demo.write(Path(folder), seed, customers)
         options = {"synthetic": demo.synthetic, "currency": demo.currency, "sector": demo.sector,

@@ -26,7 +26,7 @@ def calibration(model: ModelCard, at: Here) -> None:
     """Do 20 % mean 20 %?"""
     parts.pair(("Reliability", performance.reliability(model, at.look)),
                ("Intervals", performance.coverage(model, at.look)))
-    if at.dataset.kind == "orders":
+    if at.dataset.kind != "snapshot":
         parts.pair(("Level over time", robustness.seasons(model, at.look)))
     parts.with_table("Class imbalance", robustness.balance(model, at.look), "Cures for class imbalance compared")
 

@@ -18,7 +18,7 @@ from engine.campaign.writers import WRITERS, Commission, writer
 from engine.data import adapters
 from engine.data.adapters import ADAPTERS
 from engine.data.checks import CHECKS
-from engine.data.demo import DEMOS
+from engine.data.demo import EVERY_DEMO
 from engine.data.features import FEATURE_SETS, feature_columns, features
 from engine.data.labels import windows_for
 from engine.decision.playbooks import playbook, playbook_files
@@ -35,11 +35,11 @@ SMALL = 900
 LEARNERS = {**ALGORITHMS, **CHURN_MODELS}
 
 
-@pytest.fixture(scope="module", params=sorted(DEMOS))
+@pytest.fixture(scope="module", params=sorted(EVERY_DEMO))
 def company(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
     """A small demo company, read through its adapter."""
     folder = tmp_path_factory.mktemp(request.param)
-    made = DEMOS[request.param].write(folder / "raw", seed=3, customers=SMALL)
+    made = EVERY_DEMO[request.param].write(folder / "raw", seed=3, customers=SMALL)
     (folder / "read").mkdir()
     yield adapters.read(made.sources, folder / "read", made.adapter, name=request.param, now=NOW,
                         observed_until=made.observed_until, options={"synthetic": True}).dataset

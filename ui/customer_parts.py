@@ -285,7 +285,7 @@ def alike(place: Here, customer_id: str) -> None:
     found = answer(insight.similar, place.scope, customer_id, place.card.features, MOST_ALIKE, actor=place.actor)
     if found.empty:
         return
-    knows_leavers = place.dataset.label.kind != "inactivity"
+    knows_leavers = place.dataset.label.kind in ("column", "threshold")
     gone = f"{int((found['has_left'] == 1).sum())} of them have left. " if knows_leavers else ""
     shown = found.assign(churn_probability=100 * found["churn_probability"],
                          has_left=found["has_left"].map({1: "left"}).fillna("still here"))

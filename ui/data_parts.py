@@ -18,7 +18,7 @@ from ui.components import empty, escaped, told
 from ui.data_work import PULSE, open_link
 
 DONE = "_data_erased"
-KINDS = {"snapshot": "One row per customer", "orders": "Orders and events"}
+KINDS = {"snapshot": "One row per customer", "orders": "Orders and events", "events": "Subscriptions and use"}
 VERSION_HEADS = {"version": "Version", "current": "In use", "as_of": "As of", "customers": "Customers",
                  "erased": "Erased since", "sources": "Files", "at": "Received", "by": "By"}
 RUN_HEADS = {"run_id": "Run", "as_of": "Scored as of", "version": "Version", "model_id": "Model",

@@ -237,7 +237,7 @@ def _short_history(dataset: Dataset) -> list[Finding]:
     first, last = (events["at"].min().execute(), events["at"].max().execute())
     if pd.isna(first):
         fix = "Give a file with at least one event per customer."
-        return [Finding("error" if dataset.kind == "orders" else "warning", "events", "There are no events.", fix)]
+        return [Finding("warning" if dataset.kind == "snapshot" else "error", "events", "There are no events.", fix)]
     days = (pd.Timestamp(last) - pd.Timestamp(first)).days
     if days >= ENOUGH_DAYS:
         return []
@@ -278,7 +278,8 @@ def _answerable(dataset: Dataset, window: Window) -> bool:
     """Whether the data can say who left: there is a label, its column is there, and its window has been observed."""
     if dataset.label.kind == "none" or not {"customer_id", *_label_column(dataset)} <= set(_present(dataset)):
         return False
-    return dataset.label.kind != "inactivity" or (dataset.events is not None and window.ends <= dataset.observed_until)
+    asked_ahead = dataset.label.kind in ("inactivity", "renewal", "ended")
+    return not asked_ahead or (dataset.events is not None and window.ends <= dataset.observed_until)
 
 
 def _label_column(dataset: Dataset) -> tuple[str, ...]:

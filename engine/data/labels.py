@@ -7,14 +7,18 @@ A window's features end where its label begins: features use `at < as_of`, the l
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from engine.data.answers import freeze, frozen
 from engine.data.features import Only, feature_columns, features_at
 from engine.data.features.orders import INDEX, connect
+from engine.data.renewals import HOW, renewal_answers
 from engine.errors import EngineError, choose
 from engine.schema import Dataset, Snapshot, Window
 
@@ -35,14 +39,29 @@ def snapshot(dataset: Dataset, windows: Sequence[Window], without: Collection[st
 def labels(dataset: Dataset, windows: Sequence[Window], only: Only = None) -> pd.Series:
     """1 where the customer left within the window, 0 where not; index (as_of, customer_id); unknown answers are absent.
 
-    `only` asks of some customers alone.
+    `only` asks of some customers alone. Windows that were frozen with the version are answered from there.
 
     Raises:
         EngineError: if the data hold no label, or do not reach the end of a window.
     """
-    rule = choose("label rule", dataset.label.kind, RULES)
-    answers = rule(dataset, sorted(windows, key=lambda window: window.as_of), only)
+    ordered = sorted(windows, key=lambda window: window.as_of)
+    if (known := frozen(dataset, ordered, only)) is not None:
+        return known["churned"].astype("int64")
+    answers = choose("label rule", dataset.label.kind, RULES)(dataset, ordered, only)
     return answers.dropna().astype("int64").rename("churned")
+
+
+def freeze_labels(dataset: Dataset, windows: Sequence[Window], folder: Path) -> Dataset:
+    """Compute the windows' answers once and keep them in the folder; returns the dataset that rests on them.
+
+    A snapshot's answers stand in its customers table; data without a label have none.
+    """
+    if dataset.kind == "snapshot" or dataset.label.kind == "none":
+        return dataset
+    churned = labels(replace(dataset, answers=None), windows).to_frame()
+    renewed = dataset.label.kind in ("renewal", "ended")
+    how = how_they_left(dataset, windows)["how"].reindex(churned.index) if renewed else ""
+    return freeze(dataset, churned.assign(how=how), windows, folder)
 
 
 def windows_for(
@@ -110,7 +129,16 @@ def _for_each(windows: Sequence[Window], left: pd.Series) -> pd.Series:
 
 
 def _from_inactivity(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd.Series:
-    """No order in the window, asked of every customer with an order in the lookback before it."""
+    """Nothing in the window, asked of every customer with such an event in the lookback before it."""
+    _refuse_unfinished(dataset, windows)
+    orders = connect().read_parquet(dataset.events).filter(ibis._.kind.isin(list(dataset.label.events)))
+    orders = orders if only is None else orders.filter(orders.customer_id.isin(list(only)))
+    left = _inactive(orders, windows).order_by(INDEX).execute()
+    return left.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)["left"].astype("float64")
+
+
+def _refuse_unfinished(dataset: Dataset, windows: Sequence[Window]) -> None:
+    """A window that is not over has no answers: whoever has not left yet is not called loyal."""
     for window in windows:
         if window.ends > dataset.observed_until:
             raise EngineError(
@@ -118,10 +146,22 @@ def _from_inactivity(dataset: Dataset, windows: Sequence[Window], only: Only) ->
                 f"observed until {dataset.observed_until:%Y-%m-%d}. Choose an as_of "
                 f"{window.horizon_days} days or more before that."
             )
-    orders = connect().read_parquet(dataset.events).filter(ibis._.kind == "order")
-    orders = orders if only is None else orders.filter(orders.customer_id.isin(list(only)))
-    left = _inactive(orders, windows).order_by(INDEX).execute()
-    return left.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)["left"].astype("float64")
+
+
+def how_they_left(dataset: Dataset, windows: Sequence[Window], only: Only = None) -> pd.DataFrame:
+    """Answers of a renewal rule with how: left (0 or 1) and how ("" for who stayed, else a key of renewals.HOW)."""
+    _refuse_unfinished(dataset, windows)
+    assert dataset.events is not None, "a renewal rule needs events"
+    rule = dataset.label
+    return renewal_answers(dataset.events, [window.as_of for window in windows], rule.horizon_days, rule.grace_days,
+                           only, everybody=rule.kind == "ended")
+
+
+def _from_renewal(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd.Series:
+    """No new subscription in time; who left because a payment failed has no answer where only choices count."""
+    told = how_they_left(dataset, windows, only)
+    forced = told["how"].map(HOW).eq("involuntary") & (dataset.label.leavers == "voluntary")
+    return told["left"].mask(forced)
 
 
 def _inactive(orders: ir.Table, windows: Sequence[Window]) -> ir.Table:
@@ -147,6 +187,8 @@ def _from_nothing(dataset: Dataset, _windows: Sequence[Window], _only: Only) -> 
 RULES: dict[str, Callable[[Dataset, Sequence[Window], Only], pd.Series]] = {
     "column": _from_column,
     "inactivity": _from_inactivity,
+    "renewal": _from_renewal,
+    "ended": _from_renewal,
     "threshold": _from_threshold,
     "none": _from_nothing,
 }

@@ -22,6 +22,8 @@ AXES: Mapping[str, tuple[str, ...]] = {
               "tickets_365d", "payment_failures_180d"),
     "orders": ("expected_ltv", "tenure_days", "orders_365d", "spend_365d", "order_value_mean", "recency_days",
                "sessions_90d", "return_share"),
+    "kkbox": ("expected_ltv", "tenure_months", "price_per_month", "listen_days_30d", "minutes_30d", "renewals_365d",
+              "late_mean_days", "listen_recency_days"),
     "shop_snapshot": ("expected_ltv", "recency_days", "frequency", "monetary", "avg_order_value", "session_count",
                       "cart_abandon_rate", "returns"),
 }

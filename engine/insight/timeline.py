@@ -14,16 +14,23 @@ from engine.schema import Actor, plural
 from engine.schema.stored import rows_of
 from engine.schema.wording import SIGNS
 
-TROUBLE = frozenset({"return", "cancellation", "payment_failure", "ticket", "cart_abandoned"})
+TROUBLE = frozenset({"return", "cancellation", "payment_failure", "ticket", "cart_abandoned",
+                     "subscription_cancelled"})
 KINDS: Mapping[str, str] = {
     "order": "Orders", "return": "Returns", "cancellation": "Cancellations", "payment": "Payments",
     "payment_failure": "Failed payments", "usage": "Use", "ticket": "Tickets", "session": "Visits", "cart": "Carts",
-    "cart_abandoned": "Carts left behind", "wishlist": "Wishlist",
+    "cart_abandoned": "Carts left behind", "wishlist": "Wishlist", "view": "Products looked at",
+    "cart_removed": "Taken out of the cart", "subscription": "Subscriptions",
+    "subscription_cancelled": "Subscriptions cancelled", "play": "Days of listening", "activity": "Use",
 }
 NOUNS: Mapping[str, tuple[str, ...]] = {
     "payment_failure": ("failed payment",), "session": ("visit",), "cart_abandoned": ("abandoned cart",),
     "wishlist": ("product wished for", "products wished for"),
+    "cart_removed": ("product taken out", "products taken out"),
+    "view": ("product looked at", "products looked at"), "play": ("day", "days"), "activity": ("use", "uses"),
+    "subscription_cancelled": ("cancelled subscription",),
 }
+UNTOLD_WORTH = frozenset({"view"})
 HAPPENED = ["customer_id", "at", "kind", "group_id", "amount", "quantity"]
 
 
@@ -78,6 +85,10 @@ def _month_words(row: Mapping[Any, Any], currency: str) -> str:
         return f"{quantity:,.0f} GB used"
     if kind == "ticket":
         return f"{plural(count, 'ticket')}, {_mood(quantity)}"
+    if kind == "play":
+        return f"{plural(count, 'day')} of listening, {quantity / 60:,.1f} hours"
+    if kind in UNTOLD_WORTH:
+        return plural(count, *NOUNS[kind])
     worth = f", {_to_the_cent(row['amount'], currency)}" if row["amount"] else ""
     return plural(count, *NOUNS.get(kind, (kind.replace("_", " "),))) + worth
 
@@ -104,6 +115,12 @@ SENTENCES: Mapping[str, Callable[[Mapping[str, Any], str], str]] = {
     "cart": lambda row, _paid: f"Filled a cart with {_pieces(row)}",
     "cart_abandoned": lambda row, _paid: f"Left a cart with {_pieces(row)} behind",
     "wishlist": lambda row, _paid: f"Put {_pieces(row)} on the wishlist",
+    "view": lambda _row, price: f"Looked at a product for {price}",
+    "cart_removed": lambda row, _paid: f"Took {_pieces(row)} out of the cart",
+    "subscription": lambda row, paid: f"Bought {plural(round(row['quantity']), 'day')} of subscription for {paid}",
+    "subscription_cancelled": lambda _row, _paid: "Cancelled the subscription",
+    "play": lambda row, _paid: f"Listened for {plural(round(row['quantity']), 'minute')}",
+    "activity": lambda row, _paid: f"Used the product ({row['quantity']:,.0f})",
 }
 
 

@@ -41,7 +41,7 @@ CHURN_MODELS: Mapping[str, Make] = {
     "lightgbm_temporal": timely.lightgbm_temporal,
     "vote": ensembles.vote, "ensemble": ensembles.ensemble,
 }
-SUITS: Mapping[str, str] = {"snapshot": "lightgbm", "orders": "lightgbm_orders"}
+SUITS: Mapping[str, str] = {"snapshot": "lightgbm", "orders": "lightgbm_orders", "events": "lightgbm_orders"}
 
 MANY_ROWS = 30_000
 Tick = Callable[[int, int], None]

@@ -171,8 +171,8 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     X = features(dataset, as_of, only)
     if X.empty:
         who = f"customer {only[0]!r}" if only is not None and len(only) == 1 else "these customers"
-        raise EngineError(f"{dataset.name} knows {who}, but not enough to judge as of {as_of:%Y-%m-%d}: there is no "
-                          "order in the year before.")
+        raise EngineError(f"{dataset.name} knows {who}, but not enough to judge as of {as_of:%Y-%m-%d}: "
+                          f"{_why_not(dataset)}.")
     chance = model.churn.probability(X)
     p, worth = _judged(model, dataset, X, as_of, chance)
     low, high = model.level.interval(chance, *model.churn.interval(X, chance), as_of)
@@ -190,6 +190,14 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     known = dataset.frame(only).reindex(X.index)
     told = [name for name in SCORES.names if name not in SAID_LATER]
     return Scored(scores.reindex(columns=told), reasons, X, known, as_of)
+
+
+def _why_not(dataset: Dataset) -> str:
+    """Why a moment asks about nobody of these customers."""
+    rule = dataset.label
+    if rule.kind == "renewal":
+        return f"no subscription runs out in the {rule.horizon_days - rule.grace_days} days after"
+    return "no subscription runs" if rule.kind == "ended" else "there is no order in the year before"
 
 
 def _has_left(dataset: Dataset, customers: pd.Index) -> np.ndarray:

@@ -20,7 +20,7 @@ def segments_then(model: Model, dataset: Dataset, offers: pd.DataFrame) -> pd.Se
     What the model looks at and the offers do not hold counts as missing, so the segments are rougher than today's. They
     rest on nothing that happened after the offer, so comparing within them stays fair.
     """
-    if dataset.kind == "orders" or dataset.money.column not in offers:
+    if dataset.kind != "snapshot" or dataset.money.column not in offers:
         return None
     X = features_then(dataset, offers.reset_index(drop=True))
     if X is None:

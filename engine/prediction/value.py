@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.data.features import feature_columns
+from engine.data.features import feature_columns, features
 from engine.prediction.churn import ChurnModel
 from engine.prediction.ltv import LtvInputs, LtvModel, train_ltv
 from engine.prediction.ltv_metrics import deciles, density, estimates
@@ -22,7 +22,7 @@ from engine.prediction.purchases import earlier_moments, history, stacked
 from engine.schema import Dataset, Estimate, Snapshot
 from engine.schema.stored import rows_of
 
-SUITS = {"snapshot": "survival", "orders": "two_part_tweedie"}
+SUITS = {"snapshot": "survival", "orders": "two_part_tweedie", "events": "survival"}
 PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
 TENURE = "tenure_months"
 MOST_MOMENTS = 16
@@ -38,7 +38,9 @@ def value_inputs(dataset: Dataset, X: pd.DataFrame, p: np.ndarray, as_of: dateti
         past = history(orders_of(dataset, X.index), as_of).reindex(X.index)
         per_month = past["spent"] / past["T_days"].clip(lower=DAYS_PER_MONTH) * DAYS_PER_MONTH
         return LtvInputs(past, chance, window, per_month * money.margin_rate, past[PURCHASES])
-    return LtvInputs(X, chance, window, monthly_margin(dataset, money, X.index), tenure_months=X.get(TENURE))
+    margin = (_margin_of(dataset, money, X[dataset.money.column]) if dataset.kind == "events" else
+              monthly_margin(dataset, money, X.index))
+    return LtvInputs(X, chance, window, margin, tenure_months=X.get(TENURE))
 
 
 def monthly_margin(dataset: Dataset, money: LtvSettings, customers: pd.Index) -> pd.Series:
@@ -48,8 +50,13 @@ def monthly_margin(dataset: Dataset, money: LtvSettings, customers: pd.Index) ->
     revenue = dataset.frame(customers, [rule.column])[rule.column].astype(float).reindex(customers)
     if revenue.isna().any():
         revenue = revenue.fillna(dataset.frame(columns=[rule.column])[rule.column].astype(float).median())
-    months = 1.0 if rule.per == "month" else rule.period_days / DAYS_PER_MONTH
-    return revenue.clip(lower=0) / months * money.margin_rate
+    return _margin_of(dataset, money, revenue)
+
+
+def _margin_of(dataset: Dataset, money: LtvSettings, revenue: pd.Series) -> pd.Series:
+    """Margin [currency per month] of revenue as the dataset's money rule counts it; nothing where none is known."""
+    months = 1.0 if dataset.money.per == "month" else dataset.money.period_days / DAYS_PER_MONTH
+    return revenue.fillna(0.0).clip(lower=0) / months * money.margin_rate
 
 
 def monthly_revenue(dataset: Dataset, customers: pd.Index, as_of: datetime) -> pd.Series:
@@ -57,6 +64,9 @@ def monthly_revenue(dataset: Dataset, customers: pd.Index, as_of: datetime) -> p
     if dataset.kind == "orders":
         past = history(orders_of(dataset, customers), as_of).reindex(customers)
         return (past["spent"] / past["T_days"].clip(lower=DAYS_PER_MONTH) * DAYS_PER_MONTH).fillna(0.0)
+    if dataset.kind == "events":
+        told = features(dataset, as_of, customers.tolist())[dataset.money.column].reindex(customers)
+        return _margin_of(dataset, LtvSettings(margin_rate=1.0), told)
     return monthly_margin(dataset, LtvSettings(margin_rate=1.0), customers)
 
 

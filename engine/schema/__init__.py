@@ -28,6 +28,7 @@ from engine.schema.records import (
 from engine.schema.tables import (
     CONTACT,
     CUSTOMER_ID,
+    EVENT_EXTRAS,
     EVENT_KINDS,
     EVENTS,
     LTV_TIERS,
@@ -41,9 +42,9 @@ from engine.schema.tables import (
 from engine.schema.wording import money, money_in_full, share
 
 __all__ = [
-    "ASSIGNMENTS", "CAMPAIGN_TABLES", "CONTACT", "CUSTOMER_ID", "DECISIONS", "EVENTS", "EVENT_KINDS", "LTV_TIERS",
-    "NOTHING_DONE", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS", "SCORES", "SEGMENTS", "SEVERITIES",
-    "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
+    "ASSIGNMENTS", "CAMPAIGN_TABLES", "CONTACT", "CUSTOMER_ID", "DECISIONS", "EVENTS", "EVENT_EXTRAS", "EVENT_KINDS",
+    "LTV_TIERS", "NOTHING_DONE", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS", "SCORES", "SEGMENTS",
+    "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
     "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "bounds", "dictionary", "jsonable", "money",
     "money_in_full", "out_of_range", "plural", "select", "share", "to_json",
 ]

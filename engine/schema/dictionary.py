@@ -6,8 +6,11 @@ from engine.schema.campaigns import CAMPAIGN_TABLES
 from engine.schema.columns import Table
 from engine.schema.orders import ORDER_FEATURES, VISIT_FEATURES
 from engine.schema.shop import SHOP_FEATURES
+from engine.schema.streaming import FAMILIES, MEMBER_COLUMNS, REGISTERED_DAYS
 from engine.schema.tables import CUSTOMER_ID, TABLES
 from engine.schema.telecom import TELECOM_FEATURES
+
+STATED = (*(column for column in MEMBER_COLUMNS if column.kind != "date"), REGISTERED_DAYS)
 
 
 def dictionary() -> tuple[Table, ...]:
@@ -15,6 +18,8 @@ def dictionary() -> tuple[Table, ...]:
     features = (Table(name, ("customer_id",), (CUSTOMER_ID, *columns), holds) for name, columns, holds in (
         ("TELECOM FEATURES", TELECOM_FEATURES, "what the models know of a telecom's customer"),
         ("ORDER FEATURES", (*ORDER_FEATURES, *VISIT_FEATURES), "what the models know of a shop's customer from events"),
+        ("STREAMING FEATURES", (*(column for columns in FAMILIES.values() for column in columns), *STATED),
+         "what the models know of a member whose subscription runs out"),
         ("SHOP SNAPSHOT FEATURES", SHOP_FEATURES, "what the models know of a shop's customer from a snapshot"),
     ))
     return (*TABLES, *CAMPAIGN_TABLES, *features)

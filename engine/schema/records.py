@@ -66,12 +66,16 @@ class LabelRule:
     """What counts as having left, within which window, and whether the window was given or assumed.
 
     kind "column": the file says so in `column`, where `positive` means left;
-    kind "inactivity": no order within `horizon_days` after as_of;
+    kind "inactivity": nothing of `events` within `horizon_days` after as_of;
+    kind "renewal": the subscription that runs at as_of ends within `horizon_days` less `grace_days`, and no new valid
+    one is bought within `grace_days` of its end; who holds one that ends later is not judged;
+    kind "ended": the same, but who holds one that ends later has stayed;
     kind "threshold": `column` is above `above` (a label measured at the instant of the features);
     kind "none": the data hold no label, so they can be scored but not learned from.
+    leavers: "all", or "voluntary": then whoever left because a payment failed has no answer.
     """
 
-    kind: Literal["column", "inactivity", "threshold", "none"]
+    kind: Literal["column", "inactivity", "renewal", "ended", "threshold", "none"]
     horizon_days: int
     words: str
     column: str = ""
@@ -79,13 +83,16 @@ class LabelRule:
     above: float = 0.0
     assumed: bool = False
     same_instant: bool = False
+    events: tuple[str, ...] = ("order",)
+    grace_days: int = 0
+    leavers: Literal["all", "voluntary"] = "all"
 
 
 @dataclass(frozen=True)
 class MoneyRule:
     """Which column holds a customer's money and over how long: `per` "month" is a rate, "total" covers `period_days`.
 
-    `column` "" means that money is read from the events.
+    `column` "" means that money is read from the events; of kind "events" the column is a feature.
     """
 
     column: str
@@ -111,11 +118,13 @@ class Dataset:
     events: the EVENTS table, or None. offers: past offers and their outcomes (OFFER_HISTORY), or None.
     columns: the meaning of each customers column. options: what the adapter was told. erased: the pseudonyms of
     customers erased since: the tables hold them no more, while version and sources still say what was read.
+    kind "events": subscriptions and use, known as of any moment, without a rhythm of orders. answers: who left within
+    which window, computed once with the version and frozen; answers_sha256: of that file's bytes.
     """
 
     name: str
     version: str
-    kind: Literal["snapshot", "orders"]
+    kind: Literal["snapshot", "orders", "events"]
     adapter: str
     sector: str
     currency: str
@@ -130,6 +139,8 @@ class Dataset:
     sources: tuple[Source, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     erased: tuple[str, ...] = ()
+    answers: Path | None = None
+    answers_sha256: str = ""
 
     def frame(self, only: Collection[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The customers table, one row per customer, indexed by customer_id (text).

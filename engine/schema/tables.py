@@ -33,6 +33,12 @@ EVENT_KINDS = {
     "cart": "a cart filled; quantity in pieces",
     "cart_abandoned": "a cart left behind; quantity in pieces",
     "wishlist": "a product put on the wishlist; quantity in pieces",
+    "view": "a product looked at; amount is its price",
+    "cart_removed": "a product taken out of the cart; quantity in pieces",
+    "subscription": "a subscription bought or renewed; amount paid, quantity in days, running until expires_at",
+    "subscription_cancelled": "a subscription cancelled; it runs until expires_at",
+    "play": "a day of listening or watching; quantity in minutes",
+    "activity": "the product used; quantity in the company's own unit",
 }
 
 EVENTS = Table("EVENTS", ("event_id",), (
@@ -44,6 +50,22 @@ EVENTS = Table("EVENTS", ("event_id",), (
     Column("amount", "number", "currency", "Money moved; positive, its kind says the direction"),
     Column("quantity", "number", "", "Its kind's own unit (see the kinds of event)"),
 ), "what happened, when; one row per event")
+
+EVENT_EXTRAS = (
+    Column("item_id", "id", "", "The product the event is about"),
+    Column("category", "category", "", "The product's or the use's category"),
+    Column("brand", "category", "", "The product's brand"),
+    Column("expires_at", "date", "UTC", "First moment at which the subscription runs no more"),
+    Column("list_price", "number", "currency", "The plan's price before discounts"),
+    Column("auto_renew", "flag", "", "The subscription renews by itself", 0, 1),
+    Column("plan", "category", "", "The subscription's plan"),
+    Column("method", "category", "", "How was paid"),
+    Column("titles", "count", "titles", "Different titles played", 0),
+    Column("plays", "count", "plays", "Titles begun", 0),
+    Column("plays_left", "count", "plays", "Titles left before a quarter of their length", 0),
+    Column("plays_full", "count", "plays", "Titles played to (nearly) their end", 0),
+)
+"""Columns that some kinds of events have beside EVENTS."""
 
 OFFER_HISTORY = Table("OFFER_HISTORY", ("customer_id", "offered_at"), (
     CUSTOMER_ID,

@@ -3,6 +3,7 @@
     adapter       reads                                                    label
     telco         IBM Telco's 21 columns, one row per customer             the file's own (window taken as a quarter)
     shop_snapshot 13 columns of recency, money and behaviour               Recency above 90 days
+    kkbox         KKBox's members, transactions and user_logs              no new subscription within 30 days of its end
     orders        order lines; beside them events, customers, offers       no order within 90 days
     table         any table, through a TOML mapping                        as the mapping says
 """
@@ -15,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.data.adapters import orders, shop, table, telco
+from engine.data.adapters import kkbox, orders, shop, table, telco
 from engine.data.adapters.assemble import Ask
 from engine.data.adapters.common import Field, lacking, match
 from engine.data.readers import column_names
@@ -24,7 +25,7 @@ from engine.schema import Reading
 
 __all__ = ["ADAPTERS", "Adapter", "guess", "read"]
 
-Kind = Literal["snapshot", "orders"]
+Kind = Literal["snapshot", "orders", "events"]
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -71,6 +72,9 @@ ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (
     Adapter("shop_snapshot", "retail", "snapshot", shop.REQUIRED,
             "a shop's customers with recency, frequency, money and behaviour, one row each", shop.read,
             _named(shop.REQUIRED, shop.FIELDS)),
+    Adapter("kkbox", "streaming", "events", kkbox.REQUIRED,
+            "a streaming service's transactions, listening logs and members, as KKBox published them", kkbox.read,
+            kkbox.missing),
     Adapter("orders", "retail", "orders", orders.REQUIRED,
             "order lines, as in Online Retail", orders.read, orders.missing),
     Adapter("table", "other", "snapshot", ("as the mapping says",),

@@ -50,7 +50,7 @@ class Ask:
 
     adapter: str
     sector: str
-    kind: Literal["snapshot", "orders"]
+    kind: Literal["snapshot", "orders", "events"]
     name: str
     into: Path
     observed_until: datetime | None

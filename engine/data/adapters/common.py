@@ -26,7 +26,7 @@ MEANT = 0.95
 WANTED = {"number": "a number", "count": "a number", "flag": "yes or no", "date": "a date"}
 
 IDS = ("customerid", "customer", "custid", "customerno", "customernumber", "clientid", "userid", "accountid",
-       "memberid")
+       "memberid", "msno")
 _CONTACT_NAMES: Mapping[str, tuple[str, ...]] = {
     "first_name": ("firstname", "givenname", "forename"),
     "last_name": ("lastname", "surname", "familyname"),

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, lacking, match, other_fields, rejects, take
 from engine.data.readers import Raw
-from engine.schema import EVENT_KINDS, EVENTS, OFFER_HISTORY, Column, Finding, plural
+from engine.schema import EVENT_EXTRAS, EVENT_KINDS, EVENTS, OFFER_HISTORY, Finding, plural
 
 TIMES = ("at", "time", "timestamp", "datetime", "date", "eventtime", "happenedat", "createdat")
-ITEM = Column("item_id", "id", "", "The product the event is about")
+ITEM = next(column for column in EVENT_EXTRAS if column.name == "item_id")
 EVENT_FIELDS = (
     ID_FIELD,
     Field(EVENTS["at"], TIMES, required=True),
@@ -32,7 +32,8 @@ OFFER_FIELDS = (
     Field(OFFER_HISTORY["churned"], ("churned", "churn"), needed=False),
     Field(OFFER_HISTORY["margin"], ("margin",), needed=False),
 )
-TYPES = {"at": pa.timestamp("us"), "amount": pa.float64(), "quantity": pa.float64()}
+ARROW = {"date": pa.timestamp("us"), "number": pa.float64(), "count": pa.float64(), "flag": pa.float64()}
+TYPES = {column.name: ARROW.get(column.kind, pa.string()) for column in (*EVENTS, *EVENT_EXTRAS)}
 
 
 def are_events(names: Iterable[str]) -> bool:
@@ -110,13 +111,14 @@ def take_offers(raw: Raw, options: Options, customers: Sequence[Field] = ()) -> 
 
 def events_table(frames: Sequence[pd.DataFrame]) -> tuple[pa.Table, tuple[Finding, ...]]:
     """All events in one table, sorted by customer and time, with an error finding when an id repeats."""
-    names = [*EVENTS.names, *([ITEM.name] if any(ITEM.name in frame for frame in frames) else [])]
-    every = pd.concat([frame.reindex(columns=names) for frame in frames], ignore_index=True)
+    names = [*EVENTS.names, *(column.name for column in EVENT_EXTRAS
+                              if any(column.name in frame for frame in frames))]
+    every = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True).reindex(columns=names)
     every = every.sort_values(["customer_id", "at"], kind="stable", ignore_index=True)
     repeated = every["event_id"].duplicated()
     findings: tuple[Finding, ...] = ()
     if repeated.any():
         what = f"{int(repeated.sum())} events repeat an id, such as {every.loc[repeated, 'event_id'].iloc[0]}."
         findings = (Finding("error", "event_id", what, "Give every event its own id.", int(repeated.sum())),)
-    columns = [pa.array(every[name], TYPES.get(name, pa.string()), from_pandas=True) for name in names]
+    columns = [pa.array(every[name], TYPES[name], from_pandas=True) for name in names]
     return pa.table(columns, names=names), findings

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.data.demo import shop, telecom, telecom_past, telecom_truth
+from engine.data.demo import shop, streaming, telecom, telecom_past, telecom_truth
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,13 @@ DEMOS = {demo.name: demo for demo in (
          "An invented shop: four years of orders, returns, visits, carts and wishlists.",
          10_000, shop.OBSERVED_UNTIL, shop.WINDOW_DAYS, shop.make),
 )}
+"""The companies that `make run` makes."""
+
+MORE_DEMOS = {demo.name: demo for demo in (
+    Demo("demo-streaming", "streaming", "kkbox", "TWD",
+         "An invented streaming service: subscriptions that run out, payments and daily listening over 27 months.",
+         2_500, streaming.OBSERVED_UNTIL, streaming.WINDOW_DAYS, streaming.make),
+)}
+"""Companies that are made when asked for by name."""
+
+EVERY_DEMO = {**DEMOS, **MORE_DEMOS}
