@@ -66,7 +66,7 @@ def run(report: Mapping[str, Any]) -> str:
 def _left_out(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Customers and rows that are not among the scores, where there are any."""
     unscored = report["known"] - report["rows"]
-    told = [("Not scored", f"{plural(unscored, 'customer')} without an order in the year before", unscored),
+    told = [("Not scored", f"{plural(unscored, 'customer')} {report['unasked']}", unscored),
             ("Rejected", f"{plural(report['rejected'], 'row')}, kept beside the data", report["rejected"])]
     return [(name, words) for name, words, count in told if count]
 

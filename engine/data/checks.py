@@ -55,7 +55,8 @@ def gate(findings: Iterable[Finding]) -> None:
 def missing_columns(dataset: Dataset, _window: Window) -> list[Finding]:
     """Columns that the dataset's record promises and the customers table lacks; the id and the label stop the work."""
     present = set(_present(dataset))
-    promised = {"customer_id", *dataset.names, *_label_column(dataset), *filter(None, [dataset.money.column])}
+    money = () if dataset.kind == "events" else filter(None, [dataset.money.column])
+    promised = {"customer_id", *dataset.names, *_label_column(dataset), *money}
     vital = {"customer_id", *_label_column(dataset)}
     return [
         Finding("error" if name in vital else "warning", name, f"The column {name!r} is missing.",

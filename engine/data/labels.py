@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from engine.data.answers import freeze, frozen
+from engine.data.answers import checked, freeze, frozen
 from engine.data.features import Only, feature_columns, features_at
 from engine.data.features.orders import INDEX, connect
 from engine.data.renewals import HOW, renewal_answers
@@ -155,6 +155,15 @@ def how_they_left(dataset: Dataset, windows: Sequence[Window], only: Only = None
     rule = dataset.label
     return renewal_answers(dataset.events, [window.as_of for window in windows], rule.horizon_days, rule.grace_days,
                            only, everybody=rule.kind == "ended")
+
+
+def how_it_ended(dataset: Dataset) -> dict[str, int]:
+    """Of the frozen answers of those who left, how many went which way, the most frequent first; empty where the data
+    do not tell."""
+    if dataset.answers is None or dataset.label.kind not in ("renewal", "ended"):
+        return {}
+    rows = checked(dataset)
+    return {str(way): int(count) for way, count in rows.loc[rows["churned"] == 1, "how"].value_counts().items()}
 
 
 def _from_renewal(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd.Series:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from engine.data.features import features
-from engine.data.labels import labels, snapshot, windows_for
+from engine.data.labels import how_it_ended, labels, snapshot, windows_for
 from engine.data.leakage import audit
 from engine.errors import EngineError
 from engine.prediction import churn, drivers, explain, figures, value
@@ -28,7 +28,7 @@ from engine.prediction.settings import Settings
 from engine.prediction.uplift import Uplift
 from engine.prediction.uplift_offers import uplift_of_offers
 from engine.progress import Steps
-from engine.schema import SCORES, Column, Dataset, Finding, ModelCard, Snapshot
+from engine.schema import SCORES, Column, Dataset, Finding, ModelCard, Snapshot, plural
 
 RECENCY = ("recency_days",)
 CART = ("cart_abandon_rate", "cart_abandon_share_90d")
@@ -104,12 +104,24 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         drawn = figures.of(who, model.rates.background, X, _judged(model, dataset, X, as_of)[1], settings.seed)
         told_by_offers = uplift_of_offers(dataset, tuple(model.churn.columns), settings.seed)
         model = replace(model, uplift=told_by_offers)
-    findings = (*found, *short, *audited.findings, *report.findings, *level_findings(level, told))
+    ways = how_it_ended(dataset)
+    findings = (*found, *short, *_ways_told(ways), *audited.findings, *report.findings, *level_findings(level, told))
     card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
     more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told,
             "columns": {column.name: figures.described(column) for column in columns}}
     offers = {} if told_by_offers is None else {"uplift": told_by_offers.told()}
-    return model, replace(card, detail={**report.detail, **drawn, **more, **offers})
+    ended = {"how_it_ended": ways} if ways else {}
+    return model, replace(card, detail={**report.detail, **drawn, **more, **offers, **ended})
+
+
+def _ways_told(ways: Mapping[str, int]) -> tuple[Finding, ...]:
+    """How those who left went, where the data tell: by choice, or because a payment failed."""
+    gone = sum(ways.values())
+    if not gone:
+        return ()
+    parts = ", ".join(f"{count / gone:.0%} {way}".replace("%", " %") for way, count in ways.items())
+    what = f"Of {plural(gone, 'subscription')} that ended without another in time: {parts}."
+    return (Finding("note", "label", what, "A failed payment is no choice: mend it by another way of paying.", 0),)
 
 
 def _judgeable(known: Snapshot) -> tuple[Snapshot, tuple[Finding, ...]]:
@@ -172,7 +184,7 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     if X.empty:
         who = f"customer {only[0]!r}" if only is not None and len(only) == 1 else "these customers"
         raise EngineError(f"{dataset.name} knows {who}, but not enough to judge as of {as_of:%Y-%m-%d}: "
-                          f"{_why_not(dataset)}.")
+                          f"nobody {dataset.label.unasked} is judged.")
     chance = model.churn.probability(X)
     p, worth = _judged(model, dataset, X, as_of, chance)
     low, high = model.level.interval(chance, *model.churn.interval(X, chance), as_of)
@@ -190,14 +202,6 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
     known = dataset.frame(only).reindex(X.index)
     told = [name for name in SCORES.names if name not in SAID_LATER]
     return Scored(scores.reindex(columns=told), reasons, X, known, as_of)
-
-
-def _why_not(dataset: Dataset) -> str:
-    """Why a moment asks about nobody of these customers."""
-    rule = dataset.label
-    if rule.kind == "renewal":
-        return f"no subscription runs out in the {rule.horizon_days - rule.grace_days} days after"
-    return "no subscription runs" if rule.kind == "ended" else "there is no order in the year before"
 
 
 def _has_left(dataset: Dataset, customers: pd.Index) -> np.ndarray:

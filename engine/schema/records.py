@@ -87,6 +87,18 @@ class LabelRule:
     grace_days: int = 0
     leavers: Literal["all", "voluntary"] = "all"
 
+    @property
+    def unasked(self) -> str:
+        """Who of the customers is not judged, in words.
+
+        >>> LabelRule("renewal", 60, "", grace_days=30).unasked
+        'whose subscription does not run out in the 30 days after'
+        """
+        if self.kind == "renewal":
+            return f"whose subscription does not run out in the {self.horizon_days - self.grace_days} days after"
+        named = "an order" if self.events == ("order",) else "such an event"
+        return "without a subscription that runs" if self.kind == "ended" else f"without {named} in the year before"
+
 
 @dataclass(frozen=True)
 class MoneyRule:
