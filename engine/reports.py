@@ -30,7 +30,8 @@ def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
     scores = kept.scores()
     return {
         "dataset": dataset.name, "version": dataset.version, "synthetic": dataset.synthetic, "rows": len(scores),
-        "label": dataset.label.words, "unasked": dataset.label.unasked, "horizon_days": dataset.label.horizon_days, "currency": dataset.currency,
+        "label": dataset.label.words, "unasked": dataset.label.unasked, "horizon_days": dataset.label.horizon_days,
+        "currency": dataset.currency,
         "as_of": kept.as_of.isoformat(), "run_id": kept.run_id, "model_id": card.model_id,
         "algorithm": card.algorithm, "ltv_algorithm": card.ltv_algorithm, "learned_from": card.rows,
         "leavers": card.leavers, "usable": card.usable, "known": listings.rows(dataset),

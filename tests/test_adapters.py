@@ -381,7 +381,7 @@ def test_a_nearly_fitting_file_is_told_the_one_missing_column(tmp_path: Path) ->
 
 
 def test_an_unknown_adapter_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="Choose one of: .*orders"):
+    with pytest.raises(EngineError, match=r"Choose one of: .*orders"):
         reading(telco(tmp_path, {"1": {}}), adapter="telko")
 
 
