@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.schema.browsing import BROWSE_FEATURES
 from engine.schema.campaigns import CAMPAIGN_TABLES
 from engine.schema.columns import Table
 from engine.schema.orders import ORDER_FEATURES, VISIT_FEATURES
@@ -18,6 +19,7 @@ def dictionary() -> tuple[Table, ...]:
     features = (Table(name, ("customer_id",), (CUSTOMER_ID, *columns), holds) for name, columns, holds in (
         ("TELECOM FEATURES", TELECOM_FEATURES, "what the models know of a telecom's customer"),
         ("ORDER FEATURES", (*ORDER_FEATURES, *VISIT_FEATURES), "what the models know of a shop's customer from events"),
+        ("BROWSING FEATURES", BROWSE_FEATURES, "what shop events add to the features of orders"),
         ("STREAMING FEATURES", (*(column for columns in FAMILIES.values() for column in columns), *STATED),
          "what the models know of a member whose subscription runs out"),
         ("SHOP SNAPSHOT FEATURES", SHOP_FEATURES, "what the models know of a shop's customer from a snapshot"),

@@ -4,6 +4,7 @@
     telco         IBM Telco's 21 columns, one row per customer             the file's own (window taken as a quarter)
     shop_snapshot 13 columns of recency, money and behaviour               Recency above 90 days
     kkbox         KKBox's members, transactions and user_logs              no new subscription within 30 days of its end
+    shop_events   every view, cart and purchase, as REES46 publishes them  no order within 90 days
     orders        order lines; beside them events, customers, offers       no order within 90 days
     table         any table, through a TOML mapping                        as the mapping says
 """
@@ -16,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.data.adapters import kkbox, orders, shop, table, telco
+from engine.data.adapters import kkbox, orders, shop, shop_events, table, telco
 from engine.data.adapters.assemble import Ask
 from engine.data.adapters.common import Field, lacking, match
 from engine.data.readers import column_names
@@ -75,6 +76,8 @@ ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (
     Adapter("kkbox", "streaming", "events", kkbox.REQUIRED,
             "a streaming service's transactions, listening logs and members, as KKBox published them", kkbox.read,
             kkbox.missing),
+    Adapter("shop_events", "retail", "orders", shop_events.REQUIRED,
+            "a shop's events in the schema of REES46's multi-category store", shop_events.read, shop_events.missing),
     Adapter("orders", "retail", "orders", orders.REQUIRED,
             "order lines, as in Online Retail", orders.read, orders.missing),
     Adapter("table", "other", "snapshot", ("as the mapping says",),

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from engine.data.features import orders, streaming, table
+from engine.data.features import browsing, orders, streaming, table
 from engine.errors import EngineError, choose
 from engine.schema import Column, Dataset
 
@@ -129,5 +129,6 @@ FEATURE_SETS: dict[str, FeatureSet] = {
     "shop_snapshot": FeatureSet(_shop_columns, _snapshot(_shop), _shop),
     "orders": FeatureSet(_order_columns, _orders),
     "kkbox": FeatureSet(streaming.streaming_columns, streaming.streaming_features),
+    "shop_events": FeatureSet(browsing.shop_event_columns, browsing.shop_event_features),
     "table": FeatureSet(table.table_columns, _snapshot(_table), _table),
 }

@@ -324,7 +324,7 @@ class FeatureTable:
 
     among: whom a moment asks about, from the parts of `asks` and the spine's reach_s. extras: columns of the events
     beside EVENTS. looks: columns that look back, each found from those before it. Kinds that the events hold none of
-    take their features with them.
+    take their features with them, unless `always`.
     """
 
     name: str
@@ -333,8 +333,9 @@ class FeatureTable:
     among: Callable[[Found], ir.Value]
     extras: tuple[str, ...] = ()
     looks: Mapping[str, Look] = field(default_factory=dict)
+    always: bool = False
 
     def of_kinds(self, kinds: Collection[str], names: Sequence[str] | None = None) -> tuple[Feature, ...]:
         """The features that events of these kinds can tell; `names`: those of them that are wanted."""
-        return tuple(feature for feature in self.features if feature.told_by(kinds)
+        return tuple(feature for feature in self.features if (self.always or feature.told_by(kinds))
                      and (names is None or feature.column.name in names))
