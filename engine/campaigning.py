@@ -21,9 +21,10 @@ from sqlalchemy.engine import Connection
 
 from engine import catalog, files, limits, planning, state
 from engine.campaign import contact_rules, desk, holdout, ledger, outcomes, suppression
+from engine.campaign.addresses import e_mail
 from engine.campaign.contact_rules import TIMEZONE, History
 from engine.campaign.ledger import Campaign, Launch
-from engine.campaign.outcome_files import OutcomeFile, read_outcomes
+from engine.campaign.outcome_files import OutcomeFile, form, read_outcomes
 from engine.campaign.outcomes import Settled
 from engine.campaign.rules import Rules, rules
 from engine.campaign.sendlist import Exported, export_rows
@@ -229,8 +230,43 @@ def settle_file(campaign: str, path: Path, *, observed_at: datetime | None = Non
                 now: datetime) -> tuple[Settled, OutcomeFile]:
     """Write down the outcomes in a file; what was new, and how the file was read, rejected rows among it."""
     allow(actor, "outcomes")
-    read = read_outcomes(path, campaign, now=now, observed_at=observed_at)
+    read = read_outcomes(path, campaign, now=now, observed_at=observed_at, addresses=_addresses(campaign))
     return outcomes.settle(campaign, read.outcomes, path.name, correct=correct, actor=actor, now=now), read
+
+
+def _addresses(campaign: str) -> dict[str, str]:
+    """E-mail address -> the customer of the campaign who has it, "" where several do; none where the data have none."""
+    there = ledger.get(campaign)
+    customers = _contact_of(catalog.dataset(there.dataset), ledger.table_of(campaign, ASSIGNMENTS)["customer_id"])
+    found: dict[str, str] = {}
+    for who, written in customers.get("email", pd.Series(dtype=object)).dropna().items():
+        address, fault = e_mail(str(written))
+        if not fault:
+            found[address] = "" if address in found else str(who)
+    return found
+
+
+def outcome_form(campaign: str, *, actor: Actor, now: datetime) -> tuple[str, bytes]:
+    """A file to be filled in: its name, and as CSV every customer treated or held out, with empty columns for whether
+    they stayed, what they paid and when it was seen. Recorded in the audit log.
+
+    It does not say who is held out, so that nobody takes it for a list to send to.
+
+    Raises:
+        EngineError: when the campaign was never launched.
+    """
+    allow(actor, "outcomes")
+    allow(actor, "export")
+    limits.within(actor, "export", MOST_EXPORTS, PER_SECONDS, now)
+    there = ledger.get(campaign)
+    rows = ledger.table_of(campaign, ASSIGNMENTS)[["customer_id"]]
+    if rows.empty:
+        raise EngineError(f'"{there.name}" was never launched ({there.status}), so nothing can have become of it.')
+    content = form(rows.assign(campaign_id=campaign))
+    name = f"{there.dataset}-{campaign}-outcomes-{now:%Y%m%dT%H%M%SZ}.csv"
+    state.record(actor, "export", there.dataset, now, {"campaign": campaign, "format": "outcomes", "rows": len(rows),
+                                                       "file": name, "sha256": sha256(content).hexdigest()})
+    return name, content
 
 
 def settle_from_data(campaign: str, *, correct: bool = False, actor: Actor, now: datetime) -> Settled:

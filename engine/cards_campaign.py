@@ -51,6 +51,12 @@ def exported(record: Record) -> str:
     return "\n".join(lines)
 
 
+def form(record: Record) -> str:
+    """What is to be filled in."""
+    return (f"{record['campaign']}: {plural(record['customers'], 'customer')}, treated and held out, in "
+            f"{record['form']}. Fill in stayed (1 or 0), and perhaps revenue; then read it in with --input.")
+
+
 def settled(record: Record) -> str:
     """What an import of outcomes did."""
     lines = [f"{record['campaign']}: {plural(record['new'], 'new outcome')}, {record['held_out']:,} of them of the "

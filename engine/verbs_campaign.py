@@ -144,7 +144,10 @@ def _export(asked: argparse.Namespace) -> Printed:
 
 def _outcomes_options(outcomes: argparse.ArgumentParser) -> None:
     whence = outcomes.add_mutually_exclusive_group(required=True)
-    whence.add_argument("--input", type=Path, help="a file: customer_id, stayed (or churned), perhaps revenue")
+    whence.add_argument("--input", type=Path, help="a file: customer_id (or email), stayed (or churned), perhaps "
+                        "revenue")
+    whence.add_argument("--form", type=Path, metavar="FILE", help="write a CSV of everybody treated or held out there, "
+                        "to be filled in")
     whence.add_argument("--from-data", action="store_true", help="read who has left from the dataset's newer version")
     outcomes.add_argument("--observed-at", type=moment, help="when it was seen, for rows that do not say so")
     outcomes.add_argument("--correct", action="store_true", help="replace what the ledger says otherwise")
@@ -154,6 +157,8 @@ def _outcomes(asked: argparse.Namespace) -> Printed:
     from engine import campaigning
 
     there, who = _one(asked), acting()
+    if asked.form:
+        return _form(there, asked)
     if asked.from_data:
         done, rejected = campaigning.settle_from_data(there.id, correct=asked.correct, actor=who, now=asked.now), []
     else:
@@ -161,6 +166,15 @@ def _outcomes(asked: argparse.Namespace) -> Printed:
                                              correct=asked.correct, actor=who, now=asked.now)
         rejected = read.rejected.to_dict("records")
     return {"campaign": there.name, **jsonable(done), "rejected": jsonable(rejected)}, cards_campaign.settled
+
+
+def _form(there: Campaign, asked: argparse.Namespace) -> Printed:
+    from engine import campaigning, files
+
+    _, content = campaigning.outcome_form(there.id, actor=acting(), now=asked.now)
+    files.write_bytes(asked.form, content)
+    rows = content.count(b"\n") - 1
+    return {"campaign": there.name, "form": str(asked.form), "customers": rows}, cards_campaign.form
 
 
 def _result(asked: argparse.Namespace) -> Printed:

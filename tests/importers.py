@@ -143,7 +143,19 @@ def braze(content: bytes) -> list[Record]:
     return rows
 
 
+def calls(content: bytes) -> list[Record]:
+    """A list for people: who, a number that can be dialled, what to say, and how long it takes."""
+    head, rows = table(content)
+    must(head[:2] == ["Customer", "Phone"] and "Message" in head, f"The columns are {head}.")
+    unique(rows, "Customer")
+    for row in rows:
+        must(E164.fullmatch(row["Phone"]), f"{row['Phone']!r} cannot be dialled.")
+        must(float(row["Minutes"]) >= 0, "A call takes time.")
+    return rows
+
+
 IMPORTERS: Mapping[str, Callable[[bytes], list[Record]]] = {
     "klaviyo": klaviyo, "klaviyo_suppression": klaviyo_suppression, "mailchimp": mailchimp, "hubspot": hubspot,
     "salesforce": salesforce, "braze": braze, "braze_segment": braze,
+    "calls": calls,
 }

@@ -75,6 +75,11 @@ def test_from_the_file_to_what_it_saved(shell: Shell, tmp_path: Path) -> None:
     assert listed <= set(rows.loc[~held, "customer_id"]) and not listed & set(rows.loc[held, "customer_id"])
     assert len(listed) + sum(sent["waiting"].values()) == int((~held).sum()) - sum(sent["rejected"].values())
 
+    form = shell(mia, "campaign", "outcomes", *one, "--form", str(tmp_path / "form.csv"))
+    assert form["customers"] == len(rows)
+    assert set(pd.read_csv(tmp_path / "form.csv", dtype=str)["customer_id"]) == set(rows["customer_id"])
+    assert shell(eve, "campaign", "outcomes", *one, "--form", str(tmp_path / "no.csv"))["code"] == 2
+
     outcomes = told_by_the_truth(rows, seed=5)
     outcomes.to_csv(tmp_path / "outcomes.csv", index=False)
     done = shell(mia, "campaign", "outcomes", *one, "--input", str(tmp_path / "outcomes.csv"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from engine.campaign import desk, ledger, outcomes, suppression
 from engine.campaign.rules import set_rules
 from engine.campaign.suppression import Entry
 from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS, OUTCOMES, PLANNED
+from engine.campaign.vendors import Settings
 from engine.data.demo import DEMOS
 from engine.errors import DataError, EngineError, Refused
 from engine.evidence.trials import trials, version
@@ -186,6 +188,17 @@ class TestExport:
         assert line.detail["rows"] == len(sent) and line.detail["campaign"] == there.id
         assert set(line.detail["files"]) == set(made.files)
 
+    def test_whoever_is_called_has_a_file_of_their_own(self, shop: insight.Scope) -> None:
+        there = running(shop, chosen(shop, "personal_call", "phone", minutes=10.0))
+        made, _ = campaigning.export(there.id, "calls", settings=Settings("July", country="US"), actor=MIA, now=NOW)
+        [content] = [content for name, content in made.files.items() if name.endswith("-calls.csv")]
+        called = pd.read_csv(io.BytesIO(content), dtype=str).set_index("Customer")
+        rows = ledger.table_of(there.id, ASSIGNMENTS).set_index("customer_id")
+        left = set(made.rejected["customer_id"])
+        assert set(called.index) | left == set(rows.index[~rows["holdout"].astype(bool)]) and not left & set(called.index)
+        assert called["Message"].to_dict() == rows.loc[called.index, "message"].to_dict()
+        assert set(called["Minutes"]) == {"10"} and called["Phone"].str.startswith("+").all()
+
     def test_klaviyo_takes_it(self, shop: insight.Scope) -> None:
         made, _ = campaigning.export(running(shop).id, "klaviyo", actor=MIA, now=NOW)
         assert made.manifest and any(b"Email Address" in content for content in made.files.values())
@@ -234,6 +247,34 @@ class TestOutcomes:
         again, _ = campaigning.settle_file(there.id, file, actor=MIA, now=NOW + timedelta(days=1))
         assert (again.new, again.known, again.contradicting) == (0, len(rows), ())
         pd.testing.assert_frame_equal(outcomes.with_outcomes(there.id), rows)
+
+    def test_everybody_treated_or_held_out_is_on_the_form(self, shop: insight.Scope, tmp_path: Path) -> None:
+        there = running(shop)
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        name, content = campaigning.outcome_form(there.id, actor=MIA, now=NOW)
+        blank = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
+        assert set(blank["customer_id"]) == set(rows["customer_id"]) and rows["holdout"].sum() > 0
+        assert blank[["stayed", "revenue"]].isna().all(axis=None) and "holdout" not in blank
+        assert there.id in name and state.audit_log(verb="export")[0].detail["rows"] == len(rows)
+        blank.assign(stayed="yes").to_csv(tmp_path / "form.csv", index=False)
+        done, read = campaigning.settle_file(there.id, tmp_path / "form.csv", actor=MIA, now=NOW)
+        assert (done.new, done.held_out) == (len(rows), int(rows["holdout"].sum())) and read.rejected.empty
+        with pytest.raises(Refused, match="may not outcomes"):
+            campaigning.outcome_form(there.id, actor=EVE, now=NOW)
+        with pytest.raises(EngineError, match="was never launched"):
+            campaigning.outcome_form(drafted(shop, chosen(shop, "early_access"), name="Two").id, actor=MIA, now=NOW)
+
+    def test_a_file_by_address_alone_is_the_same_customers(self, shop: insight.Scope, tmp_path: Path) -> None:
+        """As Klaviyo's files are: they hold no customer_id. Whoever shares an address is told, not guessed."""
+        there = running(shop)
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        emails = rows["customer_id"].map(shop.dataset.frame()["email"]).str.strip().str.lower()
+        alone = ~emails.duplicated(keep=False)
+        pd.DataFrame({"Email": emails, "Churned": "no"}).to_csv(tmp_path / "sent.csv", index=False)
+        done, read = campaigning.settle_file(there.id, tmp_path / "sent.csv", actor=MIA, now=NOW)
+        known = outcomes.with_outcomes(there.id)
+        assert set(known.loc[known["stayed"] == 1, "customer_id"]) == set(rows.loc[alone, "customer_id"])
+        assert done.new + len(read.rejected) == len(rows) and done.new > 100
 
     def test_what_contradicts_is_told_and_left_unless_meant(self, shop: insight.Scope, tmp_path: Path) -> None:
         there = running(shop)

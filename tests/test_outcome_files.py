@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pandas as pd
 import pytest
 
-from engine.campaign.outcome_files import NAMES, OutcomeFile, read_outcomes
+from engine.campaign.outcome_files import NAMES, OutcomeFile, form, read_outcomes
 from engine.errors import EngineError
 from engine.schema import OUTCOMES
 
@@ -22,7 +23,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "outcomes.csv"
 
 
-def read(path: Path, text: str, **given: datetime) -> OutcomeFile:
+def read(path: Path, text: str, **given: Any) -> OutcomeFile:
     """What the text says as a file."""
     path.write_text(text, encoding="utf-8")
     found = read_outcomes(path, "c1", now=NOW, **given)
@@ -33,6 +34,40 @@ def read(path: Path, text: str, **given: datetime) -> OutcomeFile:
 def told(found: OutcomeFile) -> dict[str, int]:
     """Who stayed."""
     return dict(zip(found.outcomes["customer_id"], found.outcomes["stayed"].astype(int), strict=True))
+
+
+def test_the_form_filled_in_is_a_file_of_outcomes(file: Path) -> None:
+    empty = form(pd.DataFrame({"customer_id": ["007", "=8", "9"], "campaign_id": "c1"})).decode("utf-8-sig")
+    head, *lines = empty.split("\r\n")[:-1]
+    assert head == "customer_id,stayed,revenue,observed_at,campaign_id"
+    assert lines == ["007,,,,c1", "'=8,,,,c1", "9,,,,c1"]
+    found = read(file, empty.replace("007,,", "007,1,12.5").replace("8,,", "8,no,"))
+    assert told(found) == {"007": 1, "=8": 0}
+    assert found.rejected["reason"].tolist() == ["does not say whether the customer stayed"]
+    assert found.outcomes["observed_at"].tolist() == [pd.Timestamp(NOW)] * 2
+
+
+ADDRESSES = {"ann@x.org": "A1", "bob@x.org": "B2", "both@x.org": ""}
+
+
+def test_customers_are_known_by_their_address_where_no_id_is_given(file: Path) -> None:
+    found = read(file, "E-mail address,Retained,Spend\n Ann@X.org,yes,5\nBOB@x.org,no,\nboth@x.org,yes,\n"
+                       "stranger@x.org,yes,\nnobody,yes,\n,yes,\nann@x.org,yes,5\n", addresses=ADDRESSES)
+    assert told(found) == {"A1": 1, "B2": 0} and found.outcomes["revenue"].iloc[0] == 5
+    assert found.rejected[["row", "column", "reason"]].to_numpy().tolist() == [
+        [3, "E-mail address", "is the address of several customers in this campaign"],
+        [4, "E-mail address", "is the address of nobody in this campaign"],
+        [5, "E-mail address", "not an e-mail address"], [6, "E-mail address", "empty"]]
+    assert "stranger" not in found.rejected.to_string(), "Addresses are masked."
+
+
+def test_two_outcomes_of_one_address_are_taken_neither(file: Path) -> None:
+    found = read(file, "email,stayed\nann@x.org,1\nANN@x.org,0\n", addresses=ADDRESSES)
+    assert told(found) == {} and len(found.rejected) == 2
+
+
+def test_an_id_goes_before_an_address(file: Path) -> None:
+    assert told(read(file, "email,customer_id,stayed\nann@x.org,C7,1\n", addresses=ADDRESSES)) == {"C7": 1}
 
 
 def test_a_file_as_the_template_has_it(file: Path) -> None:
@@ -118,7 +153,7 @@ def test_moments_are_now_unless_somebody_says_so(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("name,stayed\nx,1\n", r"no column for customer_id.*name, stayed.*external_id"),
+    ("name,stayed\nx,1\n", r"no column for customer_id.*name, stayed.*external_id.*email"),
     ("customer_id,result\n1,1\n", r"no column for stayed.*retained.*churned"),
     ("customer_id,stayed,churned\n1,1,0\n", "both say who stayed"),
     ("customer_id,id,stayed\n1,1,0\n", "all read as customer_id"),

@@ -43,8 +43,12 @@ def e164(text: str, country: str = "") -> tuple[str, str]:
         return "", "not a telephone number"
     if not phonenumbers.is_possible_number(number):
         return "", "too short or too long for its country"
-    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return (found, "") if E164.fullmatch(found) else ("", "too long for E.164")
+    form = phonenumbers.PhoneNumberFormat.E164
+    found = phonenumbers.format_number(number, form)
+    if not E164.fullmatch(found):
+        return "", "too long for E.164"
+    again = phonenumbers.format_number(phonenumbers.parse(found), form)  # nothing but zeros is read as another number
+    return (found, "") if again == found else ("", "not a telephone number")
 
 
 @lru_cache(maxsize=65_536)

@@ -225,6 +225,7 @@ def _cleaner(field: Field, tool: Vendor, settings: Settings) -> Callable[[Any], 
         "email": address(e_mail), "phone": address(lambda text: e164(text, country)), "id": _id,
         "country": lambda value: _country(value, country), "text": lambda value: _text(str(value), tool),
         "salesforce": lambda value: salesforce_id(str(value), SALESFORCE_IDS[settings.salesforce_id]),
+        "number": lambda value: (f"{float(value):g}", ""),
         "day": lambda value: (f"{pd.Timestamp(value):%Y-%m-%d}", ""),
         "moment": lambda value: (f"{pd.Timestamp(value):%Y-%m-%dT%H:%M:%SZ}", ""),
     }

@@ -19,6 +19,7 @@ from engine.errors import EngineError, choose
 from engine.schema import NOTHING_DONE
 
 MB = 1_000_000
+CALL_LIST = "calls"
 CLOSED = (NOTHING_DONE, LEAVE_ALONE)
 SALESFORCE_IDS = {"ContactId": "003", "LeadId": "00Q"}
 CAMPAIGN_PREFIX = "701"
@@ -29,7 +30,8 @@ LONGEST_STATUS, LONGEST_TAG = 40, 100
 class Field:
     """A column of a file: its header, the column of the rows it is made of, and what it is made into.
 
-    kind: email, phone, country (of the phone), id, salesforce, text, day, moment, or given (the same in every row).
+    kind: email, phone, country (of the phone), id, salesforce, text, number, day, moment, or given (the same in every
+    row).
     key: a row without it is left out; elsewhere the cell is left empty. exact: a text that must not be changed.
     """
 
@@ -193,6 +195,10 @@ BRAZE = (Layout("attributes", (
     EXTERNAL_ID, Field("first_name", "first_name"), Field("holdfast_campaign", "campaign", "given"),
     Field("holdfast_treatment", "treatment"), Field("holdfast_message", "message", exact=True),
     Field("holdfast_decided_at", "decided_at", "moment"))),)
+CALLS = (Layout("calls", (Field("Customer", "customer_id", "id", key=True), Field("Phone", "phone", "phone", exact=True),
+                          *_names("First Name", "Last Name"), Field("Segment", "segment"),
+                          Field("Treatment", "treatment"), Field("Message", "message", exact=True),
+                          Field("Minutes", "minutes", "number"), Field("Campaign", "campaign", "given")), ("phone",)),)
 ANY = (Layout("list", ()),)
 
 VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (
@@ -210,4 +216,5 @@ VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (
     Vendor("braze", "Braze: attributes of users, by external_id", BRAZE, most_bytes=500 * MB),
     Vendor("braze_segment", "Braze: a segment, external_id alone, which costs no data points",
            (Layout("segment", (EXTERNAL_ID,)),), most_bytes=500 * MB),
+    Vendor(CALL_LIST, "Calls: whom to call and what to say, for those who call", CALLS),
 )}
