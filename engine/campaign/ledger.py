@@ -190,14 +190,21 @@ def approve(campaign: str, spend_limit: float, *, actor: Actor, now: datetime) -
     """
     allow(actor, "approve")
     there = get(campaign)
-    authors = {step.by for name in ("created", "submitted") if (step := there.step(name))}
-    if there.spend > spend_limit and there.status in (DRAFT, AWAITING):
-        said = f'"{there.name}" will spend {there.spend:,.2f}, above the limit of {spend_limit:,.2f}'
-        if not may(actor, "approve_spend"):
-            raise Refused(f"{said}: a manager must approve it. Ask for it: python -m engine campaign submit.")
-        if actor.id in authors:
-            raise Refused(f"{said}: somebody other than {actor.id}, who wrote it, must approve it.")
+    if there.status in (DRAFT, AWAITING) and (why := why_not_approve(there, spend_limit, actor)):
+        raise Refused(why)
     return _move(campaign, (DRAFT, AWAITING), APPROVED, "approved", actor, now, "approve", there.content_sha256)
+
+
+def why_not_approve(there: Campaign, spend_limit: float, actor: Actor) -> str:
+    """Why the actor may not approve the campaign's spend alone; "" where they may."""
+    if there.spend <= spend_limit:
+        return ""
+    said = f'"{there.name}" will spend {there.spend:,.2f}, above the limit of {spend_limit:,.2f}'
+    if not may(actor, "approve_spend"):
+        return f"{said}: a manager must approve it. Ask for it: python -m engine campaign submit."
+    if actor.id in {step.by for name in ("created", "submitted") if (step := there.step(name))}:
+        return f"{said}: somebody other than {actor.id}, who wrote it, must approve it."
+    return ""
 
 
 def _move(campaign: str, before: Iterable[str], after: str, step: str, actor: Actor, now: datetime, verb: str,

@@ -195,10 +195,11 @@ BRAZE = (Layout("attributes", (
     EXTERNAL_ID, Field("first_name", "first_name"), Field("holdfast_campaign", "campaign", "given"),
     Field("holdfast_treatment", "treatment"), Field("holdfast_message", "message", exact=True),
     Field("holdfast_decided_at", "decided_at", "moment"))),)
-CALLS = (Layout("calls", (Field("Customer", "customer_id", "id", key=True), Field("Phone", "phone", "phone", exact=True),
-                          *_names("First Name", "Last Name"), Field("Segment", "segment"),
-                          Field("Treatment", "treatment"), Field("Message", "message", exact=True),
-                          Field("Minutes", "minutes", "number"), Field("Campaign", "campaign", "given")), ("phone",)),)
+CALLS = (Layout("calls", (
+    Field("Customer", "customer_id", "id", key=True), Field("Phone", "phone", "phone", exact=True),
+    *_names("First Name", "Last Name"), Field("Segment", "segment"), Field("Treatment", "treatment"),
+    Field("Message", "message", exact=True), Field("Minutes", "minutes", "number"),
+    Field("Campaign", "campaign", "given")), ("phone",)),)
 ANY = (Layout("list", ()),)
 
 VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine import campaigning, insight
 from engine.campaign import ledger, outcomes
-from engine.schema import Actor
+from engine.schema import Actor, money
 from tests.pages.app import healthy, open_app, words
 from ui.clock import now
 
@@ -32,6 +32,12 @@ def drafted(monkeypatch: pytest.MonkeyPatch, role: str = "manager") -> AppTest:
     return healthy(app)
 
 
+def taken(app: AppTest, step: str) -> None:
+    """Take a step as a person does: press it, read what it means, and press again."""
+    app.button(key=f"campaign_{step}").click().run()
+    healthy(app.button(key=f"campaign_{step}_sure").click().run())
+
+
 def only() -> ledger.Campaign:
     (found,) = ledger.campaigns("demo-telecom")
     return found
@@ -51,8 +57,8 @@ def test_a_campaign_goes_its_way(own_companies: Path, monkeypatch: pytest.Monkey
     app = drafted(monkeypatch)
     assert only().status == "draft" and "Campaign: July rescue" in words(app).replace("\\", "")
     for step, then in (("approve", "approved"), ("launch", "launched")):
-        app.button(key=f"campaign_{step}").click().run()
-        assert healthy(app) and only().status == then
+        taken(app, step)
+        assert only().status == then
     assert "Nothing is measured yet" in words(app)
     rows, _ = campaigning.members(only().id, actor=MONA)
     _sent_out(app, rows)
@@ -61,8 +67,8 @@ def test_a_campaign_goes_its_way(own_companies: Path, monkeypatch: pytest.Monkey
 
 def _sent_out(app: AppTest, rows) -> None:
     app.selectbox(key="campaign_tool").set_value("braze_segment").run()
-    app.button(key="campaign_prepare").click().run()
-    made = app.session_state["_campaign_export"][1][0]
+    app.button(key="campaign_prepare_tool").click().run()
+    made = app.session_state["_campaign_export"]["tool"][1][0]
     listed = {line.split(",")[0] for name, content in made.files.items() if name.endswith(".csv")
               and "rejected" not in name for line in content.decode("utf-8-sig").split()[1:]}
     held = set(rows.loc[rows["holdout"].astype(bool), "customer_id"])
@@ -87,13 +93,40 @@ def test_above_the_limit_it_takes_a_second_person(own_companies: Path, monkeypat
 
     set_rules("demo-telecom", {"spend_limit": 0.0}, actor=MONA, now=now())
     app = drafted(monkeypatch)
+    assert "a manager who did not write it must approve it" in words(app)
+    assert not [button for button in app.button if button.key == "campaign_approve"]
+    app.button(key="campaign_submit").click().run()
+    assert healthy(app) and only().status == "awaiting approval"
+    monkeypatch.setattr("ui.session.signed_in", lambda: Actor("ben", "manager"))
+    taken(healthy(app.run()), "approve")
+    assert only().status == "approved"
+
+
+def test_what_cannot_be_undone_is_said_before(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, there = drafted(monkeypatch), only()
+    rows, _ = campaigning.members(there.id, actor=MONA)
     app.button(key="campaign_approve").click().run()
-    assert "somebody other than ana" in words(healthy(app)).replace("\\", "") and only().status == "draft"
+    said = words(healthy(app)).replace("\\", "")
+    assert money(there.spend, "USD") in said and f"{int(rows['holdout'].sum())} are held out" in said
+    assert only().status == "draft", "Nothing is done before it has been read."
+    app.button(key="campaign_approve_not").click().run()
+    assert only().status == "draft"
+    taken(app, "approve")
+    app.button(key="campaign_launch").click().run()
+    assert "What cannot be undone" in words(healthy(app)) and only().status == "approved"
+
+
+def test_what_stands_in_the_way_of_a_step_is_told(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else has withdrawn it meanwhile."""
+    app = drafted(monkeypatch)
+    app.button(key="campaign_approve").click().run()
+    ledger.close(only().id, "", actor=MONA, now=now())
+    app.button(key="campaign_approve_sure").click().run()
+    assert "is closed, so it cannot become approved" in words(healthy(app))
 
 
 def test_a_name_that_is_taken_is_told(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = drafted(monkeypatch)
-    app.button(key="campaign_approve").click().run()
+    taken(drafted(monkeypatch), "approve")
     again = campaigns(monkeypatch)
     again.number_input(key="plan_budget").set_value(100).run()
     again.button(key="plan_make").click().run()

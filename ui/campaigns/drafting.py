@@ -27,7 +27,9 @@ def draft(here: Here, found: Plan, filters: Filters) -> None:
     known = rules(here.dataset.name, actor=here.actor)
     with card("3 · Campaign", "Written down as a draft: nothing is promised or sent to anybody yet."):
         name, sender, held = st.columns([2, 2, 1], vertical_alignment="bottom")
-        called = name.text_input("Name", key="draft_name", max_chars=120, placeholder="Save the VIPs, July")
+        called = name.text_input("Name", key="draft_name", max_chars=120,
+                                 help="How everybody will know it, such as: July, contracts. No two are called the "
+                                      "same.")
         speaks = sender.text_input("Sender, as customers know you", key="draft_sender", max_chars=LONGEST_SENDER,
                                    help="Stands in each message. Without a sender no messages are written.")
         percent = held.number_input("Held out [%]", 0, 50, round(100 * known.holdout_share), key="draft_holdout",
@@ -67,4 +69,6 @@ def _write(here: Here, found: Plan, name: str, sender: str, writer: str, share: 
         st.error(escaped(str(problem)), icon=":material/error:")
     else:
         st.session_state[TO_OPEN] = made.id
+        st.toast(escaped(f"{made.name} is written down. The next step is at the top: where it stands."),
+                 icon=":material/edit_note:")
         st.rerun()

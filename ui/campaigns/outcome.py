@@ -6,15 +6,18 @@ import io
 import math
 import tempfile
 import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from engine import campaigning
+from engine.campaign.contact_rules import WORDS
 from engine.campaign.ledger import Campaign
 from engine.campaign.sendlist import Exported
-from engine.campaign.vendors import VENDORS, Settings
+from engine.campaign.vendors import CALL_LIST, VENDORS, Settings
 from engine.evidence.results import Part, Result, in_words
 from engine.schema import Estimate, money, plural, share
 from ui.action_parts import worded
@@ -22,38 +25,61 @@ from ui.charts import plans as charts
 from ui.components import card, empty, escaped, show, told
 from ui.state import Here, now
 
-MADE, SETTLED = "_campaign_export", "_campaign_settled"
+MADE, SETTLED, FORM = "_campaign_export", "_campaign_settled", "_campaign_form"
+MOST_REASONS = 3
 
 
 # ---- what leaves
 
 
-def export(here: Here, there: Campaign) -> None:
-    """Choose the tool, make its files once, take them away."""
+def export(here: Here, there: Campaign, channels: Mapping[str, int]) -> None:
+    """Choose the tool, make its files once, take them away; whoever is to be called has a list of their own."""
     with card("Send it out", "The list comes from the ledger: never the holdout, nobody suppressed since, nobody at "
               "night. The audit log keeps who took what."):
         tools = [name for name, tool in VENDORS.items() if tool.sends]
         kind = st.selectbox("Tool", tools, key="campaign_tool", format_func=lambda name: VENDORS[name].words)
         settings = _settings(there, kind)
-        stamp = (there.id, settings)
-        made = st.session_state.get(MADE)
-        if made is None or made[0] != (kind, *stamp):
-            if st.button("Prepare the files", key="campaign_prepare", type="primary", icon=":material/inventory_2:"):
-                with told():
-                    found = campaigning.export(there.id, kind, settings=settings, actor=here.actor, now=now())
-                    st.session_state[MADE] = (kind, *stamp), found
-                    st.rerun()
-            return
-        _take(there, kind, *made[1])
+        _files(here, there, kind, settings, "Prepare the files")
+        others = {channel: count for channel, count in channels.items() if VENDORS[kind].layout_of(channel) is None}
+        if others:
+            st.caption(escaped(f"Not for this tool: {_by_channel(others)}. {_where(others)}"))
+        if "phone" in others and kind != CALL_LIST:
+            _files(here, there, CALL_LIST, settings, "Prepare the call list", CALL_LIST)
+
+
+def _by_channel(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{plural(count, 'customer')} by {WORDS.get(channel, channel)}"
+                     for channel, count in counts.items())
+
+
+def _where(others: Mapping[str, int]) -> str:
+    """Where those are found whom a tool does not reach."""
+    found = ["Whoever is to be called is on the save desk already; the call list is the same as a file."
+             if "phone" in others else ""]
+    found += ["Take a table, such as CSV or Excel, for the others."] if others.keys() - {"phone"} else []
+    return " ".join(found).strip()
 
 
 def _settings(there: Campaign, kind: str) -> Settings:
     """What the tool must be told."""
     country = st.text_input("Country of telephone numbers without a country code", key="campaign_country", max_chars=2,
-                            placeholder="US", help="Two letters; empty: only numbers with their country code.")
+                            help="Two letters, such as US; empty: only numbers with their country code.")
     theirs = st.text_input("The campaign's id in Salesforce", key="campaign_salesforce") if kind == "salesforce" else ""
     return Settings(there.name, country=country.strip().upper(), salesforce_campaign=theirs.strip(),
                     synthetic=there.synthetic)
+
+
+def _files(here: Here, there: Campaign, kind: str, settings: Settings, words: str, slot: str = "tool") -> None:
+    """The tool's files: prepared once for these settings, then taken away."""
+    made, asked = st.session_state.setdefault(MADE, {}), (kind, there.id, settings)
+    if slot in made and made[slot][0] == asked:
+        _take(there, kind, *made[slot][1])
+        return
+    if st.button(words, key=f"campaign_prepare_{slot}", type="primary" if slot == "tool" else "secondary",
+                 icon=":material/inventory_2:" if slot == "tool" else ":material/call:"):
+        with told():
+            made[slot] = asked, campaigning.export(there.id, kind, settings=settings, actor=here.actor, now=now())
+            st.rerun()
 
 
 def _take(there: Campaign, kind: str, made: Exported, waiting: Any) -> None:
@@ -62,38 +88,44 @@ def _take(there: Campaign, kind: str, made: Exported, waiting: Any) -> None:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in made.files.items():
             archive.writestr(name, content)
-    token = made.manifest.get("made_at", "") or now().isoformat()
-    stamp = "".join(sign for sign in str(token) if sign.isalnum())
     st.download_button(f"Download {plural(len(made.files), 'file')}", packed.getvalue(),
-                       f"{there.dataset}-{there.id}-{kind}-{stamp}-{now():%H%M%S%f}.zip", "application/zip",
-                       key="campaign_download", on_click="ignore", type="primary", icon=":material/download:")
+                       f"{there.dataset}-{there.id}-{kind}-{now():%Y%m%dT%H%M%S%f}.zip", "application/zip",
+                       key=f"campaign_download_{kind}", on_click="ignore", type="primary", icon=":material/download:")
     for name in made.files:
         st.markdown(f":material/description: {escaped(name)}")
     for rows, said in ((made.rejected, "left out or emptied, each with its reason in the rejected file"),
                        (waiting, "must wait or were suppressed since the launch")):
         if len(rows):
-            reasons = ", ".join(f"{reason} ({number:,})" for reason, number in
-                                rows["reason"].value_counts().head(3).items())
-            st.caption(escaped(f"{plural(len(rows), 'row')} {said}: {reasons}."))
+            st.caption(escaped(f"{plural(len(rows), 'row')} {said}: {_commonest(rows['reason'].tolist())}."))
+
+
+def _commonest(reasons: Sequence[str]) -> str:
+    """The most frequent reasons, each with how often."""
+    return "; ".join(f"{reason} ({number:,})" for reason, number in Counter(reasons).most_common(MOST_REASONS))
 
 
 # ---- what comes back
 
 
+def news() -> None:
+    """What was taken in last."""
+    if told_last := st.session_state.pop(SETTLED, None):
+        _settled(*told_last)
+
+
 def outcomes(here: Here, there: Campaign) -> None:
     """Bring what became of the customers: a file, or the data's next version."""
     ends = there.ends
-    if told_last := st.session_state.pop(SETTLED, None):
-        _settled(*told_last)
     with card("What became of them", f"Bring both those treated and those held out. Who stayed shows on "
               f"{ends:%d %b %Y}, {there.horizon_days} days after the launch; what is told earlier measures less than "
               "the whole window." if ends else ""):
-        given = st.file_uploader("A file with customer_id, stayed (or churned), perhaps revenue", type=["csv", "xlsx"],
-                                 key="campaign_outcomes")
+        _form(here, there)
+        given = st.file_uploader("A file with customer_id (or email), stayed (or churned), perhaps revenue",
+                                 type=["csv", "xlsx"], key="campaign_outcomes")
         correct = st.toggle("It corrects what is known already", key="campaign_correct")
         read, look = st.columns(2)
         if read.button("Take the outcomes in", key="campaign_settle", icon=":material/upload_file:", width="stretch",
-                       disabled=given is None) and given is not None:
+                       type="primary" if given else "secondary", disabled=given is None) and given is not None:
             with told():
                 _read(here, there, given.name, given.getvalue(), correct)
         if look.button("Read them from newer data", key="campaign_from_data", icon=":material/database:",
@@ -101,6 +133,20 @@ def outcomes(here: Here, there: Campaign) -> None:
             with told():
                 done = campaigning.settle_from_data(there.id, correct=correct, actor=here.actor, now=now())
                 _again(done, ())
+
+
+def _form(here: Here, there: Campaign) -> None:
+    """A file to be filled in, for those whom no tool knows: the held out."""
+    if made := st.session_state.get(FORM, {}).get(there.id):
+        st.download_button("Download the form", made[1], made[0], "text/csv", key="campaign_form_take",
+                           on_click="ignore", icon=":material/download:")
+        return
+    if st.button("Prepare a form to fill in", key="campaign_form", icon=":material/assignment:",
+                 help="A CSV with every customer_id, treated or held out, and empty columns for what became of them."):
+        with told():
+            made = campaigning.outcome_form(there.id, actor=here.actor, now=now())
+            st.session_state.setdefault(FORM, {})[there.id] = made
+            st.rerun()
 
 
 def _read(here: Here, there: Campaign, name: str, content: bytes, correct: bool) -> None:
@@ -127,8 +173,8 @@ def _settled(done: Any, rejected: Any) -> None:
             st.warning(escaped(f"{plural(len(ids), 'customer')} {said}: {', '.join(ids[:10])}."),
                        icon=":material/help:")
     if rejected:
-        st.warning(escaped(f"{plural(len(rejected), 'row')} could not be read: {rejected[0]['reason']}"),
-                   icon=":material/rule:")
+        told_by = _commonest([f"{row['column']} {row['reason']}" for row in rejected])
+        st.warning(escaped(f"{plural(len(rejected), 'row')} could not be taken in: {told_by}."), icon=":material/rule:")
 
 
 # ---- what it brought

@@ -199,11 +199,6 @@ def effects_line(found: Plan) -> None:
 
 
 def figures(found: Plan, here: Here) -> None:
-    """The plan, from its figures to its rows."""
+    """What the plan costs and brings, and what that rests on."""
     kpis(top_row(found, here.currency))
     effects_line(found)
-    if found.total.customers:
-        by_treatment(found, here)
-    pictures(found, here)
-    if found.total.customers:
-        preview(found, here)

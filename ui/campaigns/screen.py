@@ -56,6 +56,10 @@ def new_campaign(here: Here, top: Any) -> None:
     planning.figures(found, here)
     if found.total.customers:
         drafting.draft(here, found, asked[1])
+        planning.by_treatment(found, here)
+    planning.pictures(found, here)
+    if found.total.customers:
+        planning.preview(found, here)
 
 
 def one_campaign(here: Here, there: Campaign, top: Any) -> None:
@@ -67,18 +71,21 @@ def one_campaign(here: Here, there: Campaign, top: Any) -> None:
     inside, outside = campaigning.members(there.id, actor=here.actor)
     treated = inside[~inside["holdout"].astype(bool)]
     kpis(top_row(there, told_of, float(treated["incremental_margin"].sum())))
-    steps(here, there)
-    launched = there.step(LAUNCHED) is not None
-    if launched:
+    steps(here, there, inside)
+    if there.step(LAUNCHED):
+        outcome.news()
         outcome.result(here, there)
-        left, right = st.columns(2)
-        with left:
-            if there.status == LAUNCHED:
-                outcome.export(here, there)
-        with right:
-            if here.may("outcomes"):
-                outcome.outcomes(here, there)
+    if there.status == LAUNCHED:
+        _out_and_back(here, there, treated)
     members(inside, outside, there)
+
+
+def _out_and_back(here: Here, there: Campaign, treated: Any) -> None:
+    """What leaves the campaign, beside what comes back."""
+    with st.grid(2, min_column_width=320):
+        outcome.export(here, there, treated["channel"].value_counts().to_dict())
+        if here.may("outcomes"):
+            outcome.outcomes(here, there)
 
 
 def sentence(there: Campaign, told_of: Mapping[str, Any]) -> str:
@@ -92,8 +99,8 @@ def sentence(there: Campaign, told_of: Mapping[str, Any]) -> str:
 def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> list[Kpi]:
     """The campaign in four figures."""
     planned, currency = (told_of["figures"] or {}).get("margin"), there.currency
-    band = (f"plan, holdout included: {money(planned['value'], currency)} ({money(planned['low'], currency)} to "
-            f"{money(planned['high'], currency)})" if planned else "")
+    band = (f"plan: {money(planned['low'], currency)} to {money(planned['high'], currency)}" if planned else "")
+    whole = f" and those held out: {money(planned['value'], currency)} in all" if planned else ""
     return [
         Kpi("Treated", f"{told_of['treated']:,}", "Customers who get their offer."),
         Kpi("Held out", f"{told_of['held_out']:,}", "Drawn by chance, never contacted.",
@@ -101,7 +108,7 @@ def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> lis
         Kpi("Expected cost", money(there.spend, currency), "Of those treated: contacts, and offers times the chance "
             "that they are taken.", band=f"budget {there.budget}" if there.budget else "no shared budget"),
         Kpi("Promised margin", money(promised, currency), "Incremental margin that is expected of those treated. The "
-            "interval is the plan's, 90 %, for all its customers.", band=band),
+            f"interval is the plan's, 90 %, for them{whole}.", band=band),
     ]
 
 
