@@ -101,7 +101,8 @@ def test_figures_are_those_of_the_screens(read_companies: Path, tmp_path: Path) 
     assert money(stands.margin_at_risk.value, "USD") in words
     for segment in stands.segments["segment"]:
         assert segment in words
-    scenario = Scenario({name: starts[name].terms for name in insight.AT_RISK})
+    scenario = insight.first_scenario(scope, starts)
+    assert scenario.budget == scope.book.plan.budget, "One budget, the playbook's, wherever nobody has set another."
     simulated = insight.simulate(insight.recovery_cells(scope, doubt), scenario)
     assert insight.recovery_sentence(simulated, "USD").replace("-$", "−$") in words.replace(JOINER, "")
     assert "until campaigns measure it" in words

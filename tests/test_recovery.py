@@ -258,7 +258,7 @@ def test_no_saves_are_credited_where_almost_nobody_leaves(customers: float, leav
 
 
 def test_a_segment_without_anybody_is_refused_beside_one_with_customers() -> None:
-    found = simulate(HAND, Scenario({"Vulnerable": TERMS, "At-Risk VIP": TERMS}))
+    found = simulate(HAND, Scenario({"Vulnerable": TERMS, "At-Risk VIP": TERMS}, ENOUGH))
     assert list(found.refused) == ["At-Risk VIP"]
     assert found.total.saves.value > 0
 

@@ -22,7 +22,7 @@ from engine.schema import LTV_TIERS, RISK_BANDS, money, plural, share
 from ui import tables as figures
 from ui.components import RISK_COLOURS, RISK_ICONS, card, escaped
 from ui.navigation import BY_URL
-from ui.state import Here, now
+from ui.state import Here, answer, now
 
 EVERYONE = "Everyone"
 CALLS = "calls"
@@ -306,7 +306,7 @@ def by_rule(found: Tally, listing: Listing, currency: str) -> None:
 # ---- what leaves the building
 
 
-def export(here: Here, listing: Listing, total: int, picked: tuple[str, ...], chosen: str) -> None:
+def export(here: Here, found: Tally, listing: Listing, picked: tuple[str, ...], chosen: str) -> None:
     """Choose the form, prepare the file once, take it away."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control("File", list(EXPORTERS), default="csv", required=True, key="actions_format",
@@ -315,16 +315,38 @@ def export(here: Here, listing: Listing, total: int, picked: tuple[str, ...], ch
         only = picked if st.toggle(which, True, key="actions_only", disabled=not picked) else ()
         contact = st.toggle("With contact details", True, key="actions_with_contact",
                             disabled=not worklist.contact_columns(here.scope))
-    st.caption(_leaving(here, len(only) or total, contact))
+    whole = _picked(here, listing, only) if only else found.total(listing)
+    listing, rows = _asked(listing, whole)
+    st.caption(_leaving(here, rows, contact))
     asked = (here.scope.key, listing, only, kind, contact)
     made = st.session_state.get(EXPORT)
     if made is None or made[0] != asked:
         st.session_state.pop(EXPORT, None)
         if st.button("Prepare export", key="actions_prepare", icon=":material/inventory_2:", type="primary",
-                     disabled=total == 0, width="stretch"):
+                     disabled=rows == 0, width="stretch"):
             _prepare(here, listing, only, kind, contact, asked)
         return
     download(made[1])
+
+
+def _picked(here: Here, listing: Listing, only: tuple[str, ...]) -> worklist.Sum:
+    """Those of the list who are ticked."""
+    among = replace(listing, filters=listing.filters.within(Filters(ids=only)))
+    return answer(worklist.tally, here.scope, among.filters, here.actor).total(among)
+
+
+def _asked(listing: Listing, whole: worklist.Sum) -> tuple[Listing, int]:
+    """Without whoever has not agreed to be reached, unless it is asked for; and how many that leaves."""
+    if listing.agreed or not whole.refused:
+        return listing, whole.customers
+    too = st.toggle(f"Also the {whole.refused:,} who have not agreed", key="actions_refused",
+                    help="They have not agreed to the channel of their step: take them along only to reach them in "
+                         "another way. Their column agreed is 0.")
+    if too:
+        return listing, whole.customers
+    st.caption(f":material/do_not_disturb_on: {plural(whole.refused, 'customer')} of {whole.customers:,} left out: no "
+               "consent to the channel of their step.")
+    return replace(listing, agreed=True), whole.customers - whole.refused
 
 
 def _leaving(here: Here, rows: int, contact: bool) -> str:

@@ -81,7 +81,7 @@ def choose_budget(here: Here) -> float:
     """The budget, in the address."""
     unit = f" [{here.currency}]" if here.currency else ""
     if "budget" not in st.session_state and "budget" not in st.query_params:
-        st.session_state["budget"] = round(Scenario({}).budget)
+        st.session_state["budget"] = round(here.scope.book.plan.budget)
     given = st.number_input(f"Budget{unit}", min_value=0, step=BUDGET_STEP, key="budget", bind="query-params",
                             help="What do we get for this much? Customers are contacted in the order of what they "
                                  "bring per cost, until it is spent or the next one would cost more than they bring.")
@@ -116,7 +116,7 @@ def terms_of(here: Here, start: Start, strength: float) -> Terms:
 
 def choose_common(here: Here) -> tuple[float, float, bool]:
     """What holds for all segments: who else takes the offer, how sure the rates are, whether all must be spent."""
-    base = Scenario({})
+    base = Scenario({}, 0.0)
     with card("For all segments", "Assumptions too."):
         redemption = _slider(here, "redemption", "Would have stayed, takes the offer too", 100 * base.redemption,
                              (100.0, 5.0), "%.0f %%", "Cannibalisation: of those who would have stayed anyway, the "

@@ -110,7 +110,7 @@ def _spreads(scope: Scope, currency: str) -> list[Chart]:
 def _recovery(scope: Scope, card: ModelCard, currency: str, figures: Figures) -> Section:
     """What the screen Revenue Recovery begins with."""
     starts = insight.recovery_starts(scope)
-    scenario = insight.Scenario({segment: starts[segment].terms for segment in insight.AT_RISK})
+    scenario = insight.first_scenario(scope, starts)
     found = insight.simulate(insight.recovery_cells(scope, overview.doubt(card)), scenario)
     says = f"{insight.recovery_sentence(found, currency)} {insight.rates_words(starts, scenario)}"
     told = Section("What would a campaign bring back", says)

@@ -12,10 +12,9 @@ import pandas as pd
 from engine import saved
 from engine.decision.recovery import Scenario, Simulation, rate_words, roi_words, simulate
 from engine.decision.recovery import sentence as recovery_sentence
-from engine.decision.recovery.terms import AT_RISK
 from engine.errors import choose
 from engine.insight import answers, movement, overview
-from engine.insight.recovery import Start, recovery_cells, recovery_starts
+from engine.insight.recovery import Start, first_scenario, recovery_cells, recovery_starts
 from engine.insight.source import Scope, scope
 from engine.permissions import may
 from engine.prediction import store
@@ -99,7 +98,7 @@ def gather(scope: Scope, actor: Actor, now: datetime, scenario: str = "", budget
 
 def _scenario(scope: Scope, starts: dict[str, Start], actor: Actor, name: str, budget: float | None) -> Scenario:
     """The saved scenario of that name, or what the screen begins with."""
-    found = Scenario({segment: starts[segment].terms for segment in AT_RISK})
+    found = first_scenario(scope, starts)
     if name:
         kept = {entry.name: entry.content for entry in saved.kept("scenario", scope.dataset.name, actor=actor)}
         found = Scenario.of(choose("scenario", name, kept))

@@ -10,7 +10,7 @@ import pandas as pd
 from engine.decision.effects import Effects
 from engine.decision.playbooks import Treatment
 from engine.decision.recovery.plan import CELLS
-from engine.decision.recovery.terms import STRENGTH, Scenario, Terms, first_paying
+from engine.decision.recovery.terms import AT_RISK, STRENGTH, Scenario, Terms, first_paying
 from engine.insight.overview import Z90, Doubt
 from engine.insight.past import effects_of
 from engine.insight.source import Scope, ask
@@ -78,12 +78,12 @@ class Start:
 def rates_words(starts: Mapping[str, Start], scenario: Scenario) -> str:
     """How many of the scenario's recovery rates anything has measured, in a sentence; "" when it has none.
 
-    >>> rates_words({}, Scenario({}))
+    >>> rates_words({}, Scenario({}, 0.0))
     ''
     >>> from engine.decision.playbooks import playbook
     >>> step = first_paying(playbook("telecom"), "Champion")
     >>> terms = Terms(step.contact_cost, step.offer_cost, 0.1)
-    >>> rates_words({"Champion": Start("Champion", step, terms)}, Scenario({"Champion": terms}))
+    >>> rates_words({"Champion": Start("Champion", step, terms)}, Scenario({"Champion": terms}, 0.0))
     'The recovery rates are assumptions until campaigns measure them.'
     """
     told = [starts[name].measures(terms.recovery_rate) for name, terms in scenario.segments.items()]
@@ -110,6 +110,11 @@ def recovery_starts(scope: Scope) -> dict[str, Start]:
     that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
     known = effects_of(scope)
     return {segment: _start(segment, first_paying(scope.book, segment), known) for segment in SEGMENTS}
+
+
+def first_scenario(scope: Scope, starts: Mapping[str, Start]) -> Scenario:
+    """What is simulated before anybody has set anything: the segments at risk, within the playbook's budget."""
+    return Scenario({segment: starts[segment].terms for segment in AT_RISK}, scope.book.plan.budget)
 
 
 def _start(segment: str, step: Treatment, known: Effects) -> Start:

@@ -23,6 +23,8 @@ BACKGROUND = 256
 PLAIN_SHARE = 0.25
 HEAD = re.compile(r",| \(| (?:against|before|between|for|in|of|on|over|per|since|to)\b")  # what follows a noun
 DECIMALS = 6
+LATELY = re.compile(r", (\d+ months)$")
+TIMES = frozenset({"days", "months", "years"})
 
 
 @dataclass(frozen=True)
@@ -216,9 +218,27 @@ def _subject(column: Column, value: object, currency: str) -> str:
         return title if text in ("yes", "Yes") else f"No {lower}"
     if column.kind in ("category", "text"):
         return f"{text} ({lower})" if text.lower().startswith("no ") else f"{text} {lower}"
-    if column.kind == "count" and column.unit and lower.endswith(column.unit):
-        return f"{text.split(' ')[0]} {lower}"
+    if column.kind == "count" and _is_counted(column):
+        return _counted(lower, float(value))  # type: ignore[arg-type]
     return f"{title} of {text}"
+
+
+def _is_counted(column: Column) -> bool:
+    """Whether a count's title names the things counted: "Sessions in the last 90 days", but not "Tenure"."""
+    return column.unit not in TIMES and any(word.endswith("s") for word in HEAD.split(column.title)[0].split())
+
+
+def _counted(lower: str, number: float) -> str:
+    """So many of what the title names.
+
+    >>> _counted("sessions in the last 90 days", 0), _counted("tickets, 3 months", 2), _counted("renewals", 1)
+    ('No sessions in the last 90 days', '2 tickets in 3 months', '1 renewal')
+    """
+    noun = HEAD.split(lower)[0]
+    said = LATELY.sub(r" in \1", lower)
+    if number == 1:
+        return f"1 {' '.join(word.removesuffix('s') for word in noun.split())}{said[len(noun):]}"
+    return f"{f'{number:,.0f}' if number else 'No'} {said}"
 
 
 def _quoted(rate: str, span: str, cases: bool) -> str:
@@ -247,6 +267,8 @@ def _span(column: Column, low: float | None, high: float | None, currency: str) 
         return f"at most {_in_words(column, high, currency)}"
     if high is None:
         return f"more than {_in_words(column, low, currency)}"
+    if _in_words(column, low, currency) == _in_words(column, high, currency):
+        return f"about {_in_words(column, high, currency)}"
     if column.kind != "count":
         return f"more than {_in_words(column, low, currency)} and at most {_in_words(column, high, currency)}"
     first = np.floor(low) + 1

@@ -51,6 +51,8 @@ class Column:
         '26.5 %'
         >>> Column("pause", "number", "ratio", "Pause against the usual gap").in_words(123.4)
         '123 times'
+        >>> Column("pause", "number", "days", "Time since the last order").in_words(41.37)
+        '41 days'
         """
         import pandas as pd
 
@@ -66,7 +68,8 @@ class Column:
         if self.unit in SCALES:
             return SCALES[self.unit].format(number if abs(number) >= TINY else 0.0).replace("%", " %")
         unit = self.unit.removesuffix("s") if number == 1 else self.unit
-        digits = 0 if number == round(number) or abs(number) >= 100 else 1 if self.kind == "count" else 2
+        whole = number == round(number) or abs(number) >= 100 or (self.unit == "days" and abs(number) >= 1)
+        digits = 0 if whole else 1 if self.kind == "count" or self.unit == "days" else 2
         return f"{number:,.{digits}f} {unit}".strip()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -97,7 +99,8 @@ def test_prepare_then_download_what_the_engine_wrote(own_companies: Path, monkey
     made = app.session_state["_actions_export"][1]
     assert entry.detail["sha256"] == made.sha256 and entry.detail["file"] == made.name
     scope = insight.scope("demo-telecom")
-    again = insight.export_list(scope, Listing(segments=("At-Risk VIP",)), "csv", actor=ANA, now=entry.at)
+    asked = Listing(segments=("At-Risk VIP",), agreed=True)
+    again = insight.export_list(scope, asked, "csv", actor=ANA, now=entry.at)
     assert made.content == again.content and made.name != again.name
     [button] = app.get("download_button")
     assert button.proto.url
@@ -106,8 +109,24 @@ def test_prepare_then_download_what_the_engine_wrote(own_companies: Path, monkey
     assert not app.get("download_button"), "Another list has to be prepared anew."
 
 
+def test_whoever_has_not_agreed_stays_out_unless_asked_for(own_companies: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    app, whole = opened(monkeypatch), total(Listing())
+    assert 0 < whole.refused < whole.customers
+    assert f"{whole.refused} customers of {whole.customers:,} left out" in words(app)
+    assert f"{whole.customers - whole.refused:,} customers leave the building" in words(app)
+    healthy(app.button(key="actions_prepare").click().run())
+    made = app.session_state["_actions_export"][1]
+    agreed = pd.read_csv(io.BytesIO(made.content), encoding="utf-8-sig", dtype={"customer_id": str})["agreed"]
+    assert len(agreed) == whole.customers - whole.refused and (agreed.fillna(1) == 1).all()
+    healthy(app.toggle(key="actions_refused").set_value(True).run())
+    assert f"{whole.customers:,} customers leave the building" in words(app)
+    healthy(app.button(key="actions_prepare").click().run())
+    assert app.session_state["_actions_export"][1].rows == whole.customers
+
+
 def test_ticked_rows_alone_leave_on_all_pages(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = opened(monkeypatch)
+    app = opened(monkeypatch, actions_agreed="true")
     expected = []
     for page, places in ((1, [0, 2]), (2, [1])):
         app.session_state["actions_page"] = page

@@ -12,7 +12,6 @@ from engine.errors import EngineError
 from engine.schema import SEGMENTS, plural
 
 AT_RISK = ("At-Risk VIP", "Vulnerable", "Losing Customer")
-BUDGET = 20_000.0
 REDEMPTION = 0.5
 STRENGTH = 20.0
 LEAST_LEAVERS, LEAST_SHARE = 5.0, 0.01
@@ -49,7 +48,7 @@ class Scenario:
     """
 
     segments: Mapping[str, Terms]
-    budget: float = BUDGET
+    budget: float
     redemption: float = REDEMPTION
     strength: float = STRENGTH
     whole_budget: bool = False
