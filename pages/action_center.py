@@ -77,9 +77,8 @@ def lists(place: Here) -> None:
         hint("actions", "Each customer has one step, from the playbook of your sector, and a reason. Tick rows to take "
              "only those. Nothing leaves before you prepare an export.")
         kpis(top_row(found, listing, place.currency))
-    st.caption("A list holds everybody whom a step fits, whether it pays or not. The plan under Campaigns keeps only those "
-               "for whom an offer is expected to bring more than it costs, within a budget; Revenue Recovery asks of "
-               "whole segments, at the rates set there.")
+    st.caption("A list holds everybody whom a step fits, whether it pays or not; a plan keeps those for "
+               "whom an offer is expected to bring more than it costs, within a budget (see Campaigns).")
     picked = call_list(place, listing) if view == parts.CALLS else whole_list(place, found, listing)
     with export, card("3 · Export"):
         parts.export(place, found, listing, picked, view)

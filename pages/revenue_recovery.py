@@ -110,8 +110,8 @@ def main() -> None:
     with right.container():
         pictures(found)
     segments_card(found, place.currency)
-    st.caption("One offer per segment, at the rates set here. The plan in the Action Center chooses among all offers for each "
-               "customer, within capacities, consent and guardrails, and so comes to other figures with the same budget.")
+    st.caption("One offer to each segment, at the rates set here; a plan chooses for each customer, within "
+               "consent and capacities (see Action Center), and so comes to other figures for the same budget.")
     comparison(found, kept, cells)
 
 

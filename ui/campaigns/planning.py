@@ -196,9 +196,8 @@ def effects_line(found: Plan) -> None:
             "measure them.")
     shares = ", ".join(f"{name} {share(part)}" for name, part in found.total.unsure.items())
     st.caption(escaped(f"{said} What is unsure about the margin: {shares}."))
-    st.caption("Fewer customers than on the lists, or others: a list holds everybody whom a step fits, the plan chooses the "
-               "offer that brings most for each, and nobody for whom none pays. Revenue Recovery asks of whole segments "
-               "at once, with one offer each.")
+    st.caption("Not the customers of the lists, where everybody stands whom a step fits, nor the figures of Revenue "
+               "Recovery, which makes one offer to a whole segment: a plan chooses for each customer what brings most.")
 
 
 def figures(found: Plan, here: Here) -> None:
