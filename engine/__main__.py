@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine import cards, verbs_campaign, verbs_decide
-from engine.grammar import Grammar, Printed, Verb, moment, narrowed, narrowing, refuse, verb
+from engine import cards, verbs_campaign, verbs_decide, verbs_onboard
+from engine.grammar import Grammar, Printed, Verb, moment, narrowed, narrowing, refuse, told_on_stderr, verb
 from engine.permissions import acting
-from engine.progress import Progress
 from engine.schema import jsonable
 from engine.version import version
 
@@ -70,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--run", help="a scoring run; the current one when left out")
     report.add_argument("--output", required=True, type=Path, help="an .html file")
     _digest_verb(verbs)
+    verbs_onboard.add(verbs)
     verbs_decide.add(verbs)
     verbs_campaign.add(verbs)
     audit = verb(verbs, "audit", _audit, "show who did what, the newest first")
@@ -209,18 +209,18 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
 def _run(asked: argparse.Namespace) -> Printed:
     report = engine.run(asked.source, name=asked.name, adapter=asked.adapter, options=_options(asked),
                         settings=_settings(asked), observed_until=asked.as_of, queries=asked.query, actor=acting(),
-                        now=_now(), progress=_progress)
+                        now=_now(), progress=told_on_stderr)
     return report, cards.run
 
 
 def _train(asked: argparse.Namespace) -> Printed:
-    report = engine.train(asked.dataset, settings=_settings(asked), actor=acting(), now=_now(), progress=_progress)
+    report = engine.train(asked.dataset, settings=_settings(asked), actor=acting(), now=_now(), progress=told_on_stderr)
     return report, cards.run
 
 
 def _demo(asked: argparse.Namespace) -> Printed:
     named = tuple(f"demo-{name.removeprefix('demo-')}" for name in asked.company or ()) or tuple(engine.DEMOS)
-    reports = engine.run_demos(seed=asked.seed, companies=named, actor=acting(), now=_now(), progress=_progress)
+    reports = engine.run_demos(seed=asked.seed, companies=named, actor=acting(), now=_now(), progress=told_on_stderr)
     return {"runs": reports}, lambda record: "\n\n".join(cards.run(report) for report in record["runs"])
 
 
@@ -231,7 +231,7 @@ def _predict(asked: argparse.Namespace) -> Printed:
 
 def _score(asked: argparse.Namespace) -> Printed:
     report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of,
-                               queries=asked.query, actor=acting(), now=_now(), progress=_progress)
+                               queries=asked.query, actor=acting(), now=_now(), progress=told_on_stderr)
     return report, cards.scored
 
 
@@ -361,15 +361,6 @@ def _table_markdown(table: engine.Table) -> str:
     rows = [f"| {column.name} | {column.kind} | {column.unit or '-'} | {column.meaning} |" for column in table]
     return "\n".join([f"**{table.name}**: {table.holds}", "", "| column | kind | unit | meaning |", "|---|---|---|---|",
                       *rows])
-
-
-def _progress(now: Progress) -> None:
-    """One line on stderr when a step ends; where stderr is a terminal, also while it gets on."""
-    if now.seconds is not None:
-        print(f"  {now.done:>2}/{now.of}  {now.step:<44} {now.seconds:7.1f} s", file=sys.stderr, flush=True)
-    elif sys.stderr.isatty():
-        share = f"{100 * now.part:3.0f} %" if now.part else "..."
-        print(f"  {now.done:>2}/{now.of}  {now.step} {share}", end="\r", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from engine.errors import EngineError
+from engine.progress import Progress
 from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS, jsonable
 
 NARROWED = (("--segment", "segment", SEGMENTS), ("--risk", "churn_risk", RISK_BANDS), ("--tier", "ltv_tier", LTV_TIERS))
@@ -93,3 +94,12 @@ def narrowing(parser: argparse.ArgumentParser) -> None:
 def narrowed(asked: argparse.Namespace) -> dict[str, tuple[str, ...]]:
     """What those options let through, as the values of a filter."""
     return {column: tuple(getattr(asked, column)) for _, column, _ in NARROWED}
+
+
+def told_on_stderr(now: Progress) -> None:
+    """One line on stderr when a step ends; where stderr is a terminal, also while it gets on."""
+    if now.seconds is not None:
+        print(f"  {now.done:>2}/{now.of}  {now.step:<44} {now.seconds:7.1f} s", file=sys.stderr, flush=True)
+    elif sys.stderr.isatty():
+        share = f"{100 * now.part:3.0f} %" if now.part else "..."
+        print(f"  {now.done:>2}/{now.of}  {now.step} {share}", end="\r", file=sys.stderr, flush=True)

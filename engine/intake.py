@@ -13,7 +13,7 @@ import pandas as pd
 from engine import files, listings
 from engine.catalog import dataset_folder
 from engine.data import adapters
-from engine.data.adapters import table
+from engine.data.adapters import mapping as mappings
 from engine.data.adapters.assemble import extra_role
 from engine.data.adapters.common import ID_FIELD, match
 from engine.data.adapters.telco import CHURNED, FIELDS
@@ -133,13 +133,13 @@ def likely(columns: Sequence[str]) -> dict[str, str]:
 
 def mapping_text(mapping: Mapping[str, Any]) -> str:
     """A mapping as the TOML that the adapter `table` reads; EngineError when a part is missing or wrong."""
-    table.check(mapping)
-    return table.written(mapping)
+    mappings.check(mapping)
+    return mappings.written(mapping)
 
 
 def check_mapping(text: str) -> None:
     """Refuse a TOML text that is no mapping, with what is missing, unknown or wrong."""
-    table.check(table.parsed(text, "on the screen"))
+    mappings.check(mappings.parsed(text, "on the screen"))
 
 
 def customers_file(look: Look) -> Seen:

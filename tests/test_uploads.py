@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from engine import catalog, files, intake, jobs, locks, uploads, watch
 from engine.data.adapters import ADAPTERS
-from engine.data.adapters.table import written
+from engine.data.adapters.mapping import written
 from engine.data.demo import DEMOS
 from engine.errors import EngineError, Refused
 from engine.schema import Actor

@@ -25,9 +25,10 @@ CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "USD": "USD", "EUR": "EUR",
 TRUE = frozenset({"yes", "y", "true", "t", "1", "1.0", "on"})
 FALSE = frozenset({"no", "n", "false", "f", "0", "0.0", "off"})
 
-_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?)(?:e[+-]?\d+)?|[+-]?(?:inf|infinity|∞)"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?)(?:e[+-]?\d{1,4})?|[+-]?(?:inf|infinity|∞)"
 _CLEARLY_POINT = (r"[+-]?(?:\d*\.(?!\d{3}(?!\d))\d*(?:e[+-]?\d+)?|(?:0|\d{4,})?\.\d{3}"
                   r"|\d{1,3}(?:,\d{3})+\.\d*|\d{1,3}(?:,\d{3}){2,})")
+_ABSURD = re.compile(r"[eE][+-]?\d{5}")  # an exponent on which pandas' own parser ends the process; keys look so
 _SIGN = re.compile(r"[$€£]|(?<![a-z])(?:usd|eur|gbp)(?![a-z])", re.IGNORECASE)
 _GAP = re.compile(r"(?<=\d)[\s'’](?=\d{3}(?!\d))")
 _BRACKETS = re.compile(r"\((.+)\)")
@@ -94,6 +95,12 @@ def like(values: pd.Series, pattern: str) -> pd.Series:
     return seen.spread(np.array([re.match(pattern, text) is not None for text in seen.texts], dtype=bool), False)
 
 
+def as_written(values: pd.Series) -> pd.Series:
+    """The cells as text, "" when missing."""
+    seen = distinct(values)
+    return seen.spread(seen.written.to_numpy(dtype=object), "")
+
+
 def is_text(values: pd.Series) -> bool:
     """Whether the column holds text rather than numbers, flags or moments."""
     return isinstance(values.dtype, pd.CategoricalDtype) or values.dtype == object
@@ -129,7 +136,8 @@ def numbers(values: pd.Series, name: str) -> Parsed:
         return _typed_numbers(values, name)
     seen = distinct(values)
     empty, findings, currency = blank(seen), blanks_read(seen, name), ""
-    found = pd.to_numeric(seen.texts, errors="coerce").to_numpy(dtype=float, copy=True)
+    safe = seen.texts.where(~seen.texts.str.contains(_ABSURD), "")
+    found = pd.to_numeric(safe, errors="coerce").to_numpy(dtype=float, copy=True)
     if (np.isnan(found) & ~empty).any():
         found, more, currency = _written_numbers(seen, empty, name)
         findings += more

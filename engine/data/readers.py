@@ -89,7 +89,7 @@ def column_names(path: Path) -> list[str]:
         return list(layout_of(path).header)
     if path.suffix.lower() in PARQUET:
         return [str(name) for name in _parquet(path).schema_arrow.names]
-    return list(read_sheet(path, rows=1).frame.columns)
+    return list(read_sheet(path, rows=20).frame.columns)
 
 
 def first_rows(path: Path, count: int) -> pd.DataFrame:

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine import files
-from engine.data.adapters.common import ID_FIELD, IDS, match, plain
+from engine.data.adapters.common import ID_FIELD, IDS, match
+from engine.data.names import plain
 from engine.data.readers import EXCEL, PARQUET, TEXT, Layout, column_names, layout_of, read_raw
 from engine.errors import EngineError
 

@@ -1,7 +1,9 @@
-"""Excel workbooks in: the first sheet that holds anything, one column at a time."""
+"""Excel workbooks in: the sheet that holds most, from its header on, one column at a time."""
 
 from __future__ import annotations
 
+import itertools
+import statistics
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,8 +16,9 @@ from xml.etree.ElementTree import ParseError
 import pandas as pd
 
 from engine.errors import EngineError
-from engine.schema import Finding
+from engine.schema import Finding, plural
 
+WEIGHED, MOST_ABOVE, HEADER = 1000, 10, 0.8
 BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, ParseError)
 
 
@@ -29,10 +32,11 @@ class Sheet:
 
 
 def read_sheet(path: Path, rows: int | None = None) -> Sheet:
-    """The workbook's first sheet with content; its first row holds the names. `rows` stops early."""
+    """The workbook's greatest table; the first row as wide as the rest holds the names. `rows` stops early."""
     title, others, lines = _cells(path, rows)
     if not lines:
         raise EngineError(f"{path.name} has no sheet with content. Export it again.")
+    above, lines = _from_header(lines)
     names = [str(cell).strip() if cell is not None else f"unnamed_{n}" for n, cell in enumerate(lines[0], 1)]
     columns = list(zip(*lines[1:], strict=True)) or [()] * len(names)
     keep = [n for n, cells in enumerate(columns) if not names[n].startswith("unnamed_") or set(cells) - {None}]
@@ -40,7 +44,7 @@ def read_sheet(path: Path, rows: int | None = None) -> Sheet:
     frame = pd.concat(series, axis=1, keys=range(len(series)))
     frame.columns, frame.index = pd.Index([names[n] for n in keep]), pd.RangeIndex(1, len(frame) + 1)
     clashes = {names[n]: found for n in keep if (found := clashing(columns[n]))}
-    return Sheet(frame, _other_sheets(path, title, others), clashes)
+    return Sheet(frame, (*_other_sheets(path, title, others), *_lines_above(path, above)), clashes)
 
 
 def _cells(path: Path, rows: int | None) -> tuple[str, int, list[tuple[Any, ...]]]:
@@ -50,15 +54,35 @@ def _cells(path: Path, rows: int | None) -> tuple[str, int, list[tuple[Any, ...]
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
-            for sheet in book.worksheets:
-                cells = _filled(sheet.iter_rows(values_only=True), rows)
-                if cells:
-                    return sheet.title, len(book.worksheets) - 1, cells
-            return "", 0, []
+            sheets = list(book.worksheets)
+            best = max(sheets, key=_weight) if len(sheets) > 1 else sheets[0]
+            first = None if rows is None else rows + MOST_ABOVE
+            return best.title, len(sheets) - 1, _filled(best.iter_rows(values_only=True), first)
         finally:
             book.close()
     except (*BROKEN, InvalidFileException) as problem:
         raise EngineError(f"{path.name} is not a whole Excel workbook. Save it again as .xlsx or as CSV.") from problem
+
+
+def _weight(sheet: Any) -> int:
+    """How many cells of the sheet's first thousand lines are filled; a page of notes has few, a table many."""
+    lines = itertools.islice(sheet.iter_rows(values_only=True), WEIGHED)
+    return sum(cell is not None for line in lines for cell in line)
+
+
+def _from_header(lines: list[tuple[Any, ...]]) -> tuple[int, list[tuple[Any, ...]]]:
+    """How many lines stand above the header, such as a title and a date, and the lines from the header on."""
+    counts = [sum(cell is not None for cell in line) for line in lines[:WEIGHED]]
+    width = statistics.median(counts)
+    at = next((n for n, count in enumerate(counts[:MOST_ABOVE]) if count >= HEADER * width), 0)
+    return (at, lines[at:]) if counts[0] < width / 2 else (0, lines)
+
+
+def _lines_above(path: Path, count: int) -> tuple[Finding, ...]:
+    if not count:
+        return ()
+    what = f"{plural(count, 'line stands', 'lines stand')} above the names of the columns."
+    return (Finding("note", path.name, what, "Left out.", count),)
 
 
 def _filled(lines: Any, rows: int | None) -> list[tuple[Any, ...]]:

@@ -45,8 +45,10 @@ def value_inputs(dataset: Dataset, X: pd.DataFrame, p: np.ndarray, as_of: dateti
 
 def monthly_margin(dataset: Dataset, money: LtvSettings, customers: pd.Index) -> pd.Series:
     """These customers' present margin [currency per month] by the dataset's money rule; all customers' median where
-    unknown."""
+    unknown. Without any money a month as a customer counts as 1, whatever the margin's rate."""
     rule = dataset.money
+    if not rule.column:
+        return pd.Series(1.0, index=customers)
     revenue = dataset.frame(customers, [rule.column])[rule.column].astype(float).reindex(customers)
     if revenue.isna().any():
         revenue = revenue.fillna(dataset.frame(columns=[rule.column])[rule.column].astype(float).median())

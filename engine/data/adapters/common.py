@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from engine.data.dates import moments
-from engine.data.parsing import FALSE, TRUE, Findings, Parsed, blank, distinct, flags, ids, is_text, numbers
+from engine.data.names import plain, snake
+from engine.data.parsing import FALSE, TRUE, Findings, Parsed, as_written, blank, distinct, flags, ids, is_text, numbers
 from engine.data.parsing import shares as read_shares
 from engine.data.parsing import words as read_words
 from engine.data.readers import Raw
@@ -76,25 +76,6 @@ ID_FIELD = Field(CUSTOMER_ID, IDS, required=True)
 
 
 # ------------------------------------------------------------------------------------------------------- names
-
-def plain(name: str) -> str:
-    """The name in lower case, letters and digits only, so that "Customer ID" and "customer_id" agree.
-
-    >>> plain("Customer ID"), plain("customerID")
-    ('customerid', 'customerid')
-    """
-    return re.sub(r"[\W_]", "", name).lower()
-
-
-def snake(name: str) -> str:
-    """The name in snake case.
-
-    >>> snake("MonthlyCharges"), snake("Avg. order value (EUR)"), snake("customerID")
-    ('monthly_charges', 'avg_order_value_eur', 'customer_id')
-    """
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return re.sub(r"\W+|_+", "_", parted).strip("_").lower() or "column"
-
 
 def match(fields: Iterable[Field], names: Iterable[str]) -> dict[str, str]:
     """By canonical name, the file's column: the canonical name itself first, then the aliases in order.
@@ -268,12 +249,6 @@ def rejects(raw: Raw, reasons: pd.Series) -> pd.DataFrame:
 def lost_lines(raw: Raw) -> pd.DataFrame:
     """Lines that could not be split into the header's columns."""
     return raw.rejected.assign(source=raw.name)[["source", "row", "reason"]]
-
-
-def as_written(values: pd.Series) -> pd.Series:
-    """The cells as text, "" when missing."""
-    seen = distinct(values)
-    return seen.spread(seen.written.to_numpy(dtype=object), "")
 
 
 def _rejected_findings(raw: Raw, rejected: pd.DataFrame) -> list[Finding]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.data.adapters.assemble import Ask, finish, gather_snapshot
-from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, horizon, plain
+from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, horizon
+from engine.data.names import plain
 from engine.data.readers import Raw
 from engine.schema import Column, Finding, LabelRule, MoneyRule, Reading, plural
 from engine.schema.telecom import RAW

@@ -110,7 +110,7 @@ def _shop(_dataset: Dataset, customers: pd.DataFrame, _only: Only) -> pd.DataFra
 
 
 def _table(dataset: Dataset, customers: pd.DataFrame, _only: Only) -> pd.DataFrame:
-    return table.table_features(customers, table.table_columns(dataset))
+    return table.table_features(customers, table.table_columns(dataset), dataset.observed_until)
 
 
 def _order_columns(dataset: Dataset) -> tuple[Column, ...]:

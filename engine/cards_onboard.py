@@ -1,0 +1,57 @@
+"""The doctor's proposal as a person reads it in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.cards import Page
+
+ROLES = {"kind": "Kind of files", "id": "Customer id", "label": "Who left", "money": "Money",
+         "recency": "Last active", "currency": "Currency", "sector": "Sector", "joined": "Joined",
+         "stacked": "Together", "tenure": "Tenure", "unused": "Not used"}
+USES = {"categorical": "words", "numeric": "numbers", "flags": "yes and no", "dates": "dates", "ignored": "left out"}
+
+
+def proposal(record: Mapping[str, Any]) -> str:
+    """The proposal: parts with their evidence, uses of the columns, faults with cures, what is quarantined."""
+    told, card = record["proposal"], Page()
+    left = "" if told["left"] is None else f", {100 * told['left']:.1f} % left"
+    card.title(f"{told['name']}: {told['kind']}", f"{told['customers']:,} customers{left}")
+    card.section("What is what", [_part(part) for part in told["parts"] if part["role"] not in USES and _told(part)])
+    card.section("Columns", [_use(use, told["parts"]) for use in USES if any(p["role"] == use for p in told["parts"])])
+    card.section("Since the last file", [f"{change['kind']}: {change['where']}: {change['what']}"
+                                         for change in told["changes"]])
+    card.section("Faults", [_fault(fault) for fault in told["faults"]])
+    card.section("Quarantined", [f"{each['column']}: {each['why']}" for each in told["quarantined"]])
+    serious = [found for found in told["findings"] if found["severity"] in ("error", "severe")]
+    card.section("Look at", [f"{f['severity']}: {f['where']}: {f['what']} {f['fix']}" for f in serious])
+    if not told["trainable"]:
+        card.section("Training", ["Nobody says who left, or an error stops it: nothing can be learned from this."])
+    return card.text
+
+
+def _told(part: Mapping[str, Any]) -> bool:
+    return bool(part["column"] or part["value"]) or part["role"] in ("id", "label", "money")
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    what = part["column"] or part["value"] or "none"
+    value = f" = {part['value'].replace('|', ' or ')}" if part["column"] and part["value"] else ""
+    sure = f"{part['word']} ({part['confidence']:.2f})" if part["confidence"] else "open"
+    name = ROLES.get(part["role"], part["role"].replace("_", " ").capitalize())
+    return f"{name}: {what}{value}: {sure}: {part['evidence']}"
+
+
+def _use(use: str, parts: list[Mapping[str, Any]]) -> str:
+    return f"{USES[use]}: {', '.join(part['column'] for part in parts if part['role'] == use)}"
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    ending = "" if not fault["cure"] else " (done)" if fault["safe"] else " (only if you ask for it)"
+    return f"{fault['severity']}: {fault['where']}: {fault['what']} {fault['fix']}{ending}"
+
+
+def kept(run: Mapping[str, Any]) -> str:
+    """What was kept where nothing could be learned."""
+    return f"{run['dataset']}: {run['customers']:,} customers kept (version {run['version']}). {run['why']}"

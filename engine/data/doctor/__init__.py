@@ -1,0 +1,12 @@
+"""The onboarding doctor: recognise a company's files, propose what each column is, find faults, and mend what is safe.
+
+    vocabulary   the words that names and values are known by, in several languages
+    looks        one column at first sight
+    recognise    which column is the id, the label, money, tenure, recency, contact, consent
+    faults       what is wrong in the cells, and the cure where one is safe
+    cures        the cures carried out, each time the same
+    joins        several files as one table of customers, and how they are known again next month
+    silence      how likely a quiet customer comes back, by days of silence
+    changes      what differs from the file of last month
+    mapping      all of it as one small TOML file
+"""

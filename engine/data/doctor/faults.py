@@ -1,0 +1,223 @@
+"""What is wrong in a file's cells: each fault with severity, rows, an example, and where it is safe the cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.data.clash import percent_clash
+from engine.data.dates import moments
+from engine.data.doctor.cures import plain_date, spelling
+from engine.data.doctor.looks import Look, is_missing_word, rows_of
+from engine.data.doctor.vocabulary import ENDED, folded, says
+from engine.data.parsing import FALSE, TRUE, distinct, is_text, numbers
+from engine.schema import Column, Finding, plural
+
+SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 999999.0)
+SENTINEL_SHARE = 0.003
+RATES = r"rate|ratio|share|pct|percent|percentage|quote|tasa|taux|taxa|tasso|discount|rabatt"
+COMING = r"renew\w*|expir\w*|due|next|end|until|valid\w*|contract_end|ende|fin|vence|echeance|scadenza|ablauf"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong: the finding, an example as it stands in the file, the cure; `safe` cures need no question."""
+
+    finding: Finding
+    example: str = ""
+    cure: Mapping[str, Any] = field(default_factory=dict)
+    safe: bool = True
+
+
+def of_columns(frame: pd.DataFrame, looks: Mapping[str, Look], now: datetime) -> tuple[Fault, ...]:
+    """The faults of every column, in the order of the file."""
+    return tuple(fault for name, look in looks.items() for fault in _of_column(frame[name], look, now))
+
+
+def _of_column(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
+    if look.kind == "empty":
+        yield Fault(Finding("warning", look.name, "Every value is blank.", "It is left out.", look.rows))
+        return
+    if look.distinct == 1 and look.blank == 0:
+        yield Fault(Finding("note", look.name, f"Every value is {look.example}.", "It tells no customers apart.",
+                            look.rows), look.example)
+    if is_text(values):
+        yield from _blanks(values, look)
+        yield from _missing(look)
+        yield from _spellings(values, look)
+        yield from _written(values, look)
+    if look.kind == "number":
+        yield from _sentinels(values, look)
+        yield from _clashes(values, look)
+    if look.kind == "date":
+        yield from _future(values, look, now)
+
+
+def _blanks(values: pd.Series, look: Look) -> Iterator[Fault]:
+    seen = distinct(values)
+    odd = (seen.written != seen.written.map(lambda text: " ".join(text.split()))).to_numpy(dtype=bool)
+    odd &= (seen.texts != "").to_numpy(dtype=bool)
+    if odd.any() and look.kind in ("category", "flag", "text"):
+        rows, example = seen.rows(odd), repr(seen.written[odd].iloc[0])
+        what = f"{plural(rows, 'cell has', 'cells have')} blanks around or doubled between words."
+        yield Fault(Finding("note", look.name, what, "Leave them out.", rows), example,
+                    {"column": look.name, "cure": "strip"})
+
+
+def _missing(look: Look) -> Iterator[Fault]:
+    """Words that mean nothing is known, and texts among numbers and dates that can only mean it."""
+    among = look.kind in ("number", "date", "flag")
+    gone = [text for text in look.missing if is_missing_word(text, in_words=not among)]
+    if not among and len({folded(text) for text in gone}) < 2:
+        gone = []
+    gone = [*gone, *look.odd]
+    if not gone:
+        return
+    kind = {"number": "numbers", "date": "dates", "flag": "yes and no"}.get(look.kind, "words")
+    told = ", ".join(map(repr, gone[:4]))
+    what = f"Among {kind} stand {told}: nothing is known there."
+    rows = rows_of(look, gone)
+    yield Fault(Finding("warning" if look.odd else "note", look.name, what, "Read them as missing.", rows), gone[0],
+                {"column": look.name, "cure": "missing", "words": sorted(set(gone))})
+
+
+def _spellings(values: pd.Series, look: Look) -> Iterator[Fault]:
+    if look.kind == "flag":
+        odd = [text for text, _ in look.values if text.strip().lower() not in TRUE | FALSE]
+        if odd or len({folded(text) for text, _ in look.values}) > 2:
+            what = f"Yes and no are spelled {len(look.values)} ways: {', '.join(text for text, _ in look.values[:6])}."
+            yield Fault(Finding("note", look.name, what, "Read them as one yes and one no.", look.rows),
+                        (odd or [look.example])[0], {"column": look.name, "cure": "yes_no"})
+        return
+    if look.kind != "category":
+        return
+    seen = distinct(values)
+    counts = np.bincount(seen.codes[seen.codes >= 0], minlength=len(seen.texts))
+    table = pd.DataFrame({"text": seen.texts.map(lambda text: " ".join(text.split())), "rows": counts})
+    table = pd.DataFrame(table[table["text"] != ""].groupby("text", as_index=False).agg(rows=("rows", "sum")))
+    table["key"] = table["text"].map(spelling)
+    best = table.sort_values("rows", ascending=False, kind="stable").drop_duplicates("key")
+    rare = table[~table["text"].isin(best["text"])]
+    if len(rare):
+        rows, example = int(rare["rows"].sum()), str(rare["text"].iloc[0])
+        own = str(best.loc[best["key"] == rare["key"].iloc[0], "text"].iloc[0])
+        what = f"{plural(rows, 'row spells', 'rows spell')} a word in another way, such as {example!r} for {own!r}."
+        yield Fault(Finding("note", look.name, what, "Take them as one.", rows), example,
+                    {"column": look.name, "cure": "spelling", "values": sorted(best["text"])})
+
+
+def _written(values: pd.Series, look: Look) -> Iterator[Fault]:
+    """Numbers with signs and units, percent on some, months without a day."""
+    seen = distinct(values)
+    if look.kind == "date" and (seen.texts != seen.texts.map(plain_date)).any():
+        what = f"Months without a day, such as {look.example}."
+        yield Fault(Finding("note", look.name, what, "Read as the first day.", look.rows), look.example,
+                    {"column": look.name, "cure": "date"})
+    if look.kind != "number":
+        return
+    signed = seen.texts.str.endswith("%").to_numpy(dtype=bool)
+    if signed.any() and not (signed | seen.texts.isin(["", *look.odd, *look.missing]).to_numpy(dtype=bool)).all():
+        rows = seen.rows(signed)
+        what = f"{plural(rows, 'value carries', 'values carry')} a percent sign, others do not."
+        yield Fault(Finding("warning", look.name, what, "Read all as shares.", rows),
+                    str(seen.texts[signed].iloc[0]), {"column": look.name, "cure": "percent"})
+    elif look.decorated:
+        what = f"Numbers are written with signs or units, such as {look.example!r}."
+        yield Fault(Finding("note", look.name, what, "Read the numbers.", look.rows), look.example,
+                    {"column": look.name, "cure": "number"})
+
+
+def _sentinels(values: pd.Series, look: Look) -> Iterator[Fault]:
+    """A number such as -999 or 99999 that stands, often, far from all others: written where nothing is known."""
+    found = numbers(values, "").values.dropna() if is_text(values) else pd.Series(values).dropna().astype(float)
+    for one in SENTINELS:
+        here, rest = found == one, found[found != one]
+        if here.mean() < SENTINEL_SHARE or not len(rest) or here.sum() < 3:
+            continue
+        spread = max(float(rest.max() - rest.min()), 1.0)
+        below = one < 0 <= rest.min() and (one <= -9 or (rest.nunique() > 20 and rest.min() >= 1))
+        alone = below or one > rest.max() + 2 * spread
+        if alone:
+            rows = int(here.sum())
+            what = f"{plural(rows, 'value is', 'values are')} {one:g}, far from all others: nothing seems to be known."
+            yield Fault(Finding("warning", look.name, what, "Read it as missing.", rows), f"{one:g}",
+                        {"column": look.name, "cure": "missing", "words": [f"{one:g}", f"{one:.1f}"]})
+
+
+def _clashes(values: pd.Series, look: Look) -> Iterator[Fault]:
+    """Percent among fractions; told, and mended only when asked: nothing but distance tells the two apart."""
+    if not says(look.plain, RATES) or look.low < 0 or look.high > 100:
+        return
+    found = numbers(values, "").values if is_text(values) else pd.to_numeric(values, errors="coerce").astype(float)
+    above = float((found.dropna() > 1).mean())
+    unit = "percent" if above > 0.5 else "share 0..1"
+    if unit != "percent" and above == 0:
+        return
+    for finding in percent_clash(Column(look.name, "number", unit, look.name), found):
+        yield Fault(finding, f"{found.max():g}", {"column": look.name, "cure": "percent"}, safe=False)
+
+
+def _future(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
+    at = moments(values, look.name).values
+    late = int((at > pd.Timestamp(now)).sum())
+    if late and not says(look.plain, COMING) and not says(look.plain, ENDED):
+        what = f"{plural(late, 'date is', 'dates are')} after {now:%Y-%m-%d}."
+        yield Fault(Finding("warning", look.name, what, "Correct the dates, or say until when the data were observed.",
+                            late), f"{at.max():%Y-%m-%d}")
+
+
+# ---------------------------------------------------------------------------------------------------------- whole rows
+
+def of_rows(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look], name: str) -> tuple[Fault, ...]:
+    """Rows that are repeated exactly, ids that stand on several rows, ids written in several ways."""
+    repeated = int(frame.duplicated().sum())
+    found = []
+    if repeated:
+        what = f"{plural(repeated, 'row repeats', 'rows repeat')} another exactly."
+        if ids:
+            fix, cure = "Keep one of each.", {"column": "", "cure": "repeats"}
+        else:
+            fix, cure = "Kept: without an id two customers may well be equal.", {}
+        found.append(Fault(Finding("warning" if ids else "note", name, what, fix, repeated), "", cure))
+    return (*found, *(_of_ids(frame, ids, looks) if ids else ()))
+
+
+def _of_ids(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look]) -> Iterator[Fault]:
+    who = frame.drop_duplicates()[ids].astype(str).str.strip()
+    several = who[who.duplicated(keep=False) & (who != "")]
+    if len(several):
+        by = _latest_by(looks, ids)
+        what = f"{several.nunique():,} customers stand on {len(several):,} rows that differ."
+        fix = f"Keep the latest by {by}." if by else "Keep the last row of each."
+        yield Fault(Finding("warning", ids, what, fix, len(several)), str(several.iloc[0]),
+                    {"column": by, "cure": "latest"})
+    floats = who.str.fullmatch(r"\d+\.0+")
+    if floats.any() and not floats.all():
+        yield Fault(Finding("note", ids, f"{int(floats.sum()):,} ids end in .0, others do not.", "Read 7.0 as 7.",
+                            int(floats.sum())), str(who[floats].iloc[0]), {"column": ids, "cure": "number"})
+
+
+def _latest_by(looks: Mapping[str, Look], ids: str) -> str:
+    """The column that orders a customer's rows: a date that varies, by name a month or snapshot first."""
+    dates = [look for look in looks.values() if look.kind == "date" and look.name != ids and look.distinct > 1
+             and look.blank < 0.5]
+    named = [look for look in dates if re.search("snapshot|month|period|report|as_of|updated|extract", look.plain)]
+    return (named or dates)[0].name if dates else ""
+
+
+def quarantined(column: str, why: str) -> Mapping[str, Any]:
+    """The cure that leaves a column out, with the reason."""
+    return {"column": column, "cure": "quarantine", "why": why}
+
+
+def shown(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    """The faults as records that can be written as JSON."""
+    return [{"severity": fault.finding.severity, "where": fault.finding.where, "what": fault.finding.what,
+             "fix": fault.finding.fix, "rows": fault.finding.rows, "example": fault.example,
+             "cure": dict(fault.cure), "safe": fault.safe} for fault in faults]

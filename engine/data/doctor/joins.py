@@ -1,0 +1,246 @@
+"""Several files as one table of customers: files of one kind under each other, further files joined by their key.
+
+A file with one row per customer brings its columns as they are. One with many rows (uses, tickets, payments) brings how
+many there are, the mean, sum, least, greatest and latest of its numbers and their change, the share of each frequent
+word and the latest one, and its first and last day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.data.dates import moments
+from engine.data.doctor import cures
+from engine.data.names import snake
+from engine.data.parsing import as_written, flags, is_text, numbers
+from engine.data.readers import Raw, column_names, read_raw
+from engine.errors import EngineError
+from engine.schema import Finding, plural
+
+ALIKE = 0.5
+TEXTS, LISTS = ("name", "key", "to", "through", "own", "time"), ("columns", "numeric", "dates")
+KEYS = {*TEXTS, *LISTS, "many", "unused", "words", "cures"}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A file beside the customers' file: what its columns are called by, and how its rows find their customer.
+
+    key: its column that holds the value of the column `to` of the customers' file; or, where `through` names another
+    file beside, that of the column `own` there. many: several rows per customer, gathered; `time` orders them.
+    columns: by which it is known again. words: by column, the frequent words whose shares are counted. unused: it has
+    nothing to do with the customers.
+    """
+
+    name: str
+    key: str = ""
+    to: str = ""
+    through: str = ""
+    own: str = ""
+    many: bool = False
+    unused: bool = False
+    time: str = ""
+    columns: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cures: tuple[Mapping[str, Any], ...] = ()
+
+
+def check(parts: object) -> tuple[Beside, ...]:
+    """The files of a mapping's [[files]]; EngineError when one says what it must not, or lacks its key."""
+    if not isinstance(parts, Sequence) or isinstance(parts, str):
+        raise EngineError(f"'files' in the mapping is {parts!r}. Write each as [[files]] with a name and a key.")
+    for part in parts:
+        needed = {"name", "columns"} if isinstance(part, Mapping) and part.get("unused") else {"name", "key"}
+        if not isinstance(part, Mapping) or set(part) - KEYS or not needed <= set(part):
+            raise EngineError(f"A [[files]] of the mapping needs name and key and may hold {', '.join(sorted(KEYS))}, "
+                              f"but holds {part!r}.")
+    return tuple(_beside(part) for part in parts)
+
+
+def _beside(part: Mapping[str, Any]) -> Beside:
+    texts = {name: str(part.get(name, "")) for name in TEXTS}
+    lists = {name: tuple(map(str, part.get(name, ()))) for name in LISTS}
+    words = {str(column): tuple(map(str, values)) for column, values in dict(part.get("words", {})).items()}
+    told: dict[str, Any] = {**texts, **lists}
+    return Beside(**told, many=bool(part.get("many", False)), unused=bool(part.get("unused", False)),
+                  words=words, cures=cures.check(part.get("cures", ())))
+
+
+def written(beside: Beside) -> dict[str, Any]:
+    """The file as a mapping writes it, what is empty left out."""
+    told = {name: getattr(beside, name) for name in (*TEXTS, "many", "unused", *LISTS, "words", "cures")}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items() if value}
+
+
+# ------------------------------------------------------------------------------------------------------ which is which
+
+def told_apart(sources: Sequence[Path], besides: Sequence[Beside]) -> tuple[list[Path], dict[str, list[Path]]]:
+    """The customers' files, and by name the files beside them, known by their columns.
+
+    Raises:
+        EngineError: when a file that the mapping joins is not there.
+    """
+    names = {path: set(column_names(path)) for path in sources}
+    found: dict[str, list[Path]] = {}
+    for beside in besides:
+        wanted = {*beside.columns, beside.key} - {""}
+        fits = [path for path, has in names.items() if {beside.key} - {""} <= has and _alike(has, wanted) >= ALIKE
+                and not any(path in taken for taken in found.values())]
+        best = max((_alike(names[path], wanted) for path in fits), default=0.0)
+        found[beside.name] = [path for path in fits if _alike(names[path], wanted) == best]
+        if not fits and not beside.unused:
+            raise EngineError(f"The mapping joins the file {beside.name!r} (columns {', '.join(beside.columns[:8])}), "
+                              "but none of the files looks like it. Give it as a further file.")
+    taken_by_others: set[Path] = {path for paths in found.values() for path in paths}
+    return [path for path in sources if path not in taken_by_others], found
+
+
+def _alike(one: set[str], other: set[str]) -> float:
+    return len(one & other) / max(len(one | other), 1)
+
+
+def stacked(raws: Sequence[Raw]) -> Raw:
+    """Files of one kind under each other, rows numbered through; a column that one lacks is blank there."""
+    if len(raws) == 1:
+        return raws[0]
+    names = list(dict.fromkeys(str(name) for raw in raws for name in raw.frame.columns))
+    columns = {name: _under_each_other([raw.frame.get(name, _blank(raw)) for raw in raws]) for name in names}
+    frame = pd.DataFrame(columns)
+    frame.index = pd.RangeIndex(1, len(frame) + 1)
+    clashes = {name: texts for raw in raws for name, texts in raw.clashes.items()}
+    rows = sum(raw.source.rows for raw in raws)
+    return replace(raws[0], source=replace(raws[0].source, rows=rows), frame=frame, clashes=clashes,
+                   rejected=pd.concat([raw.rejected for raw in raws], ignore_index=True))
+
+
+def _blank(raw: Raw) -> pd.Series:
+    return pd.Series([""] * len(raw.frame), index=raw.frame.index, dtype=object).astype("category")
+
+
+def _under_each_other(parts: Sequence[pd.Series]) -> pd.Series:
+    if not any(is_text(part) for part in parts):
+        return pd.concat(parts, ignore_index=True)
+    return pd.concat([as_written(part) for part in parts], ignore_index=True).astype("category")
+
+
+# -------------------------------------------------------------------------------------------------------------- joining
+
+def keys(values: pd.Series) -> pd.Series:
+    """The column as keys to be compared: text without blanks around it, 7.0 as 7, missing where blank."""
+    texts = as_written(values).astype(str).str.strip().str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+    return texts.where(texts != "")
+
+
+def joined(sources: Sequence[Path], besides: Sequence[Beside]) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
+    """The customers' table with what the further files bring, all files as read, and what was found on the way."""
+    main, found = told_apart(sources, besides)
+    if not main:
+        raise EngineError("None of the files is the customers' own. Give the file with one row per customer.")
+    customers = [read_raw(path) for path in main]
+    besides = [beside for beside in besides if not beside.unused]
+    others = {beside.name: [read_raw(path) for path in found[beside.name]] for beside in besides}
+    raw = stacked(customers)
+    said: list[Finding] = []
+    if len(customers) > 1:
+        said.append(Finding("note", raw.name, f"{plural(len(customers), 'file')} of one kind: "
+                            f"{', '.join(part.name for part in customers)}.", "Taken as one.", len(raw.frame)))
+    frame, said = attach(raw.frame, {name: stacked(parts).frame for name, parts in others.items()}, besides, said)
+    return replace(raw, frame=frame), (*customers, *(part for parts in others.values() for part in parts)), said
+
+
+def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Sequence[Beside],
+           said: Sequence[Finding] = ()) -> tuple[pd.DataFrame, list[Finding]]:
+    """The customers' table with a column for everything that the files beside it bring."""
+    mended = {beside.name: cures.cured(others[beside.name], beside.cures, beside.name)[0] for beside in besides}
+    said = list(said)
+    for beside in besides:
+        part = mended[beside.name]
+        key = keys(part[beside.key])
+        if beside.through:
+            way = mended[beside.through]
+            link = next(other for other in besides if other.name == beside.through)
+            led = pd.Series(keys(way[link.key]).to_numpy(), index=keys(way[beside.own]))
+            key, beside = key.map(led[~led.index.duplicated()]), replace(beside, to=link.to)
+        brought = _gathered(part, key, beside) if beside.many else _as_it_is(part, key, beside)
+        mine = keys(frame[beside.to])
+        said += _strangers(key, mine, beside)
+        frame = _beside_each_other(frame, brought.reindex(mine.to_numpy()), beside)
+    return frame, said
+
+
+def _strangers(key: pd.Series, mine: pd.Series, beside: Beside) -> list[Finding]:
+    count = int((~key.isin(mine.dropna())).sum())
+    if not count:
+        return []
+    what = f"{plural(count, 'row belongs', 'rows belong')} to nobody in the customers' file."
+    return [Finding("note", beside.name, what, "They were left out.", count)]
+
+
+def _beside_each_other(frame: pd.DataFrame, more: pd.DataFrame, beside: Beside) -> pd.DataFrame:
+    more.index = frame.index
+    names = {name: name if name not in frame else f"{snake(beside.name)}_{name}" for name in more.columns}
+    return pd.concat([frame, more.rename(columns=names)], axis=1)
+
+
+def _as_it_is(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFrame:
+    """The file's columns, by customer; of a repeated key the last row."""
+    kept = part.drop(columns=beside.key).set_axis(key.to_numpy(), axis=0)
+    kept = kept[kept.index.notna()]
+    return kept[~kept.index.duplicated(keep="last")]
+
+
+def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFrame:
+    """One row per customer of a file with many."""
+    stem = snake(beside.name)
+    known = key.notna().to_numpy()
+    part, key = part[known], key[known]
+    if beside.time in part:
+        at = moments(part[beside.time].map(lambda cell: cures.plain_date(str(cell).strip())).astype(object)
+                     if is_text(part[beside.time]) else part[beside.time], beside.time).values
+        order = at.argsort(kind="stable") if at.notna().any() else np.arange(len(part))
+        part, key = part.iloc[np.asarray(order)], key.iloc[np.asarray(order)]
+    group = key.to_numpy()
+    made: dict[str, pd.Series] = {f"{stem}_rows": pd.Series(1.0, index=part.index).groupby(group).sum()}
+    for name in beside.numeric:
+        if name in part:
+            made |= _of_numbers(f"{stem}_{snake(name)}", _as_numbers(part[name]), group)
+    for name, words in beside.words.items():
+        if name in part:
+            made |= _of_words(f"{stem}_{snake(name)}", as_written(part[name]).str.strip(), group, words)
+    for name in beside.dates:
+        if name in part:
+            made |= _of_dates(f"{stem}_{snake(name)}", moments(part[name], name).values, group)
+    return pd.DataFrame(made)
+
+
+def _as_numbers(values: pd.Series) -> pd.Series:
+    read = numbers(values, "")
+    return (flags(values, "") if read.values.isna().all() else read).values.astype(float)
+
+
+def _of_numbers(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:
+    """Mean, sum, least, greatest, latest; change: the mean of a customer's later half of rows less the earlier's."""
+    by = values.groupby(group)
+    place = pd.Series(1.0, index=values.index).groupby(group).cumsum().to_numpy()
+    later = place > by.transform("size").to_numpy() / 2
+    halves = [values[mask].groupby(group[mask]).mean() for mask in (later, ~later)]
+    return {f"{stem}_mean": by.mean(), f"{stem}_sum": by.sum(min_count=1), f"{stem}_least": by.min(),
+            f"{stem}_greatest": by.max(), f"{stem}_latest": by.last(), f"{stem}_change": halves[0].sub(halves[1])}
+
+
+def _of_words(stem: str, values: pd.Series, group: np.ndarray, words: Iterable[str]) -> dict[str, pd.Series]:
+    shares = {f"{stem}_{snake(word)}": (values == word).astype(float).groupby(group).mean() for word in words}
+    return {**shares, f"{stem}_latest": values.groupby(group).last().astype("category")}
+
+
+def _of_dates(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:
+    by = values.groupby(group)
+    return {f"{stem}_first": by.min(), f"{stem}_last": by.max()}

@@ -1,0 +1,174 @@
+"""One column at first sight: what its cells are, how many there are of each, and what they would read as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from engine.data.adapters.common import MEANT, MOST_CATEGORIES
+from engine.data.dates import moments
+from engine.data.doctor.cures import decorated, plain_date
+from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NO, YES, folded, named
+from engine.data.parsing import Distinct, distinct, is_text, numbers
+
+MOSTLY = 0.5
+ODD_TEXTS = 12
+FEW_VALUES = 40
+LONG_TEXT = 40
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a column holds.
+
+    kind: "empty", "flag", "number", "date", "category" or "text". blank: share of cells without a value [0..1].
+    values: the most frequent texts and their rows. odd: texts that are no number (or date) among many that are.
+    decorated: numbers that carry signs or units. whole, low, high, median, fractions: of the numbers, NaN without.
+    """
+
+    name: str
+    plain: str
+    rows: int
+    kind: str
+    distinct: int
+    blank: float
+    values: tuple[tuple[str, int], ...] = ()
+    odd: tuple[str, ...] = ()
+    decorated: bool = False
+    whole: bool = False
+    low: float = float("nan")
+    high: float = float("nan")
+    median: float = float("nan")
+    missing: tuple[str, ...] = ()
+
+    @property
+    def unique(self) -> bool:
+        """Whether (almost) every row has a value of its own."""
+        return self.rows > 1 and self.distinct >= 0.999 * self.rows * (1 - self.blank) and self.blank < 0.01
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it can be counted with."""
+        return self.kind in ("number", "flag")
+
+    @property
+    def texts(self) -> dict[str, int]:
+        """The most frequent values in plain form, with their rows."""
+        found: dict[str, int] = {}
+        for text, rows in self.values:
+            plain = word(text)
+            found[plain] = found.get(plain, 0) + rows
+        return found
+
+    @property
+    def example(self) -> str:
+        """A value as it stands in the file."""
+        return self.values[0][0] if self.values else ""
+
+
+def word(text: str) -> str:
+    """The text as a word to be compared: plain, without marks at its ends.
+
+    >>> word(" True. "), word("«Churned»"), word("-1")
+    ('true', 'churned', '-1')
+    """
+    plain = folded(text)
+    return plain if re.fullmatch(r"-?[\d.]+", plain) else plain.strip(" .,;:'\"«»*") or plain
+
+
+def look(values: pd.Series, name: str) -> Look:
+    """The column at first sight."""
+    seen = distinct(values)
+    counts = np.bincount(seen.codes[seen.codes >= 0], minlength=len(seen.texts))
+    plain = seen.texts.map(folded)
+    gone = plain.isin(MISSING | {""}).to_numpy(dtype=bool)
+    known = np.flatnonzero(~gone)
+    rows = len(values)
+    if not len(known):
+        return Look(name, named(name), rows, "empty", 0, 1.0)
+    common = known[np.argsort(-counts[known], kind="stable")][:FEW_VALUES]
+    base = Look(name, named(name), rows, "", len(known), 1 - counts[known].sum() / rows,
+                tuple((str(seen.texts.iloc[i]), int(counts[i])) for i in common),
+                missing=tuple(str(text) for text in seen.texts[gone & (plain != "").to_numpy(dtype=bool)]))
+    return _typed(base, values) if not is_text(values) else _read(base, seen, plain, counts, known)
+
+
+def _typed(base: Look, values: pd.Series) -> Look:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return replace(base, kind="date")
+    if pd.api.types.is_bool_dtype(values):
+        return replace(base, kind="flag", whole=True, low=0.0, high=1.0)
+    found = pd.Series(values.to_numpy(dtype=float, na_value=np.nan)).dropna()
+    return _numbers(base, found)
+
+
+def _numbers(base: Look, found: pd.Series) -> Look:
+    finite = found[np.isfinite(found)]
+    if not len(finite):
+        return replace(base, kind="text")
+    kind = "flag" if set(finite.unique()) <= {0.0, 1.0} and finite.nunique() == 2 else "number"
+    return replace(base, kind=kind, whole=bool((finite == finite.round()).all()), low=float(finite.min()),
+                   high=float(finite.max()), median=float(finite.median()))
+
+
+def _read(base: Look, seen: Distinct, plain: pd.Series, counts: np.ndarray, known: np.ndarray) -> Look:
+    texts = seen.texts.iloc[known].reset_index(drop=True)
+    words = plain.iloc[known].map(word)
+    if set(words) <= YES | NO and set(words) & YES and set(words) & NO:
+        return replace(base, kind="flag", whole=True, low=0.0, high=1.0, distinct=2)
+    weight, total = counts[known], counts[known].sum()
+    codes = bool(texts.str.fullmatch(r"0\d+").any())
+    for kind, parsed in (("number", _as_numbers(texts)), ("date", _as_dates(texts))):
+        bad = np.isnan(parsed) if kind == "number" else np.isnat(parsed)
+        good = weight[~bad].sum() / total
+        few = bad.sum() <= ODD_TEXTS and (~bad).sum() > max(bad.sum(), 2) and good >= MOSTLY
+        if good >= MEANT or few:
+            odd = tuple(texts[bad][:ODD_TEXTS])
+            if kind == "date":
+                return replace(base, kind="date", odd=odd)
+            if codes and base.distinct <= max(MOST_CATEGORIES, base.rows // 20):
+                break
+            marked = bool(np.isnan(_bare(texts[~bad])).any())
+            return replace(_numbers(base, pd.Series(parsed[~bad])), odd=odd, decorated=marked)
+    return replace(base, kind=_words(base, texts, weight))
+
+
+def _as_numbers(texts: pd.Series) -> np.ndarray:
+    found = numbers(texts, "").values.to_numpy(dtype=float)
+    return decorated(texts) if np.isnan(found).any() else found
+
+
+def _bare(texts: pd.Series) -> np.ndarray:
+    return numbers(texts, "").values.to_numpy(dtype=float)
+
+
+def _as_dates(texts: pd.Series) -> np.ndarray:
+    return moments(texts.map(plain_date), "").values.to_numpy()
+
+
+def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> str:
+    """A category where few words say much, else text."""
+    merged = texts.map(folded).nunique()
+    few = merged <= max(MOST_CATEGORIES, base.rows // 20) and merged <= 1000
+    long = float(np.average(texts.str.len(), weights=weight)) > LONG_TEXT and merged > MOST_CATEGORIES
+    return "category" if few and not long and merged < base.rows * (1 - base.blank) else "text"
+
+
+def looks(frame: pd.DataFrame) -> dict[str, Look]:
+    """Every column at first sight, by its name."""
+    return {str(name): look(frame[name], str(name)) for name in frame.columns}
+
+
+def is_missing_word(text: str, in_words: bool) -> bool:
+    """Whether the text means that nothing is known; among words "none" may be an answer, among numbers it is not."""
+    return folded(text) in (MISSING_IN_WORDS if in_words else MISSING)
+
+
+def rows_of(seen: Look, texts: Sequence[str]) -> int:
+    """How many rows hold one of the texts, of the most frequent ones."""
+    known: Mapping[str, int] = dict(seen.values)
+    return sum(known.get(text, 0) for text in texts)

@@ -1,0 +1,179 @@
+"""From looks to a proposal: which part each column plays, with evidence, and the mapping that says the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from engine.data.doctor import faults as faults_of
+from engine.data.doctor import recognise
+from engine.data.doctor import vocabulary as words
+from engine.data.doctor.cures import MONTHS_OF
+from engine.data.doctor.faults import Fault
+from engine.data.doctor.looks import Look, looks
+from engine.data.doctor.recognise import Part
+from engine.data.doctor.vocabulary import says
+
+USES = {"number": "numeric", "flag": "flags", "date": "dates", "category": "categorical"}
+IN_MONTHS = {"months": MONTHS_OF[words.MONTHS], "years": MONTHS_OF[words.YEARS], "days": MONTHS_OF[words.DAYS],
+             "weeks": MONTHS_OF[words.WEEKS]}
+CONTACT_ONLY = {"email", "phone", "first_name", "last_name"}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is proposed for one table: the parts, the use of every other column, the faults, and the mapping.
+
+    others: by part ("label", "money"), the next best columns.
+    """
+
+    parts: tuple[Part, ...]
+    columns: tuple[Part, ...]
+    faults: tuple[Fault, ...]
+    mapping: Mapping[str, Any]
+    looks: Mapping[str, Look]
+    others: Mapping[str, tuple[Part, ...]]
+
+
+def of_table(frame: pd.DataFrame, name: str, now: datetime, told: Mapping[str, str] | None = None) -> Draft:
+    """The proposal for a table with one row per customer; `told` names columns that a person has chosen for a part."""
+    seen, told = looks(frame), dict(told or {})
+    ids = _id(seen, frame, told)
+    label, other_labels = _label(seen, ids, told)
+    taken = frozenset({ids.column, label.column} - {""})
+    money, other_money = recognise.money(seen, taken)
+    if "money" in told:
+        money = replace(money, column=told["money"], confidence=1.0, evidence="a person said so") if told["money"] \
+            else Part("money", "", 1.0, "a person said so")
+    taken |= {money.column}
+    tenure = recognise.tenure(seen, taken)
+    recency = recognise.recency(seen, taken | {tenure.column})
+    contact = recognise.contact(seen, taken | {tenure.column, recency.column} - {ids.column})
+    sector = recognise.sector(seen)
+    currency = _currency(seen, money.column)
+    parts = (ids, label, money, tenure, recency, currency, *contact, sector)
+    only_contact = {part.column for part in contact if part.role in CONTACT_ONLY}
+    used = {part.column for part in (ids, label, money, tenure, recency)} | only_contact | {""}
+    columns = tuple(_use(look) for look in seen.values() if look.name not in used)
+    found = (*faults_of.of_columns(frame, seen, now), *faults_of.of_rows(frame, ids.column, seen, name))
+    return Draft(parts, columns, found, _mapping(parts, columns, found), seen,
+                 {"label": other_labels, "money": other_money})
+
+
+def _id(seen: Mapping[str, Look], frame: pd.DataFrame, told: Mapping[str, str]) -> Part:
+    if "id" in told:
+        return Part("id", told["id"], 1.0, "a person said so")
+    found = recognise.identity(seen)
+    if found.column:
+        who = frame[found.column].astype(str).str.strip()
+        rows = frame.drop_duplicates()
+        repeats = rows[found.column].duplicated(keep=False).mean()
+        if repeats > 0.02 and not any(look.kind == "date" for look in seen.values()):
+            why = f"{found.column} stands on several rows that differ, and no date says which is the latest"
+            return Part("id", "", recognise.LIKELY, why)
+        if (who == "").any():
+            return replace(found, evidence=f"{found.evidence}; {int((who == '').sum())} rows have none")
+    return found
+
+
+def _label(seen: Mapping[str, Look], ids: Part, told: Mapping[str, str]) -> tuple[Part, tuple[Part, ...]]:
+    label, others = recognise.label(seen, ids.column)
+    if "label" not in told:
+        return label, others
+    if not told["label"]:
+        return Part("label", "", 1.0, "a person said so"), (label, *others)
+    known = next((part for part in (label, *others) if part.column == told["label"]), None)
+    value = told.get("positive", known.value if known else "")
+    return Part("label", told["label"], 1.0, "a person said so", value), others
+
+
+def _currency(seen: Mapping[str, Look], money: str) -> Part:
+    """The currency whose sign or code stands in the money's cells or name."""
+    if not money:
+        return Part("currency", evidence="there is no money")
+    for text, _ in seen[money].values:
+        for sign in sorted(words.SYMBOLS, key=len, reverse=True):
+            if re.search(rf"(?<![A-Za-z]){re.escape(sign)}(?![A-Za-z])", text):
+                return Part("currency", money, 0.9, f"the sign {sign} stands in {text!r}", words.SYMBOLS[sign])
+    names = [look.plain for look in seen.values()]
+    codes = [code for code in set(words.SYMBOLS.values()) if any(says(name, code.lower()) for name in names)]
+    if len(codes) == 1:
+        return Part("currency", money, 0.7, "a column's name says so", codes[0])
+    return Part("currency", money, 0.0, "no sign or code says which")
+
+
+def _use(look: Look) -> Part:
+    """What a column that plays no part of its own is used as: as it reads, or ignored with the reason."""
+    if look.kind == "empty":
+        return Part("ignored", look.name, 1.0, "every value is blank")
+    if re.fullmatch(words.SPLIT, look.plain) and set(look.texts) <= words.SPLIT_WORDS:
+        return Part("ignored", look.name, 0.95, "it says only how the file was divided for learning")
+    if re.fullmatch(words.ROW_COUNTER, look.plain) and look.unique and look.kind == "number":
+        return Part("ignored", look.name, 0.9, "it counts the rows")
+    if look.kind == "text":
+        why = f"{look.distinct:,} different texts in {look.rows:,} rows describe nobody"
+        return Part("ignored", look.name, 0.8, why)
+    told = {"numeric": f"numbers from {look.low:g} to {look.high:g}", "flags": "yes and no",
+            "dates": f"dates such as {look.example}, known as days before the moment of the data",
+            "categorical": f"{look.distinct:,} words such as {', '.join(text for text, _ in look.values[:3])}"}
+    use = USES[look.kind]
+    return Part(use, look.name, 0.9, told[use])
+
+
+# ---------------------------------------------------------------------------------------------------------- the mapping
+
+def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fault]) -> dict[str, Any]:
+    """The same as a mapping; what is empty is left out when it is written."""
+    by = {part.role: part for part in parts}
+    lists = {use: [part.column for part in columns if part.role == use]
+             for use in ("categorical", "numeric", "flags", "dates", "ignored")}
+    label, money, tenure = by["label"], by["money"], by["tenure"]
+    cures = [dict(fault.cure) for fault in found if fault.cure and fault.safe]
+    cures += _scaled(tenure)
+    contact = {part.role: part.column for part in parts if part.role in CONTACT_ONLY or part.role.startswith("consent")}
+    return {
+        **({"id": by["id"].column} if by["id"].column else {"rows": "numbered"}),
+        "sector": by["sector"].value, "currency": by["currency"].value if money.column else "",
+        "tenure": tenure.column, "recency": by["recency"].column,
+        **({} if money.column else {"value": "months"}), **lists,
+        "label": labelled(label, cures), "money": paid(money), "contact": contact, "cures": cures,
+    }
+
+
+def labelled(label: Part, cures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mapping's [label] for that part, in the words that its column has once it is cured."""
+    if not label.column:
+        return {}
+    if label.value == "filled":
+        return {"column": label.column, "filled": True}
+    positive = label.value.split("|")
+    if any(cure.get("cure") == "yes_no" and cure.get("column") == label.column for cure in cures):
+        positive = ["Yes" if words.folded(positive[0]).strip(" .") in words.YES else "No"]
+    if any(cure.get("cure") == "spelling" and cure.get("column") == label.column for cure in cures):
+        from engine.data.doctor.cures import spelling
+
+        own = {spelling(value): value for cure in cures if cure.get("column") == label.column
+               for value in cure.get("values", ())}
+        positive = list(dict.fromkeys(own.get(spelling(value), value) for value in positive))
+    return {"column": label.column, "positive": positive if len(positive) > 1 else positive[0]}
+
+
+def paid(money: Part) -> dict[str, Any]:
+    """The mapping's [money] for that part."""
+    if not money.column:
+        return {}
+    if money.value == "month":
+        return {"column": money.column, "per": "month"}
+    return {"column": money.column, "per": "total", "period_days": float(money.value or 365)}
+
+
+def _scaled(tenure: Part) -> list[dict[str, Any]]:
+    """The cure that turns years or days of tenure into months."""
+    factor = IN_MONTHS.get(tenure.value, 1.0)
+    return [] if not tenure.column or factor == 1 else [
+        {"column": tenure.column, "cure": "times", "by": round(factor, 6), "unit": tenure.value}]

@@ -1,0 +1,331 @@
+"""Which column plays which part: the id, the label, money, tenure, recency, contact, consent; with evidence in words.
+
+Names and values are weighed together: a name alone proposes, values that fit it convince, and what neither shows is
+left open. Confidence is this module's own estimate from 0 to 1, not a measured rate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.data.doctor import vocabulary as words
+from engine.data.doctor.looks import Look, word
+from engine.data.doctor.vocabulary import NO, YES, says
+
+SURE, LIKELY = 0.85, 0.6
+ENOUGH = 0.4
+FEW_STATES = 12
+TENURE_IN_YEARS = 25.0
+TENURE_IN_DAYS = 400.0
+UNITS = {"years": words.YEARS, "days": words.DAYS, "weeks": words.WEEKS, "months": words.MONTHS}
+EMAIL = r"[^@\s]+@[^@\s]+\.[a-z]{2,}"
+PHONE = r"[+(]?\d[\d\s().\-/]{5,}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a column is taken for: its role, how sure that is [0..1], and why in words.
+
+    value: what else belongs to it: a label's positive values, the period of money, a unit.
+    """
+
+    role: str
+    column: str = ""
+    confidence: float = 0.0
+    evidence: str = ""
+    value: str = ""
+
+    @property
+    def word(self) -> str:
+        """The confidence as a word: "sure", "likely", "a guess" or "open".
+
+        >>> Part("id", "customer_id", 0.95).word, Part("money", "", 0.0).word
+        ('sure', 'open')
+        """
+        if self.confidence >= SURE:
+            return "sure"
+        return "likely" if self.confidence >= LIKELY else "a guess" if self.confidence > 0 else "open"
+
+
+# ------------------------------------------------------------------------------------------------------------------ id
+
+def identity(looks: Mapping[str, Look]) -> Part:
+    """The column that names the customers; none where no column does."""
+    found = [part for look in looks.values() if (part := _as_id(look)) is not None]
+    if not found:
+        return Part("id", "", LIKELY, "No column has a value of its own on every row and a name that names customers.")
+    return max(found, key=lambda part: part.confidence)
+
+
+def _as_id(look: Look) -> Part | None:
+    known = bool(re.fullmatch(words.ID, look.plain)) or look.plain.endswith("_id")
+    strong = bool(re.fullmatch(words.STRONG_ID, look.plain))
+    share = look.distinct / max(look.rows * (1 - look.blank), 1)
+    fits = (look.kind in ("text", "category") or (look.kind == "number" and look.whole)) and look.rows > 1
+    if not fits or look.blank > 0.2 or re.fullmatch(words.ROW_COUNTER, look.plain):
+        return None
+    own = f"{look.distinct:,} different values in {look.rows:,} rows"
+    if known and share >= 0.5:
+        certain = 0.55 + 0.25 * (share >= 0.999) + 0.1 * (share >= 0.95) + 0.08 * strong
+        return Part("id", look.name, certain, f"its name names customers and it has {own}")
+    if look.unique and _keyed(look):
+        return Part("id", look.name, 0.6, f"it has {own}, written as keys are, such as {look.example}")
+    if look.unique and says(look.plain, words.CONTACT["phone"]):
+        return Part("id", look.name, 0.55, f"no other column names customers, and it has {own}")
+    return None
+
+
+def _keyed(look: Look) -> bool:
+    """Whether its values are written as keys are: one shape of letters and digits, without blanks between words."""
+    if look.kind != "text" or any(re.fullmatch(EMAIL, text) for text, _ in look.values[:5]):
+        return False
+    shapes = {re.sub(r"[A-Za-z]", "a", re.sub(r"\d", "0", text)) for text, _ in look.values}
+    digits = all(re.search(r"\d", text) and " " not in text for text, _ in look.values)
+    return digits and (len(shapes) <= 3 or all(re.fullmatch(r"[0-9a-fA-F-]{12,}", text) for text, _ in look.values))
+
+
+# --------------------------------------------------------------------------------------------------------------- label
+
+def label(looks: Mapping[str, Look], ids: str = "") -> tuple[Part, tuple[Part, ...]]:
+    """The column that says who left, with the values that mean it, and the next best ones; none where none says it."""
+    places = {name: place for place, name in enumerate(looks, 1)}
+    found = [part for look in looks.values() if look.name != ids and (part := _as_label(look)) is not None]
+    last = {name: 0.02 * (place == len(looks)) for name, place in places.items()}
+    ranked = sorted(found, key=lambda part: -(part.confidence + last[part.column]))
+    if not ranked or ranked[0].confidence < ENOUGH:
+        return Part("label", "", 0.0, "no column says who left"), tuple(ranked[:3])
+    return ranked[0], tuple(ranked[1:4])
+
+
+def _as_label(look: Look) -> Part | None:
+    if look.kind == "date" or (look.kind in ("text", "empty") and look.distinct > FEW_STATES):
+        return _as_end(look)
+    if look.kind == "empty" or look.distinct > FEW_STATES or (look.kind == "number" and look.distinct > 3):
+        return None
+    texts = {text: rows for text, rows in look.texts.items() if text not in words.MISSING}
+    if len(texts) < 2:
+        return _as_mark(look, texts)
+    if set(texts) <= YES | NO | {"-1", "-1.0", "2", "2.0"}:
+        return _as_answer(look, texts)
+    return _as_state(look, texts)
+
+
+def _as_answer(look: Look, texts: Mapping[str, int]) -> Part | None:
+    """A yes and a no: the name must say to what."""
+    name = look.plain
+    certainty, inverted, why = _asked(name)
+    if not certainty:
+        return None
+    positive = [text for text in texts if text in (NO if inverted else YES)]
+    if set(texts) <= {"1", "2", "1.0", "2.0"}:
+        positive = [min(texts, key=lambda text: texts[text])]
+        certainty -= 0.15
+    elif set(texts) <= {"1", "-1", "1.0", "-1.0"}:
+        positive = [text for text in texts if text.startswith("-") == inverted]
+    if not positive or len(positive) == len(texts):
+        return None
+    share = sum(texts[text] for text in positive) / sum(texts.values())
+    certainty -= 0.25 * (share > 0.8) + 0.1 * (look.blank > 0.6)
+    spelled = _as_written(look, positive)
+    answer = f"{100 * share:.1f} % have {' or '.join(spelled)}"
+    return Part("label", look.name, certainty, f"{why}; {answer}", _listed(spelled))
+
+
+def _asked(name: str) -> tuple[float, bool, str]:
+    """How surely a name asks who left, whether its yes means that they stayed, and the reason in words."""
+    negated = says(name, rf"(?:{words.NEGATED})_?(?:{words.LEAVING})")
+    if re.fullmatch(rf"(?:is_?|has_?|did_?|will_?|customer_?|cust_?|client_?)*(?:{words.CERTAIN_LEAVING})", name):
+        return 0.97, False, "its name asks who left"
+    if re.fullmatch(words.TARGET, name):
+        return 0.66, False, "its name is that of a thing to be predicted"
+    if says(name, words.LEAVING):
+        return _leaving(name), negated, "its name speaks of leaving"
+    if re.fullmatch(r"(?:\w+_)?(?:target|label)|target_\w+", name):
+        return 0.62, False, "its name is that of a thing to be predicted"
+    if says(name, words.STAYING):
+        member = says(name, "member|days|user")
+        return (0.42 if member else 0.55), not says(name, "inactive"), "its name speaks of staying, so its no means left"
+    return 0.0, False, ""
+
+
+def _leaving(name: str) -> float:
+    """How surely a name that speaks of leaving asks whether, and not when, why or what of it."""
+    others = [part for part in name.split("_") if not re.fullmatch(rf"{words.LEAVING}|{words.NEUTRAL}", part)]
+    if any(re.fullmatch(words.NOT_A_LABEL, part) and part not in ("month", "day", "days") for part in others):
+        return 0.45
+    return 0.9 if not others or others in (["month"], ["day"], ["days"]) else 0.7
+
+
+def _as_state(look: Look, texts: Mapping[str, int]) -> Part | None:
+    """Words for having left beside words for having stayed."""
+    left = [text for text in texts if _means(text, words.LEFT_WORDS)]
+    stayed = [text for text in texts if _means(text, words.STAYED_WORDS) and text not in left]
+    if not left or len(left) == len(texts):
+        return None
+    named = says(look.plain, rf"{words.LEAVING}|{words.STATUS}") or bool(re.fullmatch(words.TARGET, look.plain))
+    covered = sum(texts[text] for text in (*left, *stayed)) / sum(texts.values())
+    certainty = 0.3 + 0.2 * named + 0.25 * bool(stayed) + 0.18 * (covered > 0.95)
+    certainty += 0.04 * bool(re.search("churn|attrit", look.plain)) - 0.1 * (not named and len(texts) > 2)
+    if says(look.plain, words.NOT_A_LABEL) and not stayed:
+        return None
+    spelled = _as_written(look, left)
+    share = sum(texts[text] for text in left) / sum(texts.values())
+    why = f"{' or '.join(spelled)} means left ({100 * share:.1f} % of rows)"
+    beside = f", beside {', '.join(_as_written(look, stayed)[:3])}" if stayed else ""
+    return Part("label", look.name, min(certainty, 0.95), why + beside, _listed(spelled))
+
+
+def _means(text: str, known: frozenset[str]) -> bool:
+    plain = re.sub(r"[\s_\-]+", " ", text)
+    return plain in known or text in known or (len(plain) > 4 and plain.split(" ")[0] in known and
+                                               plain.split(" ")[0] not in {"not", "no", "good", "new"})
+
+
+def _as_mark(look: Look, texts: Mapping[str, int]) -> Part | None:
+    """A single mark that only some carry, under a name that speaks of leaving: filled means left."""
+    if not texts or not 0.01 < look.blank < 0.995 or not says(look.plain, words.LEAVING) or \
+            says(look.plain, words.NOT_A_LABEL):
+        return None
+    share = 100 * (1 - look.blank)
+    why = f"its name speaks of leaving, and {share:.1f} % of rows carry {look.example!r}, others nothing"
+    return Part("label", look.name, 0.7, why, "filled")
+
+
+def _as_end(look: Look) -> Part | None:
+    """A day of leaving that only leavers have: filled means left."""
+    if look.kind != "date" or not says(look.plain, words.ENDED) or not 0.02 < look.blank < 0.995:
+        return None
+    certainty = 0.55 if re.search("churn|cancel|exit|terminat|kundig|baja|resil|attrit|left", look.plain) else 0.42
+    why = f"a day of leaving that {100 * (1 - look.blank):.1f} % of rows have"
+    return Part("label", look.name, certainty, why, "filled")
+
+
+def _as_written(look: Look, wanted: Sequence[str]) -> list[str]:
+    return [text.strip() for text, _ in look.values if word(text) in set(wanted)]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return "|".join(dict.fromkeys(texts))
+
+
+# --------------------------------------------------------------------------------------------------------------- money
+
+def money(looks: Mapping[str, Look], taken: frozenset[str]) -> tuple[Part, tuple[Part, ...]]:
+    """The column with what a customer pays, the period it covers as value ("month" or days), and the next best ones."""
+    found = [part for look in looks.values() if look.name not in taken and (part := _as_money(look)) is not None]
+    ranked = sorted(found, key=lambda part: -part.confidence)
+    if not ranked or ranked[0].confidence < ENOUGH:
+        why = "no column says what a customer pays, so value is counted in months as a customer"
+        return Part("money", "", 0.0, why), tuple(ranked[:3])
+    return ranked[0], tuple(ranked[1:4])
+
+
+def _as_money(look: Look) -> Part | None:
+    if look.kind != "number" or look.distinct < 3 or (look.low < 0 and look.median <= 0) or look.high <= 0:
+        return None
+    name = look.plain
+    marked = 0.08 * look.decorated
+    if says(name, words.MONTHLY_MONEY) and not says(name, "count|number|num|change|chng|ratio|rate|pct|increase|hike"):
+        return Part("money", look.name, 0.88 + marked, "its name says what is paid a month", "month")
+    if says(name, words.NOT_REVENUE):
+        return None
+    if says(name, words.YEARLY_MONEY):
+        return Part("money", look.name, 0.75 + marked, "its name says what is paid a year", "365")
+    if says(name, words.TOTAL_MONEY):
+        sure = 0.62 if re.search("total|lifetime|monetary|spen", name) else 0.5
+        why = "its name says what was paid; over which time is not said, a year is taken"
+        return Part("money", look.name, sure + marked, why, "365")
+    if look.decorated and look.distinct > 20:
+        return Part("money", look.name, 0.45, f"its values are written as money, such as {look.example}", "month")
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------ tenure, recency
+
+def tenure(looks: Mapping[str, Look], taken: frozenset[str]) -> Part:
+    """The column with how long a customer has been one; its value is the unit: months, years or days."""
+    found = [part for look in looks.values() if look.name not in taken and (part := _as_tenure(look)) is not None]
+    return max(found, key=lambda part: part.confidence, default=Part("tenure", evidence="no column says it"))
+
+
+def _as_tenure(look: Look) -> Part | None:
+    if look.kind != "number" or look.low < 0 or not says(look.plain, words.TENURE) or look.distinct < 3 or \
+            says(look.plain, words.RECENCY):
+        return None
+    for unit, pattern in UNITS.items():
+        if says(look.plain, pattern):
+            return Part("tenure", look.name, 0.9, f"its name says so, in {unit}", unit)
+    unit = "days" if look.high > TENURE_IN_DAYS else "months" if look.high > TENURE_IN_YEARS else "years"
+    return Part("tenure", look.name, 0.7, f"its name says so; values up to {look.high:g} are taken as {unit}", unit)
+
+
+def recency(looks: Mapping[str, Look], taken: frozenset[str]) -> Part:
+    """The column with how many days ago a customer was last active."""
+    found = [Part("recency", look.name, 0.8, f"its name says so; values up to {look.high:g}", "days")
+             for look in looks.values() if look.name not in taken and look.kind == "number" and look.low >= 0
+             and look.distinct >= 5 and says(look.plain, words.RECENCY) and not says(look.plain, words.MONTHS)
+             and not says(look.plain, "score|band|avg|average|mean")]
+    return found[0] if found else Part("recency", evidence="no column says it")
+
+
+# ------------------------------------------------------------------------------------------------------------- contact
+
+def contact(looks: Mapping[str, Look], taken: frozenset[str]) -> tuple[Part, ...]:
+    """The columns with names, addresses, numbers and consent; each part's role is the canonical column."""
+    found: dict[str, Part] = {}
+    for look in looks.values():
+        if look.name not in taken and (part := _as_contact(look)) and part.role not in found:
+            found[part.role] = part
+    return tuple(found.values())
+
+
+def _as_contact(look: Look) -> Part | None:
+    consent = _as_consent(look)
+    if consent is not None:
+        return consent
+    if look.kind == "empty":
+        return None
+    texts = [text for text, _ in look.values]
+    if look.kind == "text" and sum(bool(re.fullmatch(EMAIL, text.lower())) for text in texts) > len(texts) / 2:
+        return Part("email", look.name, 0.95, f"its values are addresses, such as {_hidden(texts[0])}")
+    for role, pattern in words.CONTACT.items():
+        if not re.fullmatch(rf"(?:customer_|client_|contact_|primary_)?(?:{pattern})(?:_number|_no|_nr)?", look.plain):
+            continue
+        if role == "phone" and _phones(look, texts):
+            return Part(role, look.name, 0.8, "its name and its digits say so")
+        if role in ("first_name", "last_name") and look.kind in ("text", "category") and look.distinct > FEW_STATES:
+            return Part(role, look.name, 0.8, "its name says so")
+    return None
+
+
+def _phones(look: Look, texts: Sequence[str]) -> bool:
+    fit = sum(bool(re.fullmatch(PHONE, text)) for text in texts) > len(texts) / 2
+    return fit and look.distinct > look.rows / 2
+
+
+def _hidden(address: str) -> str:
+    return "...@" + address.rpartition("@")[2]
+
+
+def _as_consent(look: Look) -> Part | None:
+    if look.kind != "flag" or not says(look.plain, words.AGREED):
+        return None
+    for role, pattern in words.CHANNELS.items():
+        if says(look.plain, pattern):
+            return Part(role, look.name, 0.85, "its name speaks of agreeing to be reached that way")
+    return None
+
+
+# --------------------------------------------------------------------------------------------------------------- sector
+
+def sector(looks: Mapping[str, Look]) -> Part:
+    """The sector whose words the columns' names speak most; "other" where fewer than two do."""
+    counts = {name: [look.name for look in looks.values() if says(look.plain, pattern)]
+              for name, pattern in words.SECTORS.items()}
+    best = max(counts, key=lambda name: len(counts[name]))
+    if len(counts[best]) < 2:
+        return Part("sector", "", 0.0, "the columns speak of no sector that is known", "other")
+    why = f"columns such as {', '.join(counts[best][:3])}"
+    return Part("sector", "", min(0.4 + 0.1 * len(counts[best]), 0.8), why, best)

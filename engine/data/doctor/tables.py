@@ -1,0 +1,194 @@
+"""Which of several files is the customers' own, and how others are joined to it: by keys that their values share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from engine.data.doctor import faults, joins, recognise
+from engine.data.doctor import vocabulary as words
+from engine.data.doctor.joins import Beside
+from engine.data.doctor.looks import Look, looks
+from engine.data.doctor.recognise import Part
+from engine.data.names import snake
+from engine.data.readers import Raw, read_raw
+from engine.schema import Finding
+
+SAME_KIND = 0.8
+LEAST_KEY = 1000
+SHARED = 0.5
+MOST_WORDS, WORD_SHARE = 8, 0.02
+TIMES = "date|at|time|day|month|timestamp|datum|fecha|data|period"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Files of one kind as one table; its looks leave out rows that repeat another exactly."""
+
+    paths: tuple[Path, ...]
+    raw: Raw
+    looks: Mapping[str, Look]
+
+    @property
+    def name(self) -> str:
+        """What its columns are called by."""
+        stem = re.sub(r"[\W_\d]+$", "", self.paths[0].stem)
+        return snake(stem or self.paths[0].stem)
+
+
+@dataclass(frozen=True)
+class Together:
+    """The customers' table with all that is joined, how, and what was found; each join as a part with its evidence."""
+
+    frame: pd.DataFrame
+    name: str
+    besides: tuple[Beside, ...]
+    parts: tuple[Part, ...]
+    findings: tuple[Finding, ...]
+    raws: tuple[Raw, ...]
+
+
+def together(sources: Sequence[Path], now: datetime) -> Together:
+    """The sources as one table of customers."""
+    groups = _groups(sources)
+    main = groups[0] if len(groups) == 1 else _main(groups)
+    others = [group for group in groups if group is not main]
+    besides, parts = _besides(main, others, now)
+    used = [beside for beside in besides if not beside.unused]
+    frames = {group.name: group.raw.frame for group in others}
+    frame, said = joins.attach(main.raw.frame, frames, used)
+    if len(main.paths) > 1:
+        files = ", ".join(path.name for path in main.paths)
+        parts = (Part("stacked", "", 0.95, f"{files} have the same columns and are taken as one table"), *parts)
+    raws = tuple(group.raw for group in groups)
+    return Together(frame, main.raw.name, besides, parts, (*(f for raw in raws for f in raw.findings), *said), raws)
+
+
+def _groups(sources: Sequence[Path]) -> list[Group]:
+    """Files of one kind put together, in the order given."""
+    groups: list[list[tuple[Path, Raw]]] = []
+    for path in sources:
+        raw = read_raw(path)
+        has = set(raw.frame.columns)
+        alike = (group for group in groups if _same_kind(has, set(group[0][1].frame.columns)))
+        home = next(alike, None)
+        groups.append([(path, raw)]) if home is None else home.append((path, raw))
+    made = []
+    for group in groups:
+        raw = joins.stacked([raw for _, raw in group])
+        made.append(Group(tuple(path for path, _ in group), raw, looks(raw.frame.drop_duplicates())))
+    return made
+
+
+def _same_kind(one: set[str], other: set[str]) -> bool:
+    """Whether two files have (almost) the same columns; one may lack the label."""
+    apart = len(one ^ other)
+    return len(one & other) >= SAME_KIND * len(one | other) or (apart <= 2 and len(one & other) >= 3 and
+                                                               (one <= other or other <= one))
+
+
+def _main(groups: Sequence[Group]) -> Group:
+    """The customers' own table: one row per key, a label, and others that refer to it."""
+    return max(groups, key=lambda group: (_referred(group, groups), recognise.label(group.looks)[0].confidence >= 0.6,
+                                          len(group.looks)))
+
+
+def _referred(group: Group, groups: Sequence[Group]) -> int:
+    """How many other tables hold keys of this one, each of which stands here on one row; 0 where no key is its own."""
+    own = [name for name, look in group.looks.items() if _is_key(look) and look.unique]
+    if not own:
+        return 0
+    return 1 + sum(_link(other, group, own) is not None for other in groups if other is not group)
+
+
+def _is_key(look: Look) -> bool:
+    fits = look.kind in ("text", "category") or (look.kind == "number" and look.whole)
+    return fits and (bool(re.fullmatch(words.ID, look.plain)) or look.plain.endswith(("_id", "_key", "_no", "_nr"))
+                     or look.plain == "id" or (look.kind == "text" and look.unique))
+
+
+def _link(group: Group, main: Group, own: Sequence[str]) -> tuple[str, str, float] | None:
+    """The pair of columns (here, there) whose values agree best, and how many of the values here are found there."""
+    best: tuple[str, str, float] | None = None
+    for here, look in group.looks.items():
+        for there in own:
+            same = look.plain == main.looks[there].plain
+            if not (same or _may_link(look, main.looks[there])):
+                continue
+            values = joins.keys(group.raw.frame[here]).dropna()
+            found = float(values.isin(set(joins.keys(main.raw.frame[there]).dropna())).mean()) if len(values) else 0.0
+            if found >= SHARED and (best is None or found + 0.2 * same > best[2]):
+                best = here, there, found + 0.2 * same
+    return None if best is None else (best[0], best[1], min(best[2], 1.0))
+
+
+def _may_link(here: Look, there: Look) -> bool:
+    """Whether two columns of other names may hold the same keys: texts, keys named alike, or numbers far from counts."""
+    if here.kind in ("text", "category") and there.kind == "text":
+        return True
+    if not (here.kind == there.kind == "number" and here.whole):
+        return False
+    return (_is_key(here) and _named_alike(here, there)) or (there.low >= LEAST_KEY and here.low >= there.low and
+                                                            here.high <= there.high)
+
+
+def _named_alike(one: Look, other: Look) -> bool:
+    """Whether two keys are named for the same thing: customer_id and cust_no, or one of them plainly id."""
+    stems = [re.sub(r"_?(id|no|nr|num|number|key|code|ref)$", "", look.plain) for look in (one, other)]
+    return "" in stems or stems[0][:4] == stems[1][:4] or all(re.fullmatch(words.STRONG_ID, stem) for stem in stems)
+
+
+def _besides(main: Group, others: Sequence[Group], now: datetime) -> tuple[tuple[Beside, ...], tuple[Part, ...]]:
+    """How each other table is joined: to the customers' own, or through one that is; what is left has nothing to do."""
+    found: dict[str, tuple[Beside, Part]] = {}
+    waiting, reached = list(others), {"": main}
+    while waiting:
+        step = next(((group, way, link) for group in waiting for way in reached
+                     if (link := _link(group, reached[way], _unique(reached[way]))) is not None), None)
+        if step is None:
+            break
+        group, way, (here, there, share) = step
+        found[group.name] = _joined(group, way, here, there, share, now)
+        reached[group.name] = group
+        waiting.remove(group)
+    for group in waiting:
+        beside = Beside(group.name, unused=True, columns=tuple(group.looks))
+        why = f"{group.paths[0].name} shares no key with the customers and is not used"
+        found[group.name] = beside, Part("unused", "", 0.7, why, group.name)
+    return tuple(beside for beside, _ in found.values()), tuple(part for _, part in found.values())
+
+
+def _unique(group: Group) -> list[str]:
+    return [name for name, look in group.looks.items() if look.unique and look.kind not in ("date", "flag")]
+
+
+def _joined(group: Group, way: str, here: str, there: str, share: float, now: datetime) -> tuple[Beside, Part]:
+    many = not group.looks[here].unique or bool(way)
+    rows = "many rows" if many else "one row"
+    through = f" through {way}" if way else ""
+    why = (f"{100 * share:.0f} % of the values of {here} in {group.paths[0].name} are found in {there}{through}; "
+           f"{rows} per customer")
+    beside = Beside(group.name, here, to="" if way else there, through=way, own=there if way else "", many=many,
+                    columns=tuple(group.looks))
+    return _described(beside, group, now), Part("joined", here, min(0.5 + share / 2, 0.98), why, group.name)
+
+
+def _described(beside: Beside, group: Group, now: datetime) -> Beside:
+    """What the file's columns are gathered as, and what is mended in them first."""
+    seen = {name: look for name, look in group.looks.items() if name != beside.key and not (
+        _is_key(look) and look.distinct > 0.5 * look.rows)}
+    mended = tuple(fault.cure for fault in faults.of_columns(group.raw.frame, group.looks, now)
+                   if fault.cure and fault.safe)
+    if not beside.many:
+        return replace(beside, cures=())
+    dates = [name for name, look in seen.items() if look.kind == "date"]
+    time = next((name for name in dates if words.says(seen[name].plain, TIMES)), dates[0] if dates else "")
+    numeric = tuple(name for name, look in seen.items() if look.numeric and not _is_key(look))
+    frequent = {name: tuple(text for text, rows in look.values[:MOST_WORDS] if rows >= WORD_SHARE * look.rows)
+                for name, look in seen.items() if look.kind == "category"}
+    return replace(beside, time=time, numeric=numeric, dates=tuple(dates), words=frequent, cures=mended)

@@ -1,0 +1,219 @@
+"""The words by which columns and cells are known: regular expressions on names in plain form, and sets of plain
+    texts.
+
+A plain form has no accents, capitals or marks: "Kündigungs-Datum" reads kundigungs_datum. Words support evidence from
+the values; they are never enough by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+
+def folded(text: str) -> str:
+    """The text in lower case without accents, its blanks made one.
+
+    >>> folded("  Résilié  le 3 "), folded("STRASSE"), folded("Straße")
+    ('resilie le 3', 'strasse', 'strasse')
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("ł", "l").replace("ı", "i").replace("ø", "o"))
+    return " ".join("".join(mark for mark in plain if not unicodedata.combining(mark)).split())
+
+
+def named(name: str) -> str:
+    """The name in plain form, words joined by one underscore.
+
+    >>> named("CustomerID"), named("Kündigungs-Datum"), named("Avg. order value (EUR)"), named("MTHS_on_book")
+    ('customer_id', 'kundigungs_datum', 'avg_order_value_eur', 'mths_on_book')
+    """
+    parted = re.sub(r"(?<=[a-z0-9à-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"[\W_]+", "_", folded(parted)).strip("_")
+
+
+def _set(texts: str) -> frozenset[str]:
+    return frozenset(texts.split())
+
+
+def says(name: str, pattern: str) -> bool:
+    """Whether the plain name holds one of the pattern's words as words of its own.
+
+    >>> says("is_churned", LEAVING), says("last_name", "name"), says("rename", "name")
+    (True, True, False)
+    """
+    return re.search(rf"(?:^|_)(?:{pattern})(?=_|$|\d)", name) is not None
+
+
+LEAVING = (r"churn\w*|exit|exited|attrition|attrited|attrit|defect\w*|cancell?ed|cancel|cancell?ation|cancell?ations|"
+           r"lapsed|lapse|left|leaver|leave|leaving|quit|terminated|termination|turnover|"
+           r"unsubscribed|dropped|dropout|dropped_out|deactivated|gone|lost|departed|departure|"
+           r"attriter|inactive|has_left|did_leave|will_leave|"
+           r"kundigung|kuendigung|gekundigt|gekuendigt|abgewandert|abwanderung|abgang|ausgetreten|austritt|"
+           r"resilie|resiliation|resilies|depart|parti|perdu|desabonne|desabonnement|"
+           r"abandono|abandona|abandonado|baja|fuga|fugado|cancelado|cancelo|cancelou|desercion|"
+           r"evasao|evadiu|saiu|desligado|desistencia|perdido|"
+           r"abbandono|abbandonato|disdetta|cessato|recesso|"
+           r"opgezegd|opzegging|vertrokken|verloop|odszedl|odejscie|rezygnacja|zrezygnowal|"
+           r"ayrildi|terk|kayip|avslutad|uppsagd|avhopp|berhenti|opsagt|poistunut")
+STAYING = (r"active|is_?active|still_?active|retained|retention|renewed|renewal|stayed|stays|stay|loyal|"
+           r"current_customer|"
+           r"is_?customer|subscribed|is_?subscribed|not_churned|no_churn|kept|aktiv|actif|activo|ativo|attivo|actief|"
+           r"aktywny|aktif|bestand|geblieben|reste|renovo|renovou|rinnovato|verlangert|verlengd|renouvele")
+NEGATED = r"not|no|non|un|nicht|nao|non|sin"
+STATUS = r"status|state|estado|statut|situacao|stato|zustand|kundenstatus|lifecycle|stage|standing|durum|stav|stan"
+TARGET = (r"target|label|y|class|outcome|response|ziel|zielvariable|objetivo|cible|alvo|classe|result|"
+          r"event|is_event|flag|dependent|ground_truth")
+CERTAIN_LEAVING = r"churn|churned|exited|attrition|attrited|is_churn|churn_flag|churn_label|attrition_flag"
+NOT_A_LABEL = (r"score|prob|probability|risk|reason|category|rate|date|month|months|day|days|count|number|num|"
+               r"amount|cost|fee|type|comment|notes|datum|fecha|data|motivo|grund|raison|value_segment|likelihood|"
+               r"survey|interview|form|letter|mail|email|sent|done|reminder|clause|notice|request|requests|"
+               r"propensity|prediction|pred|predicted|model|index|ratio|pct|percent|visits|calls|rank|tier|offer")
+ENDED = (r"(?:churn|cancel\w*|exit|terminat\w*|end|ended|closing|closed|closure|leave|leaving|left|lapse|"
+         r"unsubscri\w*|deactivat\w*|resign\w*|quit|kundigungs?|kuendigungs?|austritts?|ende|resiliation|depart|baja|"
+         r"cancelacion|cancelamento|saida|encerramento|disdetta|cessazione|opzeg\w*|eind)_?"
+         r"(?:date|day|dt|at|on|time|timestamp|datum|tag|fecha|data|ts)|"
+         r"(?:date|fecha|data|datum)_?(?:of|de|di|da|der)?_?(?:churn|cancel\w*|exit|termination|end|leaving|baja|"
+         r"resiliation|fin|sortie|saida|cancelamento|disdetta|cessazione|fine)|churned_at|ended_at|closed_at")
+
+LEFT_WORDS = _set("""churn churned churner churners left leaver leave leaving exited exit cancelled canceled cancel
+    attrited attrition terminated closed lapsed lost gone quit resigned departed inactive deactivated
+    unsubscribed expired ended dropped defected dormant discontinued non-renewed voluntary involuntary
+    disconnected deact dropout withdrawn former ex-customer ceased
+    gekundigt gekuendigt abgewandert inaktiv ausgetreten beendet ehemalig resilie parti inactif perdu desabonne
+    baja cancelado cancelada inactivo inactiva fugado perdido inativo inativa cancelou saiu evadido desligado
+    cessato disdetta inattivo perso opgezegd inactief vertrokken rezygnacja nieaktywny odszedl ayrildi pasif kayip
+    berhenti avslutad uppsagd""") | {
+        "attrited customer", "not renewed", "non renewed", "lost customer", "ex customer", "former customer",
+        "moved away", "churned customer", "left company", "has left", "no longer active", "closed account"}
+STAYED_WORDS = _set("""active existing stayed stay staying current retained loyal open renewed live ongoing customer
+    subscribed joined new regular paying valid enrolled present engaged in-force inforce good ok normal non-churn
+    nonchurn kept remain remained remaining non-churner enabled trial aktiv bestand bestandskunde actif present abonne
+    activo activa vigente alta ativo ativa attivo attiva actief aktywny aktif aktif etkin paused
+    kvar aktiivinen""") | {
+        "existing customer", "not churned", "no churn", "non churn", "current customer", "in force", "good standing"}
+YES = _set("yes y true t 1 1.0 on ja j oui o si s sim verdadero vero vrai wahr tak evet e x ✓ iya")
+NO = _set("no n false f 0 0.0 off nein non nao falso faux falsch nee nie hayir h - ✗ tidak nej")
+MISSING = _set("""na n/a n.a. n.a n\\a nan null none nil nul #n/a #na #value! #ref! #null! #div/0! - -- --- ? ?? . ..
+    ... <na> <null> nat unknown unk unkn undefined undef missing miss blank (blank) empty (empty) nodata no_data tbd tba
+    void n.d. nd n.d s/d s.d. sd inconnu desconocido desconhecido sconosciuto unbekannt onbekend nieznany bilinmiyor
+    okand k.a. ka nv n.v. not_available notavailable unavailable [null] (null) \\n -nan inf_missing""") | {
+        "not available", "no data", "not known", "not provided", "not recorded", "not specified", "not set",
+        "keine angabe", "ohne angabe", "sin dato", "sin datos", "non renseigne", "nao informado", "sem informacao",
+        "non disponibile", "brak danych", "not given", "no answer", "no info", "to be confirmed", "0000-00-00",
+        "00/00/0000", "0000-00-00 00:00:00"}
+MISSING_IN_WORDS = MISSING - _set("none nil - . ka sd void nd nv miss s.d. s/d")
+
+ID = (r"customer_?(?:id|no|nr|num|number|key|code|ref|uid|uuid)|cust_?(?:id|no|nr|num|key|code|ref)|"
+      r"client_?(?:id|no|nr|num|number|key|code|ref|num)|clientnum|user_?(?:id|no|key|uuid|ref)|userid|"
+      r"account_?(?:id|no|nr|num|number|key|code|ref)|acct_?(?:id|no|num|key)|member_?(?:id|no|nr|num|number|key|"
+      r"ref)|"
+      r"membership_?(?:id|no|number)|subscriber_?(?:id|no|key|ref)|subscription_?(?:id|no)|policy_?(?:id|no|"
+      r"number|ref)|"
+      r"employee_?(?:id|no|nr|number|code)|emp_?(?:id|no)|staff_?(?:id|no)|person_?(?:id|no)|party_?(?:id|key)|"
+      r"contract_?(?:id|no|number|ref)|household_?(?:id|no)|patient_?id|student_?id|tenant_?id|"
+      r"company_?id|org_?id|organisation_?id|organization_?id|workspace_?id|device_?id|card_?(?:id|no|number)|"
+      r"guid|uuid|msno|msisdn|id|ident|identifier|uid|"
+      r"kunden_?(?:nr|nummer|id|no)|kundennr|kundenid|mitglieds?_?(?:nr|nummer|id)|vertrags_?(?:nr|nummer)|"
+      r"numero_client|num_client|no_client|id_client|identifiant|code_client|numero_adherent|"
+      r"id_cliente|cliente_?id|cod_?cliente|codigo_?(?:de_)?cliente|num_?cliente|nro_?cliente|numero_?cliente|"
+      r"matricula|matricola|codice_?cliente|klant_?(?:id|nr|nummer)|klantnummer|nr_?klienta|id_?klienta|"
+      r"musteri_?(?:no|id|numarasi)|kund_?(?:id|nr|nummer)|pelanggan_?id|id_?pelanggan|dni|rut|cpf|nif")
+STRONG_ID = r"(?:customer|cust|client|user|account|acct|member|subscriber|kunden?|cliente|klant|employee|policy)\w*"
+ROW_COUNTER = (r"unnamed(?:_\d+)?|index|row|row_?(?:number|no|num|id|index)|rownum|level|sr_?no|s_?no|serial|"
+               r"lfd_?nr|nr|no")
+SPLIT = r"split|set|dataset|partition|fold|sample|subset|is_?train|train_?test|data_?set|part"
+SPLIT_WORDS = _set("train test training testing validation valid val holdout dev eval score scoring")
+
+MONTHLY_MONEY = (r"(?:monthly|month|mth|mo)_?(?:charges?|fees?|bill|amount|payment|price|cost|spend|revenue|"
+                 r"premium|rate|"
+                 r"subscription\w*|value|due|dues|plan_price|rent|billing|subs)|mrr|arpu|"
+                 r"(?:charges?|fees?|bill|amount|price|cost|spend|revenue|premium|payment)_?(?:per|a)_?(?:month|mo)|"
+                 r"subscription_?(?:price|fee|amount|cost)|plan_?price|"
+                 r"monats?_?(?:beitrag|gebuhr|gebuehr|preis|kosten|umsatz|rechnung)|monatlich\w*|beitrag|"
+                 r"(?:cuota|tarifa|cargo|pago|factura|gasto|importe)_?mensual|cuota|mensualidad|mensalidade|"
+                 r"valor_?mensal|"
+                 r"(?:abonnement|montant|facture|forfait)_?mensuel|mensualite|cotisation|"
+                 r"(?:canone|tariffa|spesa|importo)_?mensile|canone|maand\w*_?(?:bedrag|prijs|kosten)|"
+                 r"oplata_?miesieczna|abonament|aylik_?\w+|manadsavgift|membership_?fee|dues")
+YEARLY_MONEY = (r"(?:annual|yearly|year|yr)_?(?:charges?|fees?|bill|amount|payment|price|cost|spend|revenue|premium|"
+                r"contract_?value|value|sales|turnover)|arr|acv|premium|jahres_?\w*(?:beitrag|umsatz|pramie|praemie)|"
+                r"pramie|praemie|prima|prime|premio|umsatz|"
+                r"(?:charges?|spend|revenue|amount|sales|purchases?|trans_?amt|trans_?amount|transaction_?amount)"
+                r"_?(?:12m|12mo|12_months|ytd|1y|ltm|last_year|last_12_months|365d?)|"
+                r"total_?trans_?(?:amt|amount)|spend_?12m|gasto_?anual|ca_?annuel|fatturato|receita_?anual")
+TOTAL_MONEY = (r"(?:total|lifetime|cumulative|overall|all_?time)_?(?:charges?|spend|spent|revenue|amount|payments?|"
+               r"purchases?|sales|billed|value|paid|order_?value)|monetary|total_?amount_?spent|amount_?spent|"
+               r"money_?spent|"
+               r"revenue|spend|spent|sales|turnover|gasto_?total|total_?gastado|importe_?total|valor_?total|"
+               r"montant_?total|ca_?total|spesa_?totale|gesamt_?umsatz|totaal\w*bedrag|cashback_?amount|"
+               r"order_?amount|purchase_?amount|amount|price|charges?|fee|bill|plan_?fee|cost|contract_?value")
+NOT_REVENUE = (r"income|salary|wage|balance|limit|credit|debt|loan|deposit|savings?|cashback|discount|refund|tax|"
+               r"gehalt|einkommen|salario|sueldo|renda|salaire|revenu|stipendio|reddito|inkomen|saldo|solde|"
+               r"avg|average|mean|max|min|change|ratio|chng|q4|q1|hike|increase|rate|pct|percent|day|daily|hourly|"
+               r"number|"
+               r"count|extra|overdue|late|last|net_?worth|worth|assets?|market|median|delta|trend|past_?due|"
+               r"outstanding|"
+               r"family_?income|estimated")
+TENURE = (r"tenure\w*|months_?(?:on_?book|active|as_?\w+|since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
+          r"mths_?on_?book|account_?(?:length|age|weeks)|(?:customer|account|membership|contract|relationship)_?"
+          r"(?:age|tenure|length|duration|months|years)|length_?of_?(?:service|relationship|membership)|"
+          r"years_?(?:at_?company|as_?\w+|with_?\w+|active|enrolled)|seniority|vintage|loyalty_?months|"
+          r"lifetime_?months|"
+          r"days_?(?:active|since_?(?:signup|registration|joining|join|start|first\w*)|as_?\w+)|"
+          r"(?:customer|member|subscription)_?for_?(?:months|years|days)|subscription_?(?:length|age|months)|"
+          r"age_?on_?network|aon|"
+          r"vertrags?_?(?:dauer|laufzeit|monate)|kunden?_?(?:dauer|jahre|monate)|mitgliedschafts?_?(?:dauer|monate)|"
+          r"antiguedad\w*|meses_?(?:activo|cliente|antiguedad|de_?\w+)|anciennete\w*|tempo_?(?:de_)?(?:casa|"
+          r"cliente|contrato)|"
+          r"meses_?(?:de_)?contrato|anzianita\w*|mesi_?\w*|looptijd\w*|maanden\w*|staz\w*|uyelik_?suresi|"
+          r"abonelik_?suresi")
+RECENCY = (r"recency\w*|days_?since_?(?:last|prev|previous)\w*|last_?(?:login|activity|active|order|purchase|"
+           r"visit|seen)_?"
+           r"(?:days|days_?ago)|day_?since_?last\w*|days_?(?:inactive|idle|silent|without\w*)|inactive_?days|"
+           r"days_?last_?\w+|tage_?seit\w*|dias_?(?:sin|desde|sem)\w*|jours_?(?:depuis|sans|inactif)\w*|"
+           r"giorni_?(?:da|senza)\w*|"
+           r"dagen_?sinds\w*|dni_?od\w*")
+CONTACT: Mapping[str, str] = {
+    "email": r"e_?mail\w*|mail|mail_?address|correo\w*|courriel|indirizzo_?email|eposta|e_?posta",
+    "phone": r"phone\w*|telephone|tel|mobile\w*|cell\w*|telefon\w*|telefone|handy\w*|movil|celular|portable|"
+             r"rufnummer|gsm|tlf",
+    "first_name": r"first_?name|given_?name|forename|vorname|prenom|nombre|primeiro_?nome|nome|voornaam|imie|fornamn",
+    "last_name": r"last_?name|surname|family_?name|nachname|nom|nom_?de_?famille|apellidos?|sobrenome|cognome|"
+                 r"achternaam|"
+                 r"nazwisko|efternamn|soyad\w*",
+}
+CHANNELS: Mapping[str, str] = {"consent_email": r"e_?mail|mail|newsletter|correo|courriel",
+                               "consent_sms": r"sms|text|texts",
+                               "consent_phone": r"phone|call|calls|telefon|telefono|telephone|tel"}
+NEUTRAL = (r"is|has|did|will|was|be|customer|cust|client|user|account|member|employee|subscriber|flag|label|value|status|"
+           r"state|yn|ind|indicator|in|within|next|bool|binary|company|or|not|\d+d?|q\d|kunde|cliente|hat|ist|es|est|a")
+AGREED = (r"consent|opt_?in|opted_?in|optin|accepts|agreed|permission|gdpr|allowed|may_?contact|einwilligung|"
+          r"consentimiento|consentement|consenso|toestemming|zgoda|subscribed")
+FREE_TEXT = (r"comment\w*|note|notes|remarks?|description|feedback|review|message|address|street|url|name|full_?name|"
+             r"title|bio")
+MONTHS, YEARS, DAYS, WEEKS = (r"months?|mths?|mos?|monate?|meses|mes|mois|mesi|maanden|ay|m",
+                              r"years?|yrs?|jahre?|anos?|ans|anni|jaar|lata|yil|y",
+                              r"days?|tage?|dias?|jours?|giorni|dagen|dni|gun|d", r"weeks?|wochen?|semanas?|"
+                              r"semaines?|wk|wks")
+SYMBOLS: Mapping[str, str] = {
+    "$": "USD", "€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY", "R$": "BRL", "zł": "PLN", "kr": "SEK", "₺": "TRY",
+    "₽": "RUB", "₩": "KRW", "CHF": "CHF", "Fr.": "CHF", "Rs": "INR", "Rs.": "INR", "US$": "USD", "A$": "AUD", "C$":
+    "CAD",
+    "₫": "VND", "₪": "ILS", "R": "ZAR", "₱": "PHP", "฿": "THB", "Rp": "IDR", "Ft": "HUF", "Kč": "CZK", "S/": "PEN",
+    **{code: code for code in ("USD", "EUR", "GBP", "INR", "JPY", "BRL", "PLN", "SEK", "NOK", "DKK", "TRY", "AUD",
+    "CAD",
+                               "MXN", "ZAR", "SGD", "HKD", "CNY", "IDR", "AED", "NZD", "CZK", "HUF", "RON", "ILS")},
+}
+SECTORS: Mapping[str, str] = {
+    "telecom": r"roaming|intl_?\w*|minutes?|mins|voice|data_?usage|gb|sms|fiber|fibre|broadband|internet_?service|"
+               r"phone_?service|tariff|sim|day_?calls|eve_?\w+|voicemail|vmail\w*|streaming_?tv|tarif|router|handset",
+    "bank": r"balance|credit_?\w*|loan|card\w*|deposit|iban|overdraft|mortgage|revolving\w*|num_?of_?products|atm|"
+            r"branch|kredit|konto\w*|saldo|prestamo|mutuo",
+    "insurance": r"premium|policy\w*|claims?|insured|coverage|deductible|policen?|schaden|siniestros?|sinistre|"
+                 r"vehicle\w*",
+    "saas": r"mrr|arr|seats?|plan|subscription\w*|workspace|logins?|feature\w*|api_?calls|trial|nps|integrations",
+    "retail": r"orders?|basket|cart\w*|recency|frequency|monetary|coupon\w*|returns?|sku|cashback|warehouse\w*|"
+              r"wishlist|"
+              r"purchases?|categories|app_?hours",
+}
