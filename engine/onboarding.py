@@ -120,7 +120,8 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
     """What the files are and how they would be read; the dataset's kept mapping is used where there is one.
 
     Args:
-        sources, queries: as in `engine.data.sources`: files, archives, folders, databases. mapping: use this one instead of proposing one. anew: look at the files as if nothing had been kept.
+        sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
+        mapping: use this one instead of proposing one. anew: look at the files as if nothing had been kept.
 
     Raises:
         EngineError: when a file cannot be read at all, or the name cannot be a dataset's.

@@ -24,8 +24,8 @@ def add(verbs: Any) -> None:
 
 
 def _options(onboard: argparse.ArgumentParser) -> None:
-    onboard.add_argument("files", nargs="+", metavar="FILE", help="the customers' file, and further ones; or an archive, "
-                         "a folder, a database")
+    onboard.add_argument("files", nargs="+", metavar="FILE",
+                         help="the customers' file, and further ones; or an archive, a folder, a database")
     onboard.add_argument("--query", action="append", default=[], help="SELECT for the one database among the sources")
     onboard.add_argument("--name", required=True, help="what to call the dataset")
     onboard.add_argument("--yes", action="store_true", help="take what is proposed without asking, and run")
