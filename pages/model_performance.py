@@ -27,7 +27,8 @@ def calibration(model: ModelCard, at: Here) -> None:
     parts.pair(("Reliability", performance.reliability(model, at.look)),
                ("Intervals", performance.coverage(model, at.look)))
     if at.dataset.kind != "snapshot":
-        parts.pair(("Level over time", robustness.seasons(model, at.look)))
+        parts.pair(("Level over time", robustness.seasons(model, at.look)),
+                   ("Metrics over time", robustness.over_time(model, at.look)))
     parts.with_table("Class imbalance", robustness.balance(model, at.look), "Cures for class imbalance compared")
 
 

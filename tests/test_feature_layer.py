@@ -156,6 +156,7 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({name: object for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)})
 
 
+@pytest.mark.slow
 def test_training_and_serving_say_the_same_of_random_members(service: Dataset, rng: np.random.Generator) -> None:
     """Many moments of everybody against one member at one moment: the same bits."""
     batch = features_at(service, MOMENTS)
@@ -165,6 +166,7 @@ def test_training_and_serving_say_the_same_of_random_members(service: Dataset, r
         pd.testing.assert_frame_equal(plain(alone), plain(batch.loc[as_of].loc[[who]]), check_exact=True)
 
 
+@pytest.mark.slow
 def test_no_event_from_the_moment_on_moves_any_feature(service: Dataset, tmp_path: Path,
                                                        rng: np.random.Generator) -> None:
     as_of = MOMENTS[1]
@@ -183,6 +185,7 @@ def test_no_event_from_the_moment_on_moves_any_feature(service: Dataset, tmp_pat
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_in_the_file_does_not_matter(service: Dataset, tmp_path: Path) -> None:
     shuffled = pd.read_parquet(service.events).sample(frac=1, random_state=5)
     shuffled.to_parquet(tmp_path / "events.parquet", index=False)
@@ -190,6 +193,7 @@ def test_the_order_of_rows_in_the_file_does_not_matter(service: Dataset, tmp_pat
     pd.testing.assert_frame_equal(there, features(service, MOMENTS[2]), check_exact=True)
 
 
+@pytest.mark.slow
 def test_every_value_lies_in_its_columns_range(service: Dataset) -> None:
     X = features_at(service, MOMENTS)
     for column in COLUMNS:

@@ -119,6 +119,7 @@ def test_a_file_of_mostly_unreadable_dates_is_refused(tmp_path: Path) -> None:
         small(tmp_path, rows)
 
 
+@pytest.mark.slow
 class TestGenerated:
     @pytest.fixture(scope="class")
     def made(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Path, ...]]:
@@ -165,6 +166,7 @@ class TestGenerated:
             assert abs(said - came) < 4 * np.sqrt(said * (1 - said) / len(rows)) + 0.002
 
 
+@pytest.mark.slow
 class TestFrozenAnswers:
     @pytest.fixture
     def company(self, tmp_path: Path) -> tuple[Dataset, tuple[Window, ...], Path]:

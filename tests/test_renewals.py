@@ -168,6 +168,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, pd.DataF
     return reading.dataset, pd.read_parquet(truth)
 
 
+@pytest.mark.slow
 def test_the_moment_asks_the_members_whose_truth_is_known(service: tuple[Dataset, pd.DataFrame]) -> None:
     dataset, truth = service
     known = features_at(dataset, [streaming.OBSERVED_UNTIL]).droplevel("as_of")
@@ -175,6 +176,7 @@ def test_the_moment_asks_the_members_whose_truth_is_known(service: tuple[Dataset
     assert len(truth) > 60
 
 
+@pytest.mark.slow
 def test_what_the_rule_says_of_the_whole_future_is_the_truth(tmp_path: Path) -> None:
     """The generator goes on for the window; the files end before it. With the rest, the rule finds who left and how."""
     rng = np.random.default_rng(8)
@@ -194,6 +196,7 @@ def test_what_the_rule_says_of_the_whole_future_is_the_truth(tmp_path: Path) -> 
     assert found.loc[left, "how"].tolist() == truth.loc[left, "how"].tolist()
 
 
+@pytest.mark.slow
 def test_a_window_that_is_not_over_is_refused(service: tuple[Dataset, pd.DataFrame]) -> None:
     dataset, _ = service
     with pytest.raises(EngineError, match="observed until 2025-07-01"):
@@ -201,6 +204,7 @@ def test_a_window_that_is_not_over_is_refused(service: tuple[Dataset, pd.DataFra
     assert windows_for(dataset, 1)[0].ends == dataset.observed_until
 
 
+@pytest.mark.slow
 def test_features_and_answers_ask_the_same_members(service: tuple[Dataset, pd.DataFrame]) -> None:
     dataset, _ = service
     windows = windows_for(dataset, 4)
@@ -210,6 +214,7 @@ def test_features_and_answers_ask_the_same_members(service: tuple[Dataset, pd.Da
     assert all(earlier.ends <= later.as_of for earlier, later in pairwise(windows))
 
 
+@pytest.mark.slow
 def test_only_choices_count_where_that_is_asked(service: tuple[Dataset, pd.DataFrame]) -> None:
     dataset, _ = service
     windows = windows_for(dataset, 6)

@@ -102,6 +102,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, pd.DataFram
 MOMENTS = [datetime(2024, 3, 1), shop.OBSERVED_UNTIL]
 
 
+@pytest.mark.slow
 def test_generated_files_have_the_exact_schema_and_the_same_bytes(made: tuple, tmp_path: Path) -> None:
     _, truth, folder = made
     events = pd.read_csv(folder / "events.csv")
@@ -115,6 +116,7 @@ def test_generated_files_have_the_exact_schema_and_the_same_bytes(made: tuple, t
     assert (tmp_path / "events.csv").read_bytes() == (folder / "events.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_generated_company_keeps_its_truth(made: tuple) -> None:
     """Orders as counted by the engine say as much as the hidden paces: those who stopped have paused for longer."""
     dataset, truth, _ = made
@@ -125,6 +127,7 @@ def test_the_generated_company_keeps_its_truth(made: tuple) -> None:
     assert X.loc[gone, "recency_days"].median() > 1.5 * X.loc[~gone, "recency_days"].median()
 
 
+@pytest.mark.slow
 def test_training_and_serving_say_the_same_of_random_customers(made: tuple, rng: np.random.Generator) -> None:
     dataset, _, _ = made
     batch = features_at(dataset, MOMENTS)
@@ -134,6 +137,7 @@ def test_training_and_serving_say_the_same_of_random_customers(made: tuple, rng:
         pd.testing.assert_frame_equal(alone, batch.loc[as_of].loc[[who]], check_exact=True)
 
 
+@pytest.mark.slow
 def test_no_event_from_the_moment_on_moves_any_feature(made: tuple, tmp_path: Path, rng: np.random.Generator) -> None:
     """Raw rows are added to the file: also a visit that began before the moment and goes on after it."""
     _, _, folder = made
@@ -154,6 +158,7 @@ def test_no_event_from_the_moment_on_moves_any_feature(made: tuple, tmp_path: Pa
     pd.testing.assert_frame_equal(both[0], both[1], check_exact=True)
 
 
+@pytest.mark.slow
 def test_it_can_be_learned_from(made: tuple) -> None:
     dataset, _, _ = made
     known = snapshot(dataset, windows_for(dataset, 3))

@@ -157,7 +157,8 @@ def _ranking(card: ModelCard, figures: Figures) -> Section:
 def _calibration(card: ModelCard, figures: Figures) -> Section:
     return Section("Do its probabilities mean what they say").add(
         figures.pair(performance.reliability(card, LIGHT), performance.coverage(card, LIGHT)),
-        figures.pair(robustness.seasons(card, LIGHT), robustness.balance(card, LIGHT)))
+        figures.pair(robustness.seasons(card, LIGHT), robustness.over_time(card, LIGHT)),
+        figures.pair(robustness.balance(card, LIGHT)))
 
 
 def _threshold(card: ModelCard, figures: Figures) -> Section:

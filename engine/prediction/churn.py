@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import EngineError, choose
-from engine.prediction import assess, ensembles, timely
+from engine.prediction import assess, ensembles, moments, timely
 from engine.prediction.balance import fit_balanced
 from engine.prediction.calibration import Calibrator, logit
 from engine.prediction.ensembles import FORBIDDEN_IN_NAMES, Make, probability
@@ -179,6 +179,8 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
                        risk_cuts(float(y.mean()), line), knows_nothing)
     detail = assess.detail(case, line, comparison=options.comparison, stressed=options.stress,
                            balance_effect=options.balance_effect)
+    moved = moments.over_time(snapshot, judged, seed, groups, case.few)
+    detail |= {"over_time": moved, "drift": moments.drift(moved)} if moved else {}
     return model, ChurnReport(metrics, _indexed(judged, X), detail, line, assess.findings(case, metrics["model"]),
                               _rates(snapshot, X, judged, model))
 

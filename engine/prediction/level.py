@@ -18,7 +18,7 @@ from engine.data.labels import windows_for
 from engine.prediction.calibration import inverse_logit, logit
 from engine.prediction.evaluate import Split, temporal_splits
 from engine.prediction.season import SEASON_DAYS, base_rates, moved, season_shift
-from engine.schema import Dataset, Finding, Snapshot, Window
+from engine.schema import Dataset, Finding, Snapshot, Window, plural
 
 SHORTEST_STEP_DAYS = 45
 Z90 = 1.645
@@ -124,6 +124,21 @@ def _at(moment: pd.Timestamp, out_of_fold: pd.DataFrame, learned_from: pd.DataFr
         missed = logit(np.array([mean])) - logit(np.array([observed]))
         told |= {name: float(mean - observed), f"missed_{name}": float(missed[0])}
     return told
+
+
+def season_words(level: Level, told: Sequence[Mapping[str, Any]], as_of: datetime) -> str:
+    """What recalibrating by last year's season changed in the backtest, and what it changes now; "" for one moment."""
+    seen = [row for row in told if row["shift"] != 0]
+    if not seen:
+        return "" if not told else "No moment of the backtest had a year before it, so the season is not known."
+    without, with_ = (100 * float(np.mean([abs(row[name]) for row in seen])) for name in ("without", "with"))
+    judged = (f"Over {plural(len(seen), 'moment')} with a year before, the level of churn was missed by {without:.1f} "
+              f"points on average, recalibrated by last year's season by {with_:.1f}")
+    if not level.seasonal:
+        return f"{judged}: the season is not used."
+    shift = level.shift(as_of)
+    moved_to = 100 * float(moved(np.array([0.1]), shift)[0])
+    return f"{judged}: it is used, and moves a chance of 10 % to {moved_to:.1f} % now."
 
 
 def level_findings(level: Level, table: list[dict[str, Any]]) -> tuple[Finding, ...]:

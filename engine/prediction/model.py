@@ -21,7 +21,7 @@ from engine.prediction import churn, drivers, explain, figures, value
 from engine.prediction.card import write_card
 from engine.prediction.churn import ChurnModel
 from engine.prediction.drivers import Rates
-from engine.prediction.level import Level, learn_level, learning_windows, level_findings, tested_splits
+from engine.prediction.level import Level, learn_level, learning_windows, level_findings, season_words, tested_splits
 from engine.prediction.ltv import LtvModel, spend_index
 from engine.prediction.segments import SegmentCuts, segments
 from engine.prediction.settings import Settings
@@ -111,7 +111,9 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
             "columns": {column.name: figures.described(column) for column in columns}}
     offers = {} if told_by_offers is None else {"uplift": told_by_offers.told()}
     ended = {"how_it_ended": ways} if ways else {}
-    return model, replace(card, detail={**report.detail, **drawn, **more, **offers, **ended})
+    season = season_words(level, told, dataset.observed_until)
+    return model, replace(card, notes=(*card.notes, *([season] if season else [])),
+                          detail={**report.detail, **drawn, **more, **offers, **ended})
 
 
 def _ways_told(ways: Mapping[str, int]) -> tuple[Finding, ...]:

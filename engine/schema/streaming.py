@@ -34,11 +34,11 @@ MEMBERSHIP = (
 
 RENEWALS = (
     Column("renewals", "count", "subscriptions", "Subscriptions bought or renewed so far", 0,
-           label="Subscriptions so far"),
+           label="Renewals so far"),
     Column("renewals_90d", "count", "subscriptions", "Subscriptions bought or renewed in the last 90 days", 0,
-           label="Subscriptions in the last 90 days"),
+           label="Renewals in the last 90 days"),
     Column("renewals_365d", "count", "subscriptions", "Subscriptions bought or renewed in the last 365 days", 0,
-           label="Subscriptions in the last 365 days"),
+           label="Renewals in the last 365 days"),
     Column("renewal_recency_days", "number", "days", "Days since the last subscription was bought", 0,
            label="Time since the last renewal"),
     Column("renewal_gap_mean_days", "number", "days", "Mean days between subscriptions", 0,
@@ -91,7 +91,7 @@ _LEVELS = tuple(
         Column(f"listen_days_{days}d", "count", "days", f"Days with listening in the last {days} days", 0, days,
                f"Listening days in the last {days} days"),
         Column(f"minutes_{days}d", "number", "minutes", f"Minutes listened in the last {days} days", 0,
-               label=f"Minutes in the last {days} days"),
+               label=f"Listening in the last {days} days"),
         Column(f"plays_{days}d", "count", "plays", f"Titles begun in the last {days} days", 0,
                label=f"Plays in the last {days} days"),
     )

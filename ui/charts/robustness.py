@@ -195,6 +195,46 @@ def seasons(card: ModelCard, look: Look) -> Chart | None:
         "predictions on the dark line. What is missed widens every customer's interval.", figure, data)
 
 
+def over_time(card: ModelCard, look: Look) -> Chart | None:
+    """How well each moment of the backtest was ranked by a model that knew only the time before it."""
+    told = part(card, "over_time")
+    if not told:
+        return None
+    at = pd.to_datetime([row["as_of"] for row in told])
+    auc = pd.DataFrame([row["metrics"]["roc_auc"] for row in told])
+    figure = go.Figure(go.Scatter(
+        x=at, y=auc["value"], mode="lines+markers", line={"color": look.accent}, marker={"size": 8},
+        error_y={"type": "data", "symmetric": False, "array": auc["high"] - auc["value"],
+                 "arrayminus": auc["value"] - auc["low"], "color": look.muted},
+        customdata=auc[["low", "high"]],
+        hovertemplate="%{x|%d %b %Y}: %{y:.3f}, 95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}"
+                      "<extra></extra>"))
+    drawn(figure, look, x="asked as of", y="ROC-AUC [0.5 chance .. 1 perfect]")
+    figure.update_xaxes(tickvals=at, tickformat="%b %Y")
+    agreed = [row["agreement"] for row in told if row["agreement"] is not None]
+    steady = (f" From one moment to the next the order of the drivers agrees by {sum(agreed) / len(agreed):.2f} "
+              "(rank correlation of the families' shares, 1 = the same order)." if agreed else "")
+    moved = part(card, "drift")
+    change = "" if moved is None else (f" Last less first: {moved['value']:+.3f} ({moved['low']:+.3f} to "
+                                       f"{moved['high']:+.3f}).")
+    return Chart(
+        f"Over {len(told)} moments the ranking lay between {auc['value'].min():.3f} and {auc['value'].max():.3f}",
+        f"ROC-AUC of customers at each moment, with 95 % intervals. Good: a level line.{change}{steady}", figure,
+        pd.DataFrame([_moment_row(row) for row in told]))
+
+
+def _moment_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    measured, strongest = row["metrics"], list(row["importance"].items())[:3]
+    return {"Asked as of": f"{pd.Timestamp(row['as_of']):%d %b %Y}", "Customers": row["customers"], "Left": row["left"],
+            "ROC-AUC": f"{measured['roc_auc']['value']:.3f} ({measured['roc_auc']['low']:.3f} to "
+                       f"{measured['roc_auc']['high']:.3f})",
+            "Squared error (Brier)": f"{measured['brier']['value']:.4f}",
+            "Calibration error [points]": f"{100 * measured['ece']['value']:.1f}",
+            "Strongest drivers": ", ".join(f"{name} {share:.0%}".replace("%", " %") for name, share in strongest),
+            "Order of drivers against the moment before":
+                "" if row["agreement"] is None else f"{row['agreement']:.2f}"}
+
+
 def single_columns(card: ModelCard, look: Look) -> Chart | None:
     """How well each column alone ranks leavers: what is too good to be true stands out."""
     told = part(card, "single_column_auc")
