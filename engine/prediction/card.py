@@ -10,7 +10,7 @@ from engine.prediction.churn import ChurnModel
 from engine.prediction.settings import Settings
 from engine.schema import SEVERITIES, Dataset, Estimate, Finding, ModelCard, Snapshot, jsonable, to_json
 
-LEARNING = 3  # one more whenever the same data and settings would give another model
+LEARNING = 4  # one more whenever the same data and settings would give another model
 
 
 def write_card(dataset: Dataset, settings: Settings, known: Snapshot, audited: Audit, findings: Sequence[Finding],
