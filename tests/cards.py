@@ -89,6 +89,12 @@ def _churn(y: np.ndarray, p: np.ndarray) -> dict[str, Any]:
                    for name, amount in steps],
         "season": [{"as_of": f"2024-{month:02d}-01T00:00:00", "observed": 0.6, "shift": 0.1, "with": 0.02,
                     "without": -0.05, "missed_with": 0.1, "missed_without": -0.2} for month in (3, 6, 9)],
+        "over_time": [{"as_of": f"2024-{month:02d}-01T00:00:00", "customers": 900, "left": 90,
+                       "metrics": {"roc_auc": about(0.8 - month / 100), "brier": about(0.1, 0.01),
+                                   "ece": about(0.02, 0.01)},
+                       "importance": {"months": 0.5, "money": 0.3, "autopay": 0.2},
+                       "agreement": None if month == 3 else 0.5} for month in (3, 6, 9)],
+        "drift": about(-0.06),
         "single_column_auc": {"months": 0.78, "bill": 0.55, "plan": 0.7, "autopay": 0.51, "exit_survey": 0.99},
         "columns": {column.name: figures.described(column) for column in COLUMNS},
     }

@@ -220,11 +220,12 @@ def over_time(card: ModelCard, look: Look) -> Chart | None:
     return Chart(
         f"Over {len(told)} moments the ranking lay between {auc['value'].min():.3f} and {auc['value'].max():.3f}",
         f"ROC-AUC of customers at each moment, with 95 % intervals. Good: a level line.{change}{steady}", figure,
-        pd.DataFrame([_moment_row(row) for row in told]))
+        pd.DataFrame([_moment_row(card, row) for row in told]))
 
 
-def _moment_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    measured, strongest = row["metrics"], list(row["importance"].items())[:3]
+def _moment_row(card: ModelCard, row: Mapping[str, Any]) -> dict[str, Any]:
+    measured = row["metrics"]
+    strongest = [(title_of(card, name), share) for name, share in list(row["importance"].items())[:3]]
     return {"Asked as of": f"{pd.Timestamp(row['as_of']):%d %b %Y}", "Customers": row["customers"], "Left": row["left"],
             "ROC-AUC": f"{measured['roc_auc']['value']:.3f} ({measured['roc_auc']['low']:.3f} to "
                        f"{measured['roc_auc']['high']:.3f})",
