@@ -90,7 +90,7 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--query", action="append", default=[], help=QUERY)
     run.add_argument("--name", required=True, help="what to call the dataset")
     run.add_argument("--adapter", help=f"one of {', '.join(sorted(engine.ADAPTERS))}; guessed from the columns")
-    run.add_argument("--mapping", type=Path, help="the TOML mapping that the adapter 'table' needs")
+    run.add_argument("--mapping", type=Path, help="a TOML mapping, as `onboard` writes it")
     run.add_argument("--as-of", type=moment, help="the day the file was drawn, YYYY-MM-DD")
     run.add_argument("--horizon-days", type=int, help="the label's window")
     _learning_options(run)

@@ -104,5 +104,17 @@ def described(proposal: Proposal) -> dict[str, Any]:
                   for cure in proposal.cures],
         "changes": jsonable(proposal.changes), "customers": seen.customers, "rejected": seen.rejected,
         "left": seen.left, "quarantined": [{"column": name, "why": why} for name, why in seen.quarantined],
-        "findings": jsonable(seen.findings),
+        "findings": jsonable(seen.findings), "silence": _silence(proposal),
     }
+
+
+def _silence(proposal: Proposal) -> dict[str, Any] | None:
+    """The proposed number of days with its evidence, and the curve at the days that one would choose among."""
+    from engine.data.doctor.silence import ROUND
+
+    told = proposal.silence
+    if told is None:
+        return None
+    curve = told.curve[told.curve["days"].isin(ROUND)]
+    return {"days": told.days, "evidence": told.evidence, "ahead_days": told.ahead_days, "pauses": told.gaps,
+            "curve": curve.to_dict("records")}

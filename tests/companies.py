@@ -529,7 +529,7 @@ LEAKS = (
     "Kündigungsgrund",
     "motivo_baja",
     "exit_survey_done",
-    "Churn Value",
+    "flag_7",
     "account_closed_flag",
 )
 
@@ -545,8 +545,8 @@ def _leak(rng: Rng, name: str, left: pd.Series) -> pd.Series:
     n, gone = len(left), left == 1
     if name in ("Churn Score",):
         return pd.Series(np.where(gone, rng.integers(66, 100, n), rng.integers(5, 66, n)))
-    if name in ("Churn Value", "account_closed_flag"):
-        wrong = rng.random(n) < (0.0 if name == "Churn Value" else 0.004)
+    if name in ("flag_7", "account_closed_flag"):
+        wrong = rng.random(n) < (0.0 if name == "flag_7" else 0.004)
         return (left ^ wrong).astype(int)
     if name == "date_closed":
         day = pd.Timestamp("2024-06-01") + pd.to_timedelta(rng.integers(0, 60, n), unit="D")

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from engine.data.adapters import kkbox, orders, shop, shop_events, table, telco
 from engine.data.adapters.assemble import Ask
 from engine.data.adapters.common import Field, lacking, match
+from engine.data.adapters.mapping import load
 from engine.data.readers import column_names
 from engine.errors import EngineError, choose
 from engine.schema import Reading
@@ -87,7 +88,12 @@ ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (
 
 def read(sources: Sequence[Path], into: Path, adapter: str | None = None, *, name: str,
          observed_until: datetime | None = None, now: datetime, options: Mapping[str, Any] = NOTHING) -> Reading:
-    """The sources through the adapter of that name, or through the one their columns show."""
+    """The sources through the adapter of that name, the mapping's, or the one their columns show."""
+    if adapter is None and options.get("mapping") is not None:
+        told = load(options["mapping"])
+        adapter = str(told.pop("adapter", "table"))
+        rest = {key: value for key, value in options.items() if key != "mapping"}
+        options = {**rest, "mapping": told} if adapter == "table" else {**told, **rest}
     chosen = guess(sources) if adapter is None else choose("adapter", adapter, ADAPTERS)
     return chosen.read(sources, into, name=name, observed_until=observed_until, now=now, options=options)
 

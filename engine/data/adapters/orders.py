@@ -58,11 +58,13 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     """Orders as events, customers as they first appear, and what further files know of them."""
     gathered = _gather(ask, sources)
     days, assumed = horizon(ask.options, QUIET_DAYS)
-    label = LabelRule("inactivity", days, f"no order within {days} days", assumed=assumed)
+    what = "event" if ask.options.get("counted") else "order"
+    label = LabelRule("inactivity", days, f"no {what} within {days} days", assumed=assumed)
     note = Finding("note", "label", f"A customer counts as having left after {days} days without an order.",
                    "Set horizon_days to another number of days if that suits the business better.")
     findings = (*gathered.findings, note) if assumed else gathered.findings
-    return finish(ask, replace(gathered, findings=findings), label, MoneyRule("", "total"))
+    return finish(ask, replace(gathered, findings=findings), label, MoneyRule("", "total"),
+                  currency="events" if ask.options.get("counted") else "")
 
 
 def missing(names: Sequence[str]) -> tuple[str, ...]:
@@ -79,8 +81,18 @@ def role(names: Sequence[str]) -> Role | None:
     return extra_role(names) or (None if lacking([ID_FIELD], names) else "customers")
 
 
+def _told(options: Options) -> dict[str, str]:
+    """By canonical name the file's column, where the caller says so: `names` among the options."""
+    return {str(name): str(column) for name, column in dict(options.get("names") or {}).items()}
+
+
 def _gather(ask: Ask, sources: Sequence[Path]) -> Gathered:
-    parts = sorted_by_role(sources, role, f"order lines need {', '.join(REQUIRED)}")
+    told = set(_told(ask.options).values())
+
+    def plays(names: Sequence[str]) -> Role | None:
+        return "orders" if told and told <= set(names) else role(names)
+
+    parts = sorted_by_role(sources, plays, f"order lines need {', '.join(REQUIRED)}")
     raws, lines = [], []
     for path in parts["orders"] or parts["events"]:
         raws.append(raw := read_raw(path))
@@ -97,7 +109,7 @@ def _gather(ask: Ask, sources: Sequence[Path]) -> Gathered:
 
 def take_lines(raw: Raw, number: int, options: Options) -> Taken:
     """The file's lines as events of kind order, return and cancellation; corrections and free lines rejected."""
-    found = match(LINE_FIELDS, raw.frame.columns)
+    found = _told(options) or match(LINE_FIELDS, raw.frame.columns)
     if {"price", "quantity"} <= set(found):
         found.pop("amount", None)
     taken = _without_repeats(take(raw, LINE_FIELDS, found, options), raw, found)
@@ -126,6 +138,8 @@ def _without_repeats(taken: Taken, raw: Raw, found: dict[str, str]) -> Taken:
 def _priced(frame: pd.DataFrame) -> pd.DataFrame:
     """Every line with quantity, signed amount and order id."""
     quantity = frame["quantity"] if "quantity" in frame else pd.Series(1.0, index=frame.index)
+    if not {"amount", "price"} & set(frame):  # a log of events without money: each counts as one
+        return frame.assign(quantity=quantity, amount=1.0, order_id=_order_ids(frame))
     amount = frame["amount"] if "amount" in frame else frame["price"] * quantity
     return frame.assign(quantity=quantity, amount=amount, order_id=_order_ids(frame))
 

@@ -1,8 +1,8 @@
 """Several files as one table of customers: files of one kind under each other, further files joined by their key.
 
 A file with one row per customer brings its columns as they are. One with many rows (uses, tickets, payments) brings how
-many there are, the mean, sum, least, greatest and latest of its numbers and their change, the share of each frequent
-word and the latest one, and its first and last day.
+many there are, the mean and sum of its numbers and their change, the share of each frequent word, and its first and
+last day.
 """
 
 from __future__ import annotations
@@ -227,18 +227,16 @@ def _as_numbers(values: pd.Series) -> pd.Series:
 
 
 def _of_numbers(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:
-    """Mean, sum, least, greatest, latest; change: the mean of a customer's later half of rows less the earlier's."""
+    """Mean and sum; change: the mean of a customer's later half of rows less the earlier's."""
     by = values.groupby(group)
     place = pd.Series(1.0, index=values.index).groupby(group).cumsum().to_numpy()
     later = place > by.transform("size").to_numpy() / 2
     halves = [values[mask].groupby(group[mask]).mean() for mask in (later, ~later)]
-    return {f"{stem}_mean": by.mean(), f"{stem}_sum": by.sum(min_count=1), f"{stem}_least": by.min(),
-            f"{stem}_greatest": by.max(), f"{stem}_latest": by.last(), f"{stem}_change": halves[0].sub(halves[1])}
+    return {f"{stem}_mean": by.mean(), f"{stem}_sum": by.sum(min_count=1), f"{stem}_change": halves[0].sub(halves[1])}
 
 
 def _of_words(stem: str, values: pd.Series, group: np.ndarray, words: Iterable[str]) -> dict[str, pd.Series]:
-    shares = {f"{stem}_{snake(word)}": (values == word).astype(float).groupby(group).mean() for word in words}
-    return {**shares, f"{stem}_latest": values.groupby(group).last().astype("category")}
+    return {f"{stem}_{snake(word)}": (values == word).astype(float).groupby(group).mean() for word in words}
 
 
 def _of_dates(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:

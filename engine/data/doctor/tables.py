@@ -22,7 +22,7 @@ from engine.schema import Finding
 SAME_KIND = 0.8
 LEAST_KEY = 1000
 SHARED = 0.5
-MOST_WORDS, WORD_SHARE = 8, 0.02
+MOST_WORDS, WORD_SHARE = 5, 0.02
 TIMES = "date|at|time|day|month|timestamp|datum|fecha|data|period"
 
 
@@ -94,7 +94,7 @@ def _same_kind(one: set[str], other: set[str]) -> bool:
 
 def _main(groups: Sequence[Group]) -> Group:
     """The customers' own table: one row per key, a label, and others that refer to it."""
-    return max(groups, key=lambda group: (_referred(group, groups), recognise.label(group.looks)[0].confidence >= 0.6,
+    return max(groups, key=lambda group: (_referred(group, groups), round(recognise.label(group.looks)[0].confidence, 1),
                                           len(group.looks)))
 
 

@@ -1,0 +1,125 @@
+"""What kind of files they are: one that an adapter knows by its columns, a history of orders or events, or customers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.data import adapters
+from engine.data.adapters import shop, telco
+from engine.data.adapters.common import ID_FIELD, match
+from engine.data.adapters.telco import CHURNED
+from engine.data.doctor import recognise
+from engine.data.doctor import vocabulary as words
+from engine.data.doctor.looks import Look, looks
+from engine.data.doctor.recognise import Part
+from engine.data.doctor.vocabulary import says
+from engine.data.readers import column_names, read_raw
+from engine.errors import EngineError
+
+SEVERAL = 1.3
+WHEN = (r"date|datetime|time|timestamp|at|day|when|month|ts|fecha|hora|datum|zeit|zeitpunkt|horodatage|data|giorno|dia|"
+        r"dato|tarih|created|ordered|purchased|event_time")
+PIECES = r"quantity|qty|units|pieces|count|items|menge|anzahl|cantidad|quantite|quantita|quantidade|aantal|ilosc|adet"
+PRICE = r"(?:unit_?|item_?)?price|preis|einzelpreis|precio|prix|prezzo|preco|prijs|cena|fiyat"
+AMOUNT = (r"(?:total_?|line_?|order_?|net_?|gross_?)?(?:amount|total|value|sales|revenue|spend|paid)|betrag|umsatz|summe|"
+          r"importe|monto|montant|importo|valor|bedrag|kwota|tutar")
+ORDER = (r"(?:order|invoice|transaction|receipt|basket|ticket|bill|bestell|rechnungs?|pedido|factura|commande|ordine|"
+         r"bestelling|zamowieni[ea]|siparis)_?(?:id|no|nr|number|num|nummer|code|ref)?|belegnr")
+ITEM = r"(?:product|item|sku|article|stock|artikel|producto|articulo|produit|prodotto|produto)_?(?:id|no|nr|code|name|nummer)?"
+EXTRAS: Mapping[str, Sequence[Any]] = {"telco": telco.FIELDS, "shop_snapshot": shop.FIELDS}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An adapter for the files, what it is told, and the evidence; adapter "" for customers that no adapter knows."""
+
+    adapter: str = ""
+    part: Part = field(default_factory=lambda: Part("kind"))
+    options: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+
+
+def kind_of(paths: Sequence[Path]) -> Kind:
+    """The kind of the files, by the registry of adapters first, then by what one file's rows look like."""
+    known = _known(paths)
+    if known is not None and not _merely_resembles(known, paths):
+        why = f"the columns are those of {known.describes}"
+        return Kind(known.name, Part("kind", "", 0.95, why, known.name))
+    if known is None and len(paths) == 1:
+        return _history(looks(read_raw(paths[0]).frame))
+    return Kind()
+
+
+def _known(paths: Sequence[Path]) -> adapters.Adapter | None:
+    try:
+        return adapters.guess(paths)
+    except EngineError:
+        return None
+
+
+def _merely_resembles(adapter: adapters.Adapter, paths: Sequence[Path]) -> bool:
+    """Whether a table of customers only happens to have an adapter's columns: it holds more than the adapter learns
+    from, or one row per customer where a history has many."""
+    if adapter.name in EXTRAS:
+        names = [name for path in paths for name in column_names(path)]
+        used = set(match((*EXTRAS[adapter.name], ID_FIELD), names).values())
+        further = [name for name in names if name not in used and not re.fullmatch(words.ROW_COUNTER, words.named(name))]
+        answered = adapter.name == "shop_snapshot" and match([_answer()], names)
+        return len(paths) == 1 and (len(further) > 1 or bool(answered))
+    if adapter.name != "orders" or len(paths) > 1:
+        return False
+    seen = looks(read_raw(paths[0]).frame)
+    ids = match([ID_FIELD], seen).get(ID_FIELD.name, "")
+    return bool(ids) and seen[ids].distinct * SEVERAL > seen[ids].rows
+
+
+def _answer() -> Any:
+    return next(field for field in telco.FIELDS if field.name == CHURNED.name)
+
+
+# ------------------------------------------------------------------------------------------------------------ histories
+
+def _history(seen: Mapping[str, Look]) -> Kind:
+    """Order lines or events under names of the company's own: a customer's key on several rows, each with its day."""
+    who = _customer(seen)
+    when = next((look for look in seen.values() if look.kind == "date" and says(look.plain, WHEN) and look.blank < 0.1
+                 and look.distinct > 10), None)
+    if who is None or when is None or recognise.label(seen)[0].confidence >= recognise.LIKELY:
+        return Kind()
+    found = {"customer_id": who.name, "at": when.name}
+    taken = {who.name, when.name}
+    for name, pattern, numeric in (("order_id", ORDER, False), ("quantity", PIECES, True), ("price", PRICE, True),
+                                   ("amount", AMOUNT, True), ("item_id", ITEM, False)):
+        look = next((look for look in seen.values() if look.name not in taken and re.fullmatch(pattern, look.plain)
+                     and (look.kind == "number") >= numeric and look.blank < 0.2), None)
+        if look is not None:
+            found[name] = look.name
+            taken.add(look.name)
+    if not {"price", "amount"} & set(found):
+        found.pop("quantity", None)
+    return _as_kind(found, who, when)
+
+
+def _customer(seen: Mapping[str, Look]) -> Look | None:
+    """The key that stands on several rows: by name, and with the fewest different values of those so named."""
+    keys = [look for look in seen.values() if look.blank < 0.3 and look.distinct > 20 and look.kind in
+            ("number", "text", "category") and (re.fullmatch(words.ID, look.plain) or look.plain in (
+                "customer", "client", "user", "member", "cliente", "kunde", "klant", "musteri"))
+            and look.distinct * SEVERAL <= look.rows * (1 - look.blank)]
+    strong = [look for look in keys if re.fullmatch(words.STRONG_ID, look.plain)]
+    return next(iter(strong or keys), None)
+
+
+def _as_kind(found: Mapping[str, str], who: Look, when: Look) -> Kind:
+    money = next((found[name] for name in ("amount", "price") if name in found), "")
+    what = "order lines" if money else "an event log"
+    rows = f"{who.name} stands on {who.rows / who.distinct:.1f} rows on average, each with its time in {when.name}"
+    parts = (Part("id", who.name, 0.85, rows), Part("date", when.name, 0.85, "its values are times"),
+             *(Part(name.removesuffix("_id"), column, 0.75, "its name says so") for name, column in found.items()
+               if name not in ("customer_id", "at")))
+    counted = {} if money else {"counted": True}
+    return Kind("orders", Part("kind", "", 0.8, rows, what), {"names": dict(found), **counted}, parts)

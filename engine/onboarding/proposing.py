@@ -1,0 +1,117 @@
+"""Files looked at: for the first time, or as was agreed when an earlier file of the dataset came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine.catalog import dataset_folder
+from engine.data.adapters import mapping as mappings
+from engine.data.doctor import changes, faults, joins, kinds, tables
+from engine.data.doctor import propose as proposing
+from engine.data.doctor.faults import Fault
+from engine.data.doctor.looks import looks
+from engine.data.doctor.recognise import Part
+from engine.data.sources import brought
+from engine.errors import EngineError
+from engine.onboarding.examining import examined
+from engine.onboarding.memory import kept, kept_portrait
+from engine.onboarding.proposal import Cure, Proposal
+from engine.permissions import allow
+from engine.schema import Actor
+
+SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
+NOTHING: Mapping[str, Any] = {}
+
+
+def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime,
+            observed_until: datetime | None = None, mapping: Mapping[str, Any] | None = None, anew: bool = False,
+            options: Mapping[str, Any] = NOTHING, queries: Sequence[str] = ()) -> Proposal:
+    """What the files are and how they would be read; the dataset's kept mapping is used where there is one.
+
+    Args:
+        sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
+        mapping: use this one instead of proposing one. anew: look at the files as if nothing had been kept.
+
+    Raises:
+        EngineError: when a file cannot be read at all, or the name cannot be a dataset's.
+    """
+    allow(actor, "onboard")
+    dataset_folder(name)
+    if not sources:
+        raise EngineError("No file was given. Name at least one.")
+    start = Proposal(name, tuple(sources), "", "", now=now, observed_until=observed_until, options=dict(options),
+                     queries=tuple(queries))
+    known = mapping if mapping is not None else (None if anew else kept(name))
+    with brought(start.sources, start.queries) as came:
+        found = _fresh(start, came.files) if known is None else again(start, known, came.files, mapping is None)
+        told = tuple(Fault(finding) for finding in came.findings)
+        return examined(replace(found, faults=(*told, *found.faults)), came.files)
+
+
+def _fresh(start: Proposal, paths: Sequence[Path]) -> Proposal:
+    """The files looked at for the first time."""
+    kind = kinds.kind_of(paths)
+    if kind.adapter:
+        return replace(start, kind=kind.part.value, adapter=kind.adapter, parts=(kind.part, *kind.parts),
+                       mapping={"adapter": kind.adapter, **kind.options})
+    whole = tables.together(paths, start.now)
+    draft = proposing.of_table(whole.frame, whole.name, start.now)
+    label = next(part for part in draft.parts if part.role == "label")
+    mapping = {**draft.mapping, "files": [joins.written(beside) for beside in whole.besides]}
+    found = (*(Fault(finding) for finding in whole.findings), *draft.faults)
+    return replace(start, kind=SNAPSHOT if label.column else UNLABELLED, adapter="table",
+                   parts=(*draft.parts, *whole.parts), columns=draft.columns, faults=found, cures=_cures(found),
+                   mapping=mapping, others=draft.others, portrait=_portrait(whole.frame, draft.looks, draft.parts))
+
+
+def _cures(found: Sequence[Fault]) -> tuple[Cure, ...]:
+    return tuple(Cure(fault.finding.where, fault.finding.fix, fault.cure, on=fault.safe, safe=fault.safe)
+                 for fault in found if fault.cure)
+
+
+def _portrait(frame: Any, seen: Mapping[str, Any], parts: Sequence[Part]) -> dict[str, Any]:
+    private = {part.column for part in parts if part.role in ("id", *proposing.CONTACT_ONLY)}
+    return changes.portrait(frame, seen, sorted(private))
+
+
+def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], refresh: bool) -> Proposal:
+    """The files read as was agreed before, and what differs from the file that was read then."""
+    adapter = str(mapping.get("adapter", "table"))
+    start = replace(start, adapter=adapter, mapping=dict(mapping), refresh=refresh, kind=adapter)
+    if adapter != "table":
+        return start
+    plan = mappings.check(mapping)
+    raw, _, _ = joins.joined(paths, plan.files)
+    seen = looks(raw.frame)
+    found = faults.of_columns(raw.frame, seen, start.now)
+    new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
+    agreed = tuple(Cure(str(spec.get("column", "")), str(spec["cure"]), spec) for spec in plan.cures)
+    parts = _agreed(plan)
+    portrait = _portrait(raw.frame, seen, parts)
+    different = changes.compared(before, portrait) if refresh and (before := kept_portrait(start.name)) else ()
+    kind = SNAPSHOT if plan.label in raw.frame else UNLABELLED
+    return replace(start, kind=kind, parts=parts, faults=tuple(new), cures=agreed, portrait=portrait,
+                   changes=different, mapping=_without(mapping, set(raw.frame.columns)))
+
+
+def _agreed(plan: mappings.Plan) -> tuple[Part, ...]:
+    """The parts of a mapping that somebody has agreed to."""
+    said = {"id": plan.id, "label": plan.label, "money": plan.money, "tenure": plan.tenure, "recency": plan.recency,
+            **plan.contact}
+    value = {"label": "filled" if plan.filled else "|".join(map(str, plan.positive)),
+             "money": "month" if plan.per == "month" else f"{plan.period_days:g}"}
+    return tuple(Part(role, column, 1.0, "as agreed before", value.get(role, ""))
+                 for role, column in said.items() if column)
+
+
+def _without(mapping: Mapping[str, Any], there: set[str]) -> dict[str, Any]:
+    """The mapping without the columns that this file lacks, but for those that nothing can be read without."""
+    lists = {use: [name for name in mapping.get(use, ()) if name in there] for use in mappings.LISTS}
+    single = {role: mapping[role] for role in ("tenure", "recency") if mapping.get(role) in there}
+    contact = {role: name for role, name in mapping.get("contact", {}).items() if name in there}
+    rest = {key: value for key, value in mapping.items() if key not in {*lists, "tenure", "recency", "contact"}}
+    return {**rest, **lists, **single, "contact": contact}
