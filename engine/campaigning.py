@@ -29,7 +29,7 @@ from engine.campaign.outcomes import Settled
 from engine.campaign.rules import Rules, rules
 from engine.campaign.sendlist import Exported, export_rows
 from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS, LAUNCHED, PLANNED
-from engine.campaign.vendors import Settings
+from engine.campaign.vendors import CALL_LIST, Settings
 from engine.campaign.writers import Commission, write_messages, writer
 from engine.data.labels import labels
 from engine.decision.own_playbooks import playbook_for
@@ -40,6 +40,7 @@ from engine.evidence.overrides import Call, Score, score
 from engine.evidence.results import Result
 from engine.evidence.trials import settled
 from engine.insight.source import Scope
+from engine.insight.worklist import CALL
 from engine.permissions import allow
 from engine.schema import CONTACT, DECISIONS, NOTHING_DONE, Actor, Dataset, Window, plural
 
@@ -209,11 +210,14 @@ def export(campaign: str, kind: str, folder: Path | None = None, *, settings: Se
         kind: one of VENDORS. folder: where the files are written too; it is made if need be.
     """
     rows, waiting = sendable(campaign, actor=actor, now=now)
+    if kind == CALL_LIST:
+        rows, waiting = (frame[frame["channel"] == CALL].reset_index(drop=True) for frame in (rows, waiting))
     limits.within(actor, "export", MOST_EXPORTS, PER_SECONDS, now)
     there = ledger.get(campaign)
     if rows.empty:
-        raise EngineError(f'Nobody of "{there.name}" may be contacted at this moment: '
-                          f"{plural(len(waiting), 'customer')}, {waiting['reason'].mode().iloc[0]}.")
+        number = plural(len(waiting), "customer")
+        why = f"{number}, {waiting['reason'].mode().iloc[0]}" if len(waiting) else number
+        raise EngineError(f'Nobody of "{there.name}" may be contacted at this moment: {why}.')
     made = export_rows(rows, kind, settings or Settings(there.name, synthetic=there.synthetic), now=now)
     if folder is not None:
         for name, content in made.files.items():

@@ -16,6 +16,7 @@ file that neither says nor is told (--as-of) when it was drawn is taken to be of
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -213,6 +214,17 @@ def aside() -> dict[str, str]:
     return dict(sorted({**damaged, **unused}.items()))
 
 
+def discard_unused(name: str) -> bool:
+    """Remove what was read of a dataset that never came into use; whether there was any. For whoever holds its lock."""
+    folder = dataset_folder(name)
+    if (folder / "current").exists():
+        return False
+    read = [path for path in folder.glob("[!.]*") if path.is_dir()]
+    for path in read:
+        shutil.rmtree(path)
+    return bool(read)
+
+
 def _readable(name: str) -> Dataset | str:
     """The dataset, or why it cannot be read; one that vanishes at this very moment counts as the latter."""
     import pyarrow as pa
@@ -225,7 +237,8 @@ def _readable(name: str) -> Dataset | str:
     except EngineError as problem:
         return str(problem)
     except (OSError, pa.ArrowException):
-        return f"A file of {dataset_folder(name)} is missing or damaged. Restore it from a backup, or run again."
+        folder = files.from_home(dataset_folder(name))
+        return f"A file of {folder} is missing or damaged. Restore it from a backup, or run again."
     return found
 
 

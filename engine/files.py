@@ -43,6 +43,15 @@ def home() -> Path:
     return Path(chosen).expanduser().resolve() if chosen else Path(__file__).resolve().parent.parent
 
 
+def from_home(path: Path) -> str:
+    """The path from the home on, for words that a screen shows: where the home lies is no reader's business.
+
+    >>> from_home(home() / "models" / "acme" / "card.json")
+    'models/acme/card.json'
+    """
+    return path.relative_to(home()).as_posix() if path.is_relative_to(home()) else path.name
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a full disk, a forbidden or an impossible place at `path` into advice; any other error stays as it is.
@@ -175,7 +184,7 @@ def _record(path: Path, kind: Any, _written: tuple[int, ...]) -> Any:
     try:
         return loads(kind, path.read_text(encoding="utf-8"))
     except (JSONDecodeError, UnicodeDecodeError, TypeError, KeyError, ValueError, AttributeError) as error:
-        raise EngineError(f"{path} is damaged or was written by a newer Holdfast ({error}). "
+        raise EngineError(f"{from_home(path)} is damaged or was written by a newer Holdfast ({error}). "
                           "Restore it from a backup, or remove its folder and run again.") from error
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from engine import locks, progress
+from engine import catalog, locks, progress
 from engine.catalog import data_home
 from engine.data.sources import PASSWORD, hidden
 from engine.errors import EngineError
@@ -160,7 +160,14 @@ def cancel(job_id: int, actor: Actor, now: datetime, grace_seconds: float = 10.0
     record(actor, "cancel", job.dataset, now, {"job": job_id, "verb": job.verb})
     if not _end(job, signal.SIGTERM, grace_seconds):
         _end(job, signal.SIGKILL, grace_seconds)
+    _tidy(job.dataset, actor, now)
     return status(job_id)
+
+
+def _tidy(dataset: str, actor: Actor, now: datetime) -> None:
+    """What a first training read goes with it when it is cancelled; not where somebody has begun anew meanwhile."""
+    with suppress(EngineError), locks.dataset_lock(dataset, "cancel", actor, now):
+        catalog.discard_unused(dataset)
 
 
 def forget(dataset: str) -> int:

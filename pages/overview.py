@@ -15,7 +15,9 @@ def at_risk(place: Here, stands: overview.Standing) -> None:
     left, right = st.columns(2)
     with left:
         chart = charts.margin_by_segment(stands.segments, place.currency, place.look)
-        picked = show(chart, "overview_margin", on_select="rerun")
+        with card(chart.title, chart.says):
+            picked = plot(chart, "overview_margin", on_select="rerun")
+            parts.segment_links(stands.segments)
     with right:
         spread = answer(distributions.densities, place.scope)
         show(charts.ltv_by_segment(spread, place.currency, place.look), "overview_ltv")

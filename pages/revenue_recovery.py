@@ -80,8 +80,9 @@ def pictures(found: Simulation) -> None:
         return
     show(charts.budget(found, place.currency, place.look), "recovery_budget")
     if found.total.customers:
-        show(charts.flow(found, place.currency, place.look), "recovery_flow")
-        show(charts.pays_from(found, place.currency, place.look), "recovery_pays")
+        with st.grid(2, min_column_width=420) if recovery.many(place) else st.container():
+            show(charts.flow(found, place.currency, place.look), "recovery_flow")
+            show(charts.pays_from(found, place.currency, place.look), "recovery_pays")
 
 
 def main() -> None:
@@ -91,7 +92,7 @@ def main() -> None:
     cells = answer(insight.recovery_cells, place.scope, overview.doubt(place.card))
     starts = insight.recovery_starts(place.scope)
     top, bar, row = st.container(), st.container(horizontal=True, vertical_alignment="bottom"), st.container()
-    left, right = st.columns([1, 2])
+    left, right = (st.container(), st.container()) if recovery.many(place) else st.columns([1, 2])
     with bar:
         recovery.choose_scenario(place, kept)
         budget = recovery.choose_budget(place)

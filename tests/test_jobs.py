@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine import jobs, locks, state
+from engine import catalog, jobs, locks, state
 from engine.errors import EngineError, Refused
 from engine.jobs import dataset_lock
 from engine.progress import Progress, Steps, read_progress
@@ -124,6 +124,18 @@ def test_cancel_ends_every_process(start: Start, now: datetime) -> None:
     assert not locks.is_held("acme")
     assert jobs.cancel(job.id, ANA, now).status == "cancelled"
     assert [entry.verb for entry in state.audit_log()] == ["cancel", "start"]
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_cancelled_first_training_leaves_nothing_behind(start: Start, now: datetime, used: bool) -> None:
+    version = catalog.dataset_folder("acme") / "v1"
+    version.mkdir(parents=True)
+    (version / "dataset.json").write_text("{}", encoding="utf-8")
+    if used:
+        (version.parent / "current").write_text("v1\n", encoding="utf-8")
+    jobs.cancel(start("long"), ANA, now)
+    assert version.parent.exists() == used, "Only what never came into use goes."
+    assert not locks.is_held("acme")
 
 
 def test_the_deaf_are_stopped_after_the_grace(start: Start, now: datetime) -> None:

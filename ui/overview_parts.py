@@ -16,6 +16,7 @@ from ui.charts import overview as charts
 from ui.charts.overview import unit as in_unit
 from ui.components import ICONS, Kpi, card, empty, escaped, plot, told
 from ui.links import customer_column, open_clicked, this_hour
+from ui.navigation import BY_URL
 from ui.state import Here, answer, now
 
 POINTS = "{:+.1f} points"
@@ -100,6 +101,14 @@ def _band(found: Estimate) -> str:
 def _vips(stands: overview.Standing) -> str:
     vips = stands.segments.loc[stands.segments["segment"] == overview.VIP, "customers"].sum()
     return f"{plural(int(vips), 'customer')}, {share(vips / max(stands.customers, 1))} of all"
+
+
+def segment_links(segments: Any) -> None:
+    """Each segment as a link, so that the keyboard and a screen reader open what a click on its bar opens."""
+    with st.container(horizontal=True, gap="small", key="overview_segments"):
+        for segment in segments.sort_values("margin_at_risk", ascending=False)["segment"]:
+            st.page_link(BY_URL["segments"].path, label=segment, icon="",
+                         query_params={"segments_segment": segment}, width="content")
 
 
 # ---- what changed

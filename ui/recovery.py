@@ -99,7 +99,7 @@ def choose_segments(here: Here) -> list[str]:
 def terms_of(here: Here, start: Start, strength: float) -> Terms:
     """One segment's sliders: the share of leavers kept, with where the figure comes from, and the two costs."""
     segment = start.segment
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         st.markdown(f"**{segment}**")
         st.caption(escaped(start.treatment.words))
         percent = _slider(here, f"{segment}_rate", "Recovery rate: leavers kept", 100 * start.terms.recovery_rate,
@@ -130,9 +130,15 @@ def choose_common(here: Here) -> tuple[float, float, bool]:
     return redemption / 100, strength, whole
 
 
+def many(here: Here) -> bool:
+    """Whether more segments are chosen than stand beside the pictures."""
+    return len(st.session_state.get(_key(here, "segments"), AT_RISK)) > len(AT_RISK)
+
+
 def choose(here: Here, starts: Mapping[str, Start], budget: float) -> Scenario:
-    """The scenario that the sliders say."""
-    segments, own, common = choose_segments(here), st.container(), st.container()
+    """The scenario that the sliders say; those of many segments stand side by side."""
+    segments = choose_segments(here)
+    own, common = st.grid(3, min_column_width=250) if many(here) else st.container(), st.container()
     with common:
         redemption, strength, whole = choose_common(here)
     with own:

@@ -18,12 +18,13 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
-from engine import catalog
+from engine import catalog, files
 from engine.catalog import Run
 from engine.decision.own_playbooks import in_use, playbook_for
 from engine.decision.treatments import Playbook
@@ -288,8 +289,8 @@ def _columns(path: str) -> tuple[str, ...]:
     try:
         return tuple(pq.read_schema(path).names)
     except (OSError, pa.ArrowException) as problem:
-        raise EngineError(f"{path} is not there any more or is damaged. Reload the page, or choose another run."
-                          ) from problem
+        raise EngineError(f"{files.from_home(Path(path))} is not there any more or is damaged. Reload the page, or "
+                          "choose another run.") from problem
 
 
 def _file(scope: Scope, table: str) -> str:

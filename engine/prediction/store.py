@@ -23,7 +23,7 @@ from typing import Any
 from engine import files
 from engine.catalog import check_id, dataset_folder
 from engine.errors import EngineError
-from engine.files import publish, read_record, write_bytes, write_record, write_text
+from engine.files import from_home, publish, read_record, write_bytes, write_record, write_text
 from engine.schema import ModelCard
 from engine.schema.codec import loads
 
@@ -227,15 +227,16 @@ def _manifest(folder: Path) -> Manifest:
         raise _damaged(path, "is missing")
     manifest: Manifest = read_record(path, Manifest)
     if manifest.format != FORMAT:
-        raise EngineError(f"{path} has format {manifest.format}, this Holdfast reads {FORMAT}. Train the model again.")
+        raise EngineError(f"{from_home(path)} has format {manifest.format}, this Holdfast reads {FORMAT}. "
+                          "Train the model again.")
     if manifest.text() != path.read_text(encoding="utf-8"):
         raise _damaged(path, "is not what was written")
     return manifest
 
 
 def _damaged(path: Path, what: str) -> EngineError:
-    return EngineError(f"{path} {what}: the model is not loaded. Restore {path.parent} from a backup, roll back to the "
-                       "model before, or train again.")
+    return EngineError(f"{from_home(path)} {what}: the model is not loaded. Restore {from_home(path.parent)} from a "
+                       "backup, roll back to the model before, or train again.")
 
 
 def _pickled(part: Any) -> bytes:

@@ -42,9 +42,15 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def served(companies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a fresh server on a copy of the demo companies, with one person per role."""
-    place = shutil.copytree(companies, tmp_path_factory.mktemp("served") / "home")
+def served_home(companies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the server: a copy of the demo companies."""
+    return Path(shutil.copytree(companies, tmp_path_factory.mktemp("served") / "home"))
+
+
+@pytest.fixture(scope="session")
+def served(served_home: Path) -> Iterator[str]:
+    """The address of a fresh server there, with one person per role."""
+    place = served_home
     environment = {**os.environ, "HOLDFAST_HOME": str(place)}
     environment.pop("HOLDFAST_DATABASE_URL", None)
     for name, role in PEOPLE.items():

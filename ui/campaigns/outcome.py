@@ -180,22 +180,27 @@ def _settled(done: Any, rejected: Any) -> None:
 # ---- what it brought
 
 
-def result(here: Here, there: Campaign) -> None:
-    """What the campaign saved beside its holdout, as far as outcomes are known."""
+def result(here: Here, there: Campaign, top: Any) -> None:
+    """What the campaign saved beside its holdout: at the top as soon as anything is known."""
     found = campaigning.result(there.id, actor=here.actor)
-    whole = found.whole
-    if whole.saves is None:
-        empty("Nothing is measured yet.", in_words(whole, there.currency))
+    if found.whole.saves is None:
+        empty("Nothing is measured yet.", in_words(found.whole, there.currency))
         return
+    with top:
+        _measured(here, there, found)
+
+
+def _measured(here: Here, there: Campaign, found: Result) -> None:
+    whole = found.whole
     st.subheader(in_words(whole, there.currency), anchor=False)
     left, right = st.columns(2)
-    with left:
-        rows = [("Customers saved", _point(whole.promised.saves, whole.treated.known), whole.saves)]
-        show(charts.promised(rows, "customers saved", "", here.look), "campaign_saves")
-    with right:
-        if whole.margin is not None:
-            rows = [("Incremental margin", _point(whole.promised.margin, whole.treated.known), whole.margin)]
-            show(charts.promised(rows, "incremental margin", there.currency, here.look), "campaign_margin")
+    parts = ((left, "customers saved", whole.promised.saves, whole.saves, ""),
+             (right, "incremental margin", whole.promised.margin, whole.margin, there.currency))
+    for place, what, promised, measured, unit in parts:
+        if measured is not None:
+            rows = [(what.capitalize(), _point(promised, whole.treated.known), measured)]
+            with place:
+                show(charts.promised(rows, what, unit, here.look), f"campaign_{what.split()[1]}")
     with card("Treatment by treatment, segment by segment", "Differences from the holdout with 95 % intervals."):
         st.table([_row(part, there.currency) for part in (*found.treatments, *found.segments)], hide_index=True)
     _notes(found)

@@ -74,9 +74,10 @@ def one_campaign(here: Here, there: Campaign, top: Any) -> None:
     steps(here, there, inside)
     if there.step(LAUNCHED):
         outcome.news()
-        outcome.result(here, there)
-    if there.status == LAUNCHED:
-        _out_and_back(here, there, treated)
+        known = st.container()
+        if there.status == LAUNCHED:
+            _out_and_back(here, there, treated)
+        outcome.result(here, there, known)
     members(inside, outside, there)
 
 
