@@ -44,8 +44,8 @@ def screen(place: Here) -> None:
     found = desk.cut([item for item in mine if item.is_up(day)], minutes)
     with head:
         header("Whom do we save today?", place, _sentence(found, place.currency))
-        hint("desk", "Every row is a conversation. The order is what it is expected to bring per minute of your time; "
-             "the list ends where the minutes of the day end. Open a customer to take it on.")
+        hint("desk", "Every row is a conversation, in the order of what it brings per minute of your time, as many as "
+             "fit the day. Open one to take it on.")
         kpis(_figures(found, mine, minutes, place))
         if news := st.session_state.pop(NEWS, ""):
             st.success(escaped(news), icon=":material/check_circle:")

@@ -105,7 +105,8 @@ def _vips(stands: overview.Standing) -> str:
 
 def segment_links(segments: Any) -> None:
     """Each segment as a link, so that the keyboard and a screen reader open what a click on its bar opens."""
-    with st.container(horizontal=True, gap="small", key="overview_segments"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="overview_segments"):
+        st.caption("Open:", width="content")
         for segment in segments.sort_values("margin_at_risk", ascending=False)["segment"]:
             st.page_link(BY_URL["segments"].path, label=segment, icon="",
                          query_params={"segments_segment": segment}, width="content")

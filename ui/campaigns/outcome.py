@@ -24,9 +24,12 @@ from ui.action_parts import worded
 from ui.charts import plans as charts
 from ui.components import card, empty, escaped, show, told
 from ui.state import Here, now
+from ui.tables import table
 
 MADE, SETTLED, FORM = "_campaign_export", "_campaign_settled", "_campaign_form"
 MOST_REASONS = 3
+HEADS = {"by": "By", "part": "Part", "verdict": "Verdict", "saved": "Saved", "promised": "Promised",
+         "margin": "Incremental margin", "roi": "ROI", "treated": "Treated", "held": "Held out"}
 
 
 # ---- what leaves
@@ -194,15 +197,17 @@ def _measured(here: Here, there: Campaign, found: Result) -> None:
     whole = found.whole
     st.subheader(in_words(whole, there.currency), anchor=False)
     left, right = st.columns(2)
-    parts = ((left, "customers saved", whole.promised.saves, whole.saves, ""),
+    sides = ((left, "customers saved", whole.promised.saves, whole.saves, ""),
              (right, "incremental margin", whole.promised.margin, whole.margin, there.currency))
-    for place, what, promised, measured, unit in parts:
+    for place, what, promised, measured, unit in sides:
         if measured is not None:
-            rows = [(what.capitalize(), _point(promised, whole.treated.known), measured)]
+            pair = [(what.capitalize(), _point(promised, whole.treated.known), measured)]
             with place:
-                show(charts.promised(rows, what, unit, here.look), f"campaign_{what.split()[1]}")
+                show(charts.promised(pair, what, unit, here.look), f"campaign_{what.split()[1]}")
     with card("Treatment by treatment, segment by segment", "Differences from the holdout with 95 % intervals."):
-        st.table([_row(part, there.currency) for part in (*found.treatments, *found.segments)], hide_index=True)
+        rows = [{"by": by, **_row(part, there.currency)} for by, parts in
+                (("Treatment", found.treatments), ("Segment", found.segments)) for part in parts]
+        table(rows, HEADS, "campaign_parts", "What each part of the campaign saved", words=2)
     _notes(found)
 
 
@@ -212,12 +217,12 @@ def _point(value: float, n: int) -> Estimate:
 
 
 def _row(part: Part, currency: str) -> dict[str, str]:
-    return {"Part": worded(part.name) if "_" in part.name or part.name.islower() else part.name,
-            "Treated": f"{part.treated.known:,} of {part.treated.customers:,} known, {_left(part.treated)} left",
-            "Held out": f"{part.held.known:,} of {part.held.customers:,} known, {_left(part.held)} left",
-            "Saved": _between(part.saves), "Promised": f"{part.promised.saves:,.1f}",
-            "Incremental margin": escaped(_money(part.margin, currency)),
-            "ROI": "–" if part.roi is None else f"{100 * part.roi.value:,.0f} %", "Verdict": part.verdict.capitalize()}
+    return {"part": worded(part.name) if "_" in part.name or part.name.islower() else part.name,
+            "verdict": part.verdict.capitalize(), "saved": _between(part.saves),
+            "promised": f"{part.promised.saves:,.1f}", "margin": _money(part.margin, currency),
+            "roi": "–" if part.roi is None else f"{100 * part.roi.value:,.0f} %",
+            "treated": f"{part.treated.known:,} of {part.treated.customers:,} known, {_left(part.treated)} left",
+            "held": f"{part.held.known:,} of {part.held.customers:,} known, {_left(part.held)} left"}
 
 
 def _left(side: Any) -> str:

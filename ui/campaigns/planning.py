@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.campaign import ledger
 from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints, more
 from engine.decision.plan import Plan, Price
@@ -21,12 +22,15 @@ from ui.components import Kpi, card, empty, escaped, header, hint, kpis, show
 from ui.filters import filter_row
 from ui.links import customer_column, open_clicked
 from ui.state import Here, now
+from ui.tables import table
 
 ASKED = "_plan_asked"
 ROWS = 50
 PLAN = "This plan"
 RIVALS = {"top risk": "Highest risk first", "risk x LTV": "Most margin at risk first"}
 MOST_PRICES = 4
+HEADS = {"treatment": "Treatment", "channel": "Channel", "customers": "Customers", "saves": "Expected saves",
+         "cost": "Cost", "margin": "Incremental margin", "roi": "ROI", "words": "What is done"}
 
 
 @st.cache_resource(max_entries=4, ttl="1h", show_spinner="Planning")
@@ -53,7 +57,10 @@ def ask(here: Here) -> tuple[Constraints, Filters] | None:
     book = here.scope.book
     with card("1 · Audience", "Whom the plan may choose among. A filter can be saved as an audience in Segment "
               "Analysis."):
-        filters = filter_row("plan", here)
+        filters = filter_row("plan", here).within(Filters(without=ledger.held_out_now(here.dataset.name, now())))
+        if filters.without:
+            st.caption(f"{plural(len(filters.without), 'customer')} held out by a running campaign: in no plan until "
+                       "it ends.")
     with card("2 · Limits", "What it may spend, and what channels and people can carry. Untouched, the playbook's "
               "numbers hold."):
         constraints = limits(here, book)
@@ -125,14 +132,14 @@ def _bullets(lines: Sequence[str], none: str) -> None:
 def by_treatment(found: Plan, here: Here) -> None:
     """What is done to how many, and what it costs and brings."""
     treatments, currency = here.scope.book.treatments, here.currency
-    rows = [{"Treatment": escaped(treatments[row["treatment"]].words),
-             "Channel": worded(treatments[row["treatment"]].channel), "Customers": f"{row['customers']:,}",
-             "Expected saves": f"{row['saves']:,.1f}", "Cost": escaped(money(row["spend"], currency)),
-             "Incremental margin": escaped(money(row["margin"], currency)),
-             "ROI": f"{100 * row['margin'] / row['spend']:,.0f} %" if row["spend"] > 0 else "–"}
+    rows = [{"treatment": worded(row["treatment"]), "channel": worded(treatments[row["treatment"]].channel),
+             "customers": f"{row['customers']:,}", "saves": f"{row['saves']:,.1f}",
+             "cost": money(row["spend"], currency), "margin": money(row["margin"], currency),
+             "roi": f"{100 * row['margin'] / row['spend']:,.0f} %" if row["spend"] > 0 else "–",
+             "words": treatments[row["treatment"]].words}
             for row in found.by("treatment").to_dict("records")]
     with card("What the plan does"):
-        st.table(rows, hide_index=True)
+        table(rows, HEADS, "plan_treatments", "The plan by treatment", words=2)
 
 
 def preview(found: Plan, here: Here) -> None:

@@ -46,6 +46,8 @@ def ways(margins: Mapping[str, Estimate], customers: Mapping[str, int], currency
 def promised(rows: Sequence[tuple[str, Estimate, Estimate]], what: str, currency: str, look: Look) -> Chart:
     """What was expected beside what was measured, one pair of intervals for each row."""
     figure = go.Figure()
+    ends = [0.0, *(end for row in rows for one in row[1:] for end in (one.low, one.high))]
+    middle = (min(ends) + max(ends)) / 2
     sides = ((-0.16, [row[1] for row in rows], "promised", look.muted),
              (0.16, [row[2] for row in rows], "measured", look.accent))
     for shift, found, name, colour in sides:
@@ -53,12 +55,14 @@ def promised(rows: Sequence[tuple[str, Estimate, Estimate]], what: str, currency
         figure.add_trace(go.Scatter(
             x=[one.value for one in found], y=at, mode="markers+text", marker={"color": colour, "size": 10}, name=name,
             text=[f" {name} {money(one.value, currency) if currency else f'{one.value:,.1f}'}" for one in found],
-            textposition="top center", cliponaxis=False, textfont={"size": 12, "color": look.text},
+            textposition=["top right" if one.value < middle else "top left" for one in found], cliponaxis=False,
+            textfont={"size": 12, "color": look.text},
             error_x={"type": "data", "symmetric": False, "array": [one.high - one.value for one in found],
                      "arrayminus": [one.value - one.low for one in found], "width": 0, "thickness": 6,
                      "color": look.faded(colour, 0.35)},
             hovertemplate=f"{name}: %{{x:,.1f}}<extra></extra>"))
-    drawn(figure, look, height=max(SMALL, 90 + 2 * ROW * len(rows)), x=what, x_format="~s" if currency else "")
+    drawn(figure, look, height=max(SMALL, 90 + 2 * ROW * len(rows)), x=_unit(what, currency),
+          x_format="~s" if currency else "")
     figure.update_yaxes(showgrid=False, tickvals=list(range(len(rows))), ticktext=[folded(row[0]) for row in rows],
                         range=[len(rows) - 0.4, -0.6])
     figure.add_vline(0, line_color=look.muted, line_width=1)
