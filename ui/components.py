@@ -11,6 +11,7 @@ import streamlit as st
 
 import engine
 from engine import saved
+from engine.insight import answers
 from engine.schema import Finding, plural
 from ui import state
 from ui.charts.base import Chart
@@ -83,7 +84,7 @@ def severe(here: Here) -> None:
     """Findings that head every figure until a person answers them."""
     answered = {answer.name for answer in saved.kept("answer", here.dataset.name, actor=here.actor)}
     for finding in here.card.findings:
-        if finding.severity == "severe" and f"{finding.where}: {finding.what}"[:120].strip() not in answered:
+        if finding.severity == "severe" and answers.name_of(finding) not in answered:
             st.warning(escaped(f"{finding.where}: {finding.what} {finding.fix}"), icon=ICONS["severe"])
     if not here.card.usable:
         st.error("The model knows nothing about who leaves: do not act on these figures.", icon=ICONS["error"])
