@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ class Row:
 
 @dataclass
 class Clock:
-    """CPU and wall seconds of a block; `cpu` counts all threads of this process."""
+    """CPU and wall seconds of a block; `cpu` counts all threads of this process, and of children that ended in it."""
 
     cpu: float = field(default=float("nan"))
     wall: float = field(default=float("nan"))
@@ -37,6 +38,11 @@ def clock() -> Iterator[Clock]:
     True
     """
     result = Clock()
-    cpu, wall = time.process_time(), time.perf_counter()
+    cpu, wall = _cpu(), time.perf_counter()
     yield result
-    result.cpu, result.wall = time.process_time() - cpu, time.perf_counter() - wall
+    result.cpu, result.wall = _cpu() - cpu, time.perf_counter() - wall
+
+
+def _cpu() -> float:
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system

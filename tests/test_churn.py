@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -166,10 +167,12 @@ def test_rows_copied_before_the_split_head_the_figures() -> None:
 
 
 @pytest.mark.slow
-def test_progress_counts_the_fits() -> None:
+@pytest.mark.parametrize(("stressed", "of"), [(False, 17), (True, 24)])
+def test_progress_counts_the_fits_and_the_stress_tests(stressed: bool, of: int) -> None:
     told: list[tuple[int, int]] = []
-    train_churn(company(1, n=300), seed=1, options=QUICK, progress=lambda done, of: told.append((done, of)))
-    assert told == [(done, 17) for done in range(1, 18)]
+    train_churn(company(1, n=300), seed=1, options=replace(QUICK, stress=stressed),
+                progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, of) for done in range(1, of + 1)]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from engine.prediction.evaluate import Judged, Rules, Split, differences, estima
 from engine.prediction.guards import shared_rows
 from engine.prediction.intervals import COVERAGE, Spread, held_by_bins
 from engine.prediction.metrics import by_threshold, confusion, curves, reliability
-from engine.prediction.stress import stress
+from engine.prediction.stress import TESTS, stress
 from engine.schema import Estimate, Finding
 
 BENCHMARKED = ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_at_10")
@@ -29,8 +29,8 @@ BALANCED = ("roc_auc", "brier", "ece")
 class Case:
     """What was judged and by which rules: one training run's rows, out-of-fold predictions and settings.
 
-    sampled_from: rows there are in all where this is a sample of them, else 0. tick: called after each fit of what
-    stands beside the model.
+    sampled_from: rows there are in all where this is a sample of them, else 0. tick: called after each fit and each
+    stress test of what stands beside the model.
     """
 
     X: pd.DataFrame
@@ -105,10 +105,15 @@ class Case:
         return {name: replace(estimate, method=estimate.method + words) for name, estimate in found.items()}
 
 
-def learners_beside(algorithm: str, comparison: bool, balance_effect: bool) -> int:
-    """How many learners the model is held against on the first repeat's folds: rule, chance, rivals, balance."""
+def ticks_beside(algorithm: str, folds: int, *, comparison: bool, balance_effect: bool, stressed: bool) -> int:
+    """Ticks of what stands beside the model: rule, chance, rivals and balance once a fold, each stress test once.
+
+    >>> ticks_beside("vote", 3, comparison=False, balance_effect=False, stressed=True)
+    13
+    """
     rivals = len(ALGORITHMS.keys() - {algorithm}) if comparison else 0
-    return 2 + rivals + (len(BALANCES) - 1 if balance_effect else 0)
+    learners = 2 + rivals + (len(BALANCES) - 1 if balance_effect else 0)
+    return learners * folds + (TESTS if stressed else 0)
 
 
 def metrics(case: Case) -> dict[str, dict[str, Estimate]]:
@@ -189,7 +194,7 @@ def _with_balance(case: Case, name: str) -> Callable[[pd.DataFrame, np.ndarray],
 
 
 def _stress(case: Case) -> list[dict[str, Any]]:
-    lines = stress(case.judged, case.X, case.seed, case.groups, case.few)
+    lines = stress(case.judged, case.X, case.seed, case.groups, case.few, case.tick)
     return [line | {name: case.told(line[name]) for name in ("metrics", "change")} for line in lines]
 
 

@@ -148,7 +148,7 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
         algorithm: one of CHURN_MODELS.
         splits: (train, test) positions; by default repeated stratified folds for one moment of knowledge, and a
             backtest that trains on earlier moments only for several.
-        progress: told (fits done, fits in all).
+        progress: told (fits and stress tests done, in all).
 
     Raises:
         EngineError: when a class has too few rows to be cut into folds, or a feature's name cannot be used.
@@ -160,8 +160,9 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     X = align(snapshot.X, tuple(snapshot.X.columns), categories)
     cut = tuple(splits) if splits is not None else default_splits(snapshot, y, options, seed)
     refits, groups = options.refits(len(y)), owners(snapshot)
-    beside = assess.learners_beside(algorithm, options.comparison, options.balance_effect)
-    tick = _Count(progress, len(cut) + refits + beside * repeat_of(cut, len(y)).count(0))
+    parts = {"comparison": options.comparison, "balance_effect": options.balance_effect, "stressed": options.stress}
+    beside = assess.ticks_beside(algorithm, repeat_of(cut, len(y)).count(0), **parts)
+    tick = _Count(progress, len(cut) + refits + beside)
 
     def fit(rows: pd.DataFrame, labels: np.ndarray) -> Any:
         return fit_balanced(make, seed, rows, labels, options.balance)
@@ -177,8 +178,7 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     knows_nothing = bool(metrics["model"]["roc_auc"].low <= 0.5)
     model = ChurnModel(algorithm, tuple(X.columns), categories, estimator, calibrator, spread, line,
                        risk_cuts(float(y.mean()), line), knows_nothing)
-    detail = assess.detail(case, line, comparison=options.comparison, stressed=options.stress,
-                           balance_effect=options.balance_effect)
+    detail = assess.detail(case, line, **parts)
     moved = moments.over_time(snapshot, judged, seed, groups, case.few)
     detail |= {"over_time": moved, "drift": moments.drift(moved)} if moved else {}
     return model, ChurnReport(metrics, _indexed(judged, X), detail, line, assess.findings(case, metrics["model"]),

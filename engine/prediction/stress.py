@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from engine.prediction.ensembles import probability
-from engine.prediction.evaluate import Judged, differences, estimates
+from engine.prediction.evaluate import Judged, Tick, differences, estimates
 from engine.schema import Estimate
 
 Worsen = Callable[[pd.DataFrame, float, np.random.Generator], pd.DataFrame]
@@ -61,17 +61,30 @@ WORSE: Mapping[str, tuple[Worsen, tuple[float, ...]]] = {
 }
 
 
-def stress(judged: Judged, X: pd.DataFrame, seed: int, groups: np.ndarray | None = None,
-           draws: int = 200) -> list[dict[str, Any]]:
-    """ROC-AUC, Brier and ECE of the first repeat's held-out rows, as they are and made worse, and the paired change."""
+TESTS = 1 + sum(len(amounts) for _, amounts in WORSE.values())
+
+
+def stress(judged: Judged, X: pd.DataFrame, seed: int, groups: np.ndarray | None = None, draws: int = 200,
+           tick: Tick | None = None) -> list[dict[str, Any]]:
+    """ROC-AUC, Brier and ECE of the first repeat's held-out rows, as they are and made worse, and the paired change.
+
+    tick: told (tests done, TESTS) after each of them.
+    """
     rng = np.random.default_rng(seed)
     clean = _rescored(judged, X)
     report = [_line("as it is", 0.0, estimates(clean, seed, groups, draws, MEASURED), {})]
-    for name, amount, worsen in _steps():
+    for done, (name, amount, worsen) in enumerate(_steps(), start=1):
+        _tell(tick, done)
         worse = _rescored(judged, worsen(X, amount, rng))
         report.append(_line(name, amount, estimates(worse, seed, groups, draws, MEASURED),
                             differences(worse, clean, seed, groups, draws, MEASURED)))
+    _tell(tick, TESTS)
     return report
+
+
+def _tell(tick: Tick | None, done: int) -> None:
+    if tick:
+        tick(done, TESTS)
 
 
 def _steps() -> Iterator[tuple[str, float, Worsen]]:
