@@ -34,6 +34,7 @@ def test_the_way_adds_up_to_the_chance(name: str, read_companies: Path) -> None:
         assert way["total"] == pytest.approx(float(model.churn.log_odds(scored.features)[0]), abs=1e-9)
         assert way["base"] + sum(step["contribution"] for step in way["steps"]) == pytest.approx(way["total"], abs=1e-4)
         assert way["base"] + sum(one["contribution"] for one in way["features"]) == pytest.approx(way["total"])
+        assert not any("currency" in one["value"] for one in way["features"]), "Money is in the company's own."
         assert way["steps"][-1]["after"] == pytest.approx(p, abs=1e-4)
         sizes = [abs(step["contribution"]) for step in way["steps"]]
         assert sizes == sorted(sizes, reverse=True)

@@ -159,7 +159,7 @@ def _tell(column: Column, values: pd.Series, raises: np.ndarray, rates: Rates, c
     pair, back = np.unique(codes * 2 + raises, return_inverse=True)
     uniques = pd.Series(distinct)
     places = rates.features[column.name].places(uniques)
-    told = [(_in_words(column, uniques.iloc[code], currency),
+    told = [(in_words(column, uniques.iloc[code], currency),
              words(column, uniques.iloc[code], bool(up), int(places[code]), rates, currency))
             for code, up in (divmod(int(both), 2) for both in pair)]
     return np.array(told, dtype=object).reshape(-1, 2)[back]
@@ -210,7 +210,7 @@ def _verb(column: Column, subject: str, raises: bool) -> str:
 
 def _subject(column: Column, value: object, currency: str) -> str:
     """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months", "3 renewals"."""
-    title, text = column.title, _in_words(column, value, currency)
+    title, text = column.title, in_words(column, value, currency)
     lower = title[:1].lower() + title[1:]
     if text == "unknown":
         return f"Unknown {lower}"
@@ -264,16 +264,21 @@ def _span_of(column: Column, counts: Counts, place: int, currency: str) -> str:
 def _span(column: Column, low: float | None, high: float | None, currency: str) -> str:
     """Above low and up to high: "at most 10 months", "3 to 10 months", "more than 3.50 and at most 8 EUR"."""
     if low is None:
-        return f"at most {_in_words(column, high, currency)}"
+        return f"at most {in_words(column, high, currency)}"
     if high is None:
-        return f"more than {_in_words(column, low, currency)}"
-    if _in_words(column, low, currency) == _in_words(column, high, currency):
-        return f"about {_in_words(column, high, currency)}"
+        return f"more than {in_words(column, low, currency)}"
+    if in_words(column, low, currency) == in_words(column, high, currency):
+        return f"about {in_words(column, high, currency)}"
     if column.kind != "count":
-        return f"more than {_in_words(column, low, currency)} and at most {_in_words(column, high, currency)}"
+        return f"more than {in_words(column, low, currency)} and at most {in_words(column, high, currency)}"
     first = np.floor(low) + 1
-    return (f"{first:,.0f} to " if first < high else "") + _in_words(column, high, currency)
+    return (f"{first:,.0f} to " if first < high else "") + in_words(column, high, currency)
 
 
-def _in_words(column: Column, value: object, currency: str) -> str:
+def in_words(column: Column, value: object, currency: str) -> str:
+    """The value with its unit, money in the currency: in its bare number where that is not known.
+
+    >>> in_words(Column("spend", "number", "currency", "Money ordered so far"), 837.0, "GBP")
+    '837 GBP'
+    """
     return " ".join(column.in_words(value).replace("currency", currency).split())

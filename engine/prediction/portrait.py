@@ -40,7 +40,8 @@ def way(model: Model, scored: Scored, currency: str = "") -> dict[str, Any]:
              for row, p in zip(told[["feature", "value", "contribution", "words"]].to_dict("records"), after,
                                strict=True)]
     return {"base": base, "total": total, "typical": float(chance(model, np.array([base]), scored.as_of)[0]),
-            "steps": steps, "scale": _scale(model, scored.as_of), "features": _features(shares, scored, model)}
+            "steps": steps, "scale": _scale(model, scored.as_of),
+            "features": _features(shares, scored, model, currency)}
 
 
 def _name(column: Any, feature: str) -> str:
@@ -49,12 +50,12 @@ def _name(column: Any, feature: str) -> str:
     return family[:1].upper() + family[1:] if family else (column.title if column is not None else feature)
 
 
-def _features(shares: pd.DataFrame, scored: Scored, model: Model) -> list[dict[str, Any]]:
+def _features(shares: pd.DataFrame, scored: Scored, model: Model, currency: str) -> list[dict[str, Any]]:
     """Every feature that the model uses: what the customer has, and its contribution [log-odds]."""
     row, values = shares.iloc[0], scored.features.iloc[0]
     known = [column for column in model.columns if column.name in model.churn.columns]
-    return [{"title": column.title, "value": column.in_words(values[column.name]), "meaning": column.meaning,
-             "contribution": float(row[column.name])} for column in known]
+    return [{"title": column.title, "value": drivers.in_words(column, values[column.name], currency),
+             "meaning": column.meaning, "contribution": float(row[column.name])} for column in known]
 
 
 def chance(model: Model, log_odds: Floats, as_of: datetime) -> Floats:
