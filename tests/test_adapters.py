@@ -105,6 +105,14 @@ def test_total_charges_are_zero_before_the_first_bill_and_missing_later(tmp_path
     assert "1 value is blank where tenure is 0" in said(result) and "tenure is above 0" in said(result)
 
 
+def test_what_else_was_read_into_total_charges_is_told_beside_the_blanks(tmp_path: Path) -> None:
+    result = reading(telco(tmp_path, {"1": {"tenure": "0", "TotalCharges": " "}, "2": {"TotalCharges": '"$1,889.50"'}}))
+    notes = [finding.what for finding in result.findings if finding.where == "TotalCharges"]
+    assert result.dataset.frame()["total_charges"].to_dict() == {"1": 0.0, "2": 1889.5}
+    assert notes == ["Values carry currency signs (USD).", "Numbers have thousands separators.",
+                     "1 value is blank where tenure is 0."]
+
+
 def test_a_file_without_the_answer_can_be_scored(tmp_path: Path) -> None:
     result = reading(telco(tmp_path, {"1": {}}, extra=()))
     assert result.dataset.label.kind == "none" and "churned" not in result.dataset.frame()

@@ -283,11 +283,20 @@ def test_what_cannot_be_valued_is_refused(inputs: ltv.LtvInputs) -> None:
         ltv.train_ltv(replace(inputs, purchases=None), None, "bgnbd", seed=0)
     with pytest.raises(EngineError, match=r"outside 0\.\.1"):
         replace(inputs, churn_probability=inputs.churn_probability + 1)
-    with pytest.raises(EngineError, match="too one-sided"):
-        ltv.train_ltv(inputs, inputs.monthly_margin + 1, "two_part", seed=0)
+    with pytest.raises(EngineError, match="too few for two_part"):
+        ltv.train_ltv(inputs, 0 * inputs.monthly_margin, "two_part", seed=0)
     for bad in ({"margin_rate": 0.0}, {"annual_discount": -0.1}, {"horizon_days": 0}):
         with pytest.raises(EngineError, match=next(iter(bad))):
             LtvSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_where_nearly_everybody_buys_the_two_part_model_tells_spend_alone() -> None:
+    """Of 400 all but eight buy, for 20 or 80: eight are too few to learn from who does not."""
+    X = pd.DataFrame({"big": np.tile([0.0, 1.0], 200)})
+    for silent in (0, 8):
+        y = np.where(np.arange(400) < silent, 0.0, 20 + 60 * X["big"])
+        told = regressors.TwoPart(0).fit(X, y).predict(X)
+        assert told[:2] / (1 - silent / 400) == pytest.approx([20.0, 80.0], rel=0.02)
 
 
 def test_columns_that_a_model_needs_are_named(inputs: ltv.LtvInputs, models: dict[str, ltv.LtvModel]) -> None:

@@ -19,6 +19,7 @@ from engine.schema import Finding, plural
 
 LARGEST = 1e15
 PERCENT = 0.05
+BLANKS_READ = "Read as missing."
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "-", "--", "?", "<na>", "nat"})
 BLANK_WORDS = frozenset({"", "nan", "null", "n/a", "#n/a", "<na>"})
 CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "USD": "USD", "EUR": "EUR", "GBP": "GBP"}
@@ -119,7 +120,7 @@ def blanks_read(seen: Distinct, name: str, blanks: Collection[str] = BLANKS) -> 
         return ()
     examples = ", ".join(sorted({repr(text) for text in seen.written[mask]})[:3])
     what = f"{plural(count, 'cell holds', 'cells hold')} a blank string ({examples})."
-    return (Finding("note", name, what, "Read as missing.", count),)
+    return (Finding("note", name, what, BLANKS_READ, count),)
 
 
 # ----------------------------------------------------------------------------------------------------- numbers

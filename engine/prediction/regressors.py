@@ -21,7 +21,7 @@ BOOSTING: Mapping[str, Any] = {
     "subsample_freq": 1, "colsample_bytree": 0.6, "reg_lambda": 5.0, "n_jobs": THREADS, "verbosity": -1,
     "deterministic": True, "force_row_wise": True,
 }
-SMALLEST_LEAVES = 20
+SMALLEST_LEAVES, FEWEST = 20, 50
 FOREST: Mapping[str, Any] = {
     "n_estimators": 200, "max_depth": 15, "min_samples_split": 10, "min_samples_leaf": 4, "max_features": 0.7,
     "n_jobs": THREADS,
@@ -49,24 +49,30 @@ class TwoPart:
     levels: dict[str, Any] = field(default_factory=dict)
 
     def fit(self, X: pd.DataFrame, y: Floats) -> TwoPart:
-        """Learn both parts; y must hold zeros and positive values, 50 of each at least."""
-        from lightgbm import LGBMClassifier, LGBMRegressor
+        """Learn both parts from 50 positive values or more; where fewer are zero, all buy with the same chance."""
+        from lightgbm import LGBMRegressor
 
         buys = np.asarray(y) > 0
-        if min(buys.sum(), (~buys).sum()) < 50:
-            raise EngineError(f"{int(buys.sum())} of {len(buys)} customers bought anything in the period, too one-sided"
-                              ' for two_part, which needs 50 with and 50 without. Choose "tweedie" instead.')
+        if buys.sum() < FEWEST:
+            raise EngineError(f"{int(buys.sum())} of {len(buys)} customers bought anything in the period, too few for "
+                              f'two_part, which needs {FEWEST}. Choose "tweedie" instead.')
         X, self.levels = _learn_levels(X)
-        options = _boosting(len(X), self.seed)
         spends = LGBMRegressor(objective="gamma", **_boosting(int(buys.sum()), self.seed))
-        self.parts = LGBMClassifier(**options).fit(X, buys), spends.fit(X[buys], np.asarray(y)[buys])
+        self.parts = self._chance(buys).fit(X, buys), spends.fit(X[buys], np.asarray(y)[buys])
         return self
+
+    def _chance(self, buys: np.ndarray) -> Any:
+        from lightgbm import LGBMClassifier
+        from sklearn.dummy import DummyClassifier
+
+        told_apart = (~buys).sum() >= FEWEST
+        return LGBMClassifier(**_boosting(len(buys), self.seed)) if told_apart else DummyClassifier(strategy="prior")
 
     def predict(self, X: pd.DataFrame) -> Floats:
         """Expected money of each row."""
         assert self.parts is not None, "fit comes before predict"
         aligned = _align(X, self.levels)
-        return np.asarray(self.parts[0].predict_proba(aligned)[:, 1] * self.parts[1].predict(aligned))
+        return np.asarray(self.parts[0].predict_proba(aligned)[:, -1] * self.parts[1].predict(aligned))
 
 
 @dataclass

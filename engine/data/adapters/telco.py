@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.data.adapters.assemble import Ask, finish, gather_snapshot
 from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, horizon
 from engine.data.names import plain
+from engine.data.parsing import BLANKS_READ
 from engine.data.readers import Raw
 from engine.schema import Column, Finding, LabelRule, MoneyRule, Reading, plural
 from engine.schema.telecom import RAW
@@ -59,7 +60,7 @@ def _first_bills(taken: Taken, raw: Raw) -> Taken:
     blank = frame["total_charges"].isna()
     new = blank & (frame["tenure_months"] == 0)
     where = next((name for name in raw.frame.columns if plain(name).startswith("totalcharge")), "total_charges")
-    findings = [finding for finding in taken.findings if finding.where != where or finding.severity != "note"]
+    findings = [finding for finding in taken.findings if (finding.where, finding.fix) != (where, BLANKS_READ)]
     if new.any():
         what = f"{plural(int(new.sum()), 'value is', 'values are')} blank where tenure is 0."
         findings.append(Finding("note", where, what, "Read as 0: nothing has been billed yet.", int(new.sum())))
