@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -37,8 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         record, readable = asked.verb(asked)
     except engine.EngineError as problem:
         return refuse(problem, asked.json)
-    print(json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False) if asked.json else readable(record))
+    _say(json.dumps(jsonable(record), ensure_ascii=False, allow_nan=False) if asked.json else readable(record))
     return 0
+
+
+def _say(text: str) -> None:
+    """Print the text; whoever reads no further, as `| head` does, has had enough."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:

@@ -135,6 +135,15 @@ def test_every_list_speaks_to_people_and_to_programs(verb: Verb, arguments: tupl
     assert isinstance(json.loads(told.stdout), dict)
 
 
+def test_who_reads_no_further_hears_of_no_bug(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "engine", "datasets", "--json"], cwd=ROOT, stdout=writer, text=True,
+                          stderr=subprocess.PIPE, check=False, env=os.environ | {"HOLDFAST_HOME": str(tmp_path)})
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_progress_goes_to_stderr_alone(verb: Verb, folder: Path) -> None:
     asked = verb("score", "--dataset", "acme", "--input", str(folder / "telecom.csv"), "--output",
                  str(folder / "again.csv"), "--json")
