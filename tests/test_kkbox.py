@@ -14,6 +14,7 @@ from engine.data.adapters import guess, read
 from engine.data.answers import checked
 from engine.data.demo import streaming
 from engine.data.demo.streaming import OBSERVED_UNTIL
+from engine.data.features import features
 from engine.data.labels import freeze_labels, labels, windows_for
 from engine.errors import DataError, EngineError
 from engine.schema import Dataset, Reading, Window
@@ -104,6 +105,13 @@ def test_rows_that_come_late_or_in_any_order_are_the_same_company(tmp_path: Path
     first = small(tmp_path / "one", rows)
     other = small(tmp_path / "two", rows[::-1])
     pd.testing.assert_frame_equal(pd.read_parquet(first.dataset.events), pd.read_parquet(other.dataset.events))
+
+
+def test_transactions_alone_are_enough(tmp_path: Path) -> None:
+    dataset = small(tmp_path, [term("a", 20240101, 20240131), term("a", 20240131, 20240301)]).dataset
+    X = features(dataset, datetime(2024, 2, 10))
+    assert X.loc["a", ["renewals", "days_to_expiry", "late_last_days"]].tolist() == [2, 20, 0]
+    assert "listen_days_7d" not in X
 
 
 def test_logs_alone_are_refused_with_advice(tmp_path: Path) -> None:

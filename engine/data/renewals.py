@@ -105,8 +105,10 @@ def _told(told: ir.Table, everybody: bool) -> ir.Table:
     end = ibis.coalesce(told.end_at_purchase, told.end_moved, told.end_s)
     in_time = (told.bought_day - end // DAY < told.grace_d).fill_null(False)
     left = ibis.coalesce(told.last_end_s, told.end_s) < told.asked_s if everybody else ~in_time
+    first = ((left & told.failed).fill_null(False), "payment failed") if everybody else (~left, "")
     how = ibis.cases(
         (~left, ""),
+        first,
         ((told.cancelled | told.cancels).fill_null(False), "cancelled"),
         (told.failed.fill_null(False), "payment failed"),
         ((told.renews == 1).fill_null(False), "payment failed"),

@@ -24,6 +24,8 @@ AXES: Mapping[str, tuple[str, ...]] = {
                "sessions_90d", "return_share"),
     "kkbox": ("expected_ltv", "tenure_months", "price_per_month", "listen_days_30d", "minutes_30d", "renewals_365d",
               "late_mean_days", "listen_recency_days"),
+    "subscriptions": ("expected_ltv", "tenure_months", "mrr", "uses_30d", "active_days_30d", "features_used_90d",
+                      "tickets_90d", "use_recency_days"),
     "shop_snapshot": ("expected_ltv", "recency_days", "frequency", "monetary", "avg_order_value", "session_count",
                       "cart_abandon_rate", "returns"),
 }

@@ -8,6 +8,7 @@ from engine.schema.columns import Table
 from engine.schema.orders import ORDER_FEATURES, VISIT_FEATURES
 from engine.schema.shop import SHOP_FEATURES
 from engine.schema.streaming import FAMILIES, MEMBER_COLUMNS, REGISTERED_DAYS
+from engine.schema.subscriptions import SUBSCRIPTION_FEATURES
 from engine.schema.tables import CUSTOMER_ID, TABLES
 from engine.schema.telecom import TELECOM_FEATURES
 
@@ -20,6 +21,7 @@ def dictionary() -> tuple[Table, ...]:
         ("TELECOM FEATURES", TELECOM_FEATURES, "what the models know of a telecom's customer"),
         ("ORDER FEATURES", (*ORDER_FEATURES, *VISIT_FEATURES), "what the models know of a shop's customer from events"),
         ("BROWSING FEATURES", BROWSE_FEATURES, "what shop events add to the features of orders"),
+        ("SUBSCRIPTION FEATURES", SUBSCRIPTION_FEATURES, "what the models know of an account with subscriptions"),
         ("STREAMING FEATURES", (*(column for columns in FAMILIES.values() for column in columns), *STATED),
          "what the models know of a member whose subscription runs out"),
         ("SHOP SNAPSHOT FEATURES", SHOP_FEATURES, "what the models know of a shop's customer from a snapshot"),

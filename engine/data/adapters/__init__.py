@@ -5,6 +5,7 @@
     shop_snapshot 13 columns of recency, money and behaviour               Recency above 90 days
     kkbox         KKBox's members, transactions and user_logs              no new subscription within 30 days of its end
     shop_events   every view, cart and purchase, as REES46 publishes them  no order within 90 days
+    subscriptions accounts, subscriptions, usage, tickets, payments        the last subscription ends within 60 days
     orders        order lines; beside them events, customers, offers       no order within 90 days
     table         any table, through a TOML mapping                        as the mapping says
 """
@@ -17,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.data.adapters import kkbox, orders, shop, shop_events, table, telco
+from engine.data.adapters import kkbox, orders, shop, shop_events, subscriptions, table, telco
 from engine.data.adapters.assemble import Ask
 from engine.data.adapters.common import Field, lacking, match
 from engine.data.adapters.mapping import load
@@ -79,6 +80,9 @@ ADAPTERS: dict[str, Adapter] = {adapter.name: adapter for adapter in (
             kkbox.missing),
     Adapter("shop_events", "retail", "orders", shop_events.REQUIRED,
             "a shop's events in the schema of REES46's multi-category store", shop_events.read, shop_events.missing),
+    Adapter("subscriptions", "saas", "events", subscriptions.REQUIRED,
+            "software by subscription: accounts, subscriptions, usage, tickets and payments, joined by account",
+            subscriptions.read, subscriptions.missing),
     Adapter("orders", "retail", "orders", orders.REQUIRED,
             "order lines, as in Online Retail", orders.read, orders.missing),
     Adapter("table", "other", "snapshot", ("as the mapping says",),

@@ -109,10 +109,13 @@ def take_offers(raw: Raw, options: Options, customers: Sequence[Field] = ()) -> 
     return replace(taken, frame=frame.sort_values(["customer_id", "offered_at"], kind="stable"))
 
 
-def events_table(frames: Sequence[pd.DataFrame]) -> tuple[pa.Table, tuple[Finding, ...]]:
-    """All events in one table, sorted by customer and time, with an error finding when an id repeats."""
+def events_table(frames: Sequence[pd.DataFrame], extras: Sequence[str] = ()) -> tuple[pa.Table, tuple[Finding, ...]]:
+    """All events in one table, sorted by customer and time, with an error finding when an id repeats.
+
+    extras: columns of EVENT_EXTRAS that the table has whether any event says something there or not.
+    """
     names = [*EVENTS.names, *(column.name for column in EVENT_EXTRAS
-                              if any(column.name in frame for frame in frames))]
+                              if column.name in extras or any(column.name in frame for frame in frames))]
     every = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True).reindex(columns=names)
     every = every.sort_values(["customer_id", "at"], kind="stable", ignore_index=True)
     repeated = every["event_id"].duplicated()

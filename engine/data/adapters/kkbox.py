@@ -44,6 +44,7 @@ ASKED_DAYS, GRACE_DAYS = 30, 30
 LAST_SECOND = pd.Timedelta(seconds=86_399)
 OLDEST, YOUNGEST_AGE, OLDEST_AGE = pd.Timestamp("2000-01-01"), 5, 100
 SECONDS_OF_A_DAY = 86_400
+EXTRAS = ("expires_at", "list_price", "auto_renew", "method", "titles", "plays", "plays_left", "plays_full")
 MSNO = Field(CUSTOMER_ID, ("msno", *IDS), required=True)
 
 
@@ -107,8 +108,8 @@ def label_rule(options: Options) -> LabelRule:
 
     Options: horizon_days (asked days and grace together), grace_days, leavers.
     """
-    grace = _days(options, "grace_days", GRACE_DAYS)
-    horizon = _days(options, "horizon_days", ASKED_DAYS + grace)
+    grace = days_told(options, "grace_days", GRACE_DAYS)
+    horizon = days_told(options, "horizon_days", ASKED_DAYS + grace)
     if horizon <= grace:
         raise EngineError(f"horizon_days is {horizon}, which leaves no day beside the {grace} days of grace. Give more "
                           "days, or fewer of grace.")
@@ -121,7 +122,8 @@ def label_rule(options: Options) -> LabelRule:
                      assumed="horizon_days" not in options, grace_days=grace, leavers=leavers)
 
 
-def _days(options: Options, name: str, default: int) -> int:
+def days_told(options: Options, name: str, default: int) -> int:
+    """A number of days that the caller told, or the default; EngineError unless whole and from 1 to 3660."""
     told = options.get(name, default)
     if not isinstance(told, (int, float)) or isinstance(told, bool) or told != int(told) or not 1 <= told <= 3660:
         raise EngineError(f"{name} is {told!r}. Give a whole number of days from 1 to 3660.")
@@ -149,7 +151,7 @@ def _gather(options: Options, transactions: Sequence[Path], logs: Sequence[Path]
     stated = taken(members, take_members)
     terms, twice = _once([one.frame for one in bought], "transactions")
     plays, again = _once([one.frame for one in heard], "user_logs")
-    table, repeated = events_table([_as_terms(terms), _as_plays(plays)])
+    table, repeated = events_table([_as_terms(terms), _as_plays(plays)], EXTRAS)
     customers, columns = _customers(stated, pd.unique(pd.concat([terms["customer_id"], plays["customer_id"]])))
     every = [*bought, *heard, *stated]
     return Gathered(tuple(raws), customers, columns, events=table, rejected=tuple(one.rejected for one in every),

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from engine.data.features import browsing, orders, streaming, table
+from engine.data.features import browsing, orders, streaming, subscriptions, table
 from engine.errors import EngineError, choose
 from engine.schema import Column, Dataset
 
@@ -130,5 +130,6 @@ FEATURE_SETS: dict[str, FeatureSet] = {
     "orders": FeatureSet(_order_columns, _orders),
     "kkbox": FeatureSet(streaming.streaming_columns, streaming.streaming_features),
     "shop_events": FeatureSet(browsing.shop_event_columns, browsing.shop_event_features),
+    "subscriptions": FeatureSet(subscriptions.subscription_columns, subscriptions.subscription_features),
     "table": FeatureSet(table.table_columns, _snapshot(_table), _table),
 }

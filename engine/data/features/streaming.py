@@ -168,7 +168,7 @@ def streaming_features(dataset: Dataset, as_ofs: Sequence[datetime], _lookback_d
     reach = dataset.label.horizon_days - dataset.label.grace_days
     known = features_of(STREAMING, dataset.events, as_ofs, reach_days=reach, only=only)
     stated = _stated_of(dataset, known.index, only)
-    method = {"method": _category(known["method"])} if "method" in known else {}
+    method = {"method": as_category(known["method"])} if "method" in known else {}
     return known.assign(**method, **{column.name: stated[column.name] for column in _stated(dataset)})
 
 
@@ -195,10 +195,11 @@ def _stated_of(dataset: Dataset, index: pd.Index, only: Sequence[str] | None) ->
 
 def _typed(values: pd.Series, column: Column, index: pd.Index) -> pd.Series:
     placed = values.set_axis(index)
-    return _category(placed) if column.kind == "category" else pd.to_numeric(placed).astype("float64")
+    return as_category(placed) if column.kind == "category" else pd.to_numeric(placed).astype("float64")
 
 
-def _category(values: pd.Series) -> pd.Series:
+def as_category(values: pd.Series) -> pd.Series:
+    """Texts as a category, its levels in order of the alphabet."""
     text = values.astype("object").map(str, na_action="ignore")
     return text.astype(pd.CategoricalDtype(sorted(text.dropna().unique())))
 
