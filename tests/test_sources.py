@@ -19,7 +19,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from engine import catalog, intake, jobs, pipeline, state, uploads
+from engine import catalog, jobs, onboarding, pipeline, state, uploads
 from engine.__main__ import main
 from engine.data import databases
 from engine.data.demo import DEMOS
@@ -212,7 +212,7 @@ def test_a_zipped_upload_is_its_members(home: Path, tmp_path: Path, telco: Path)
     archive = packed(tmp_path / "x.zip", {"<b>Kunden.csv": telco.read_bytes(), "notes.md": "hello"})
     upload = uploads.keep([("x.zip", archive.read_bytes())], actor=ANA, now=datetime(2024, 6, 1))
     assert [path.name for path in upload.sources] == ["b_Kunden.csv"] and upload.left_out == ("notes.md",)
-    assert intake.look_at(upload, actor=ANA).adapter == "telco"
+    assert onboarding.propose(upload.sources, name="zipped", actor=ANA, now=datetime(2024, 6, 1)).adapter == "telco"
     more = uploads.add(upload.token, [("y.csv.gz", gzip.compress(ROWS.encode()))], actor=ANA)
     assert [path.name for path in more.sources] == ["b_Kunden.csv", "y.csv"] and more.left_out == ("notes.md",)
     assert uploads.opened(upload.token, actor=ANA) == more

@@ -6,7 +6,6 @@ import errno
 import os
 import sys
 import time
-import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import catalog, files, intake, jobs, locks, uploads, watch
-from engine.data.adapters import ADAPTERS
+from engine import catalog, files, intake, jobs, locks, onboarding, uploads, watch
 from engine.data.adapters.mapping import written
 from engine.data.demo import DEMOS
 from engine.errors import EngineError, Refused
@@ -136,13 +134,11 @@ def test_an_upload_goes_once_its_job_is_done(home: Path, now: datetime) -> None:
 # --- looked at
 
 
-def test_files_are_recognised_at_first_sight(home: Path, telco: Path) -> None:
+def test_files_show_their_columns_and_first_rows(home: Path, telco: Path) -> None:
     upload = keep(("Kunden.csv", telco.read_bytes()))
-    look = intake.look_at(upload, actor=ANA)
-    assert (look.adapter, look.why) == ("telco", "")
-    [seen] = look.files
+    [seen] = intake.look_at(upload, actor=ANA)
     assert seen.columns[0] == "customerID" and seen.first is not None and len(seen.first) == intake.FIRST_ROWS
-    assert intake.values_in(seen, "Partner") == ["No", "Yes"]
+    assert seen.values("Partner") == ["No", "Yes"] and seen.values("nothing") == []
     with pytest.raises(Refused):
         intake.look_at(upload, actor=MARK)
 
@@ -153,56 +149,59 @@ def test_every_kind_of_file_shows_its_first_rows(home: Path, tmp_path: Path, suf
     path = tmp_path / f"x{suffix}"
     {".tsv": lambda: frame.to_csv(path, sep="\t", index=False), ".parquet": lambda: frame.to_parquet(path),
      ".xlsx": lambda: frame.to_excel(path, index=False)}[suffix]()
-    [seen] = intake.look_at(keep((path.name, path.read_bytes())), actor=ANA).files
+    [seen] = intake.look_at(keep((path.name, path.read_bytes())), actor=ANA)
     assert seen.columns == ("client", "spent", "on") and seen.first is not None
     assert seen.first["client"].tolist() == ["007", "8"] and seen.first["spent"].tolist() == ["1.5", ""]
 
 
-def test_what_no_adapter_knows_says_what_each_looks_for(home: Path) -> None:
-    look = intake.look_at(keep(("a.csv", b"client,status\n1,gone\n")), actor=ANA)
-    assert look.adapter == "" and all(f"{name} lacks" in look.why for name in ADAPTERS if name != "table")
-    mapped = intake.look_at(keep(("a.csv", b"client,status\n1,gone\n"), ("m.toml", b'id = "client"')), actor=ANA)
-    assert (mapped.adapter, [seen.name for seen in mapped.files]) == ("table", ["a.csv"])
-
-
 def test_a_broken_file_is_told_beside_the_others(home: Path, telco: Path) -> None:
-    look = intake.look_at(keep(("a.parquet", b"PAR1 and then nothing"), ("b.csv", telco.read_bytes())), actor=ANA)
-    assert "not a whole Parquet file" in look.files[0].problem and look.files[1].problem == "" and look.adapter == ""
+    broken, whole = intake.look_at(keep(("a.parquet", b"PAR1 and then nothing"), ("b.csv", telco.read_bytes())),
+                                   actor=ANA)
+    assert "not a whole Parquet file" in broken.problem and whole.problem == ""
 
 
-# --- checked
+# --- examined
 
 
-def test_checking_finds_what_onboarding_would_and_keeps_nothing(home: Path, telco: Path, now: datetime) -> None:
+def test_a_proposal_finds_what_onboarding_would_and_keeps_nothing(home: Path, telco: Path, now: datetime) -> None:
     upload = keep(("Kunden.csv", telco.read_bytes()))
-    preview = intake.check(upload.sources, name="acme", actor=ANA, now=now)
-    assert preview.learnable and preview.customers == 600 and preview.reading and preview.reading.adapter == "telco"
-    assert preview.left == pytest.approx(pd.read_csv(telco)["Churn"].eq("Yes").mean())
-    assert any(finding.where == "Churn" for finding in preview.findings)
+    found = onboarding.propose(upload.sources, name="acme", actor=ANA, now=now)
+    assert found.trainable and found.examined.customers == 600 and found.adapter == "telco"
+    assert found.examined.left == pytest.approx(pd.read_csv(telco)["Churn"].eq("Yes").mean())
+    assert found.examined.first is not None and len(found.examined.first) == 8
+    assert any(finding.where == "Churn" for finding in found.examined.findings)
     assert catalog.datasets() == [] and [path.name for path in (home / "data").iterdir()] == [".uploads"]
     assert [path.name for path in uploads.uploads_home().iterdir()] == [upload.token]
 
 
-def test_errors_head_the_preview_and_stop_it(home: Path, telco: Path, now: datetime) -> None:
+def test_errors_head_the_proposal_and_stop_it(home: Path, telco: Path, now: datetime) -> None:
     frame = pd.read_csv(telco, dtype=str)
     path = telco.with_name("twice.csv")
     pd.concat([frame, frame.head(9).assign(tenure="3")]).to_csv(path, index=False)
-    preview = intake.check([path], name="acme", actor=ANA, now=now)
-    assert not preview.learnable and preview.reading is None and preview.findings[0].severity == "error"
+    found = onboarding.propose([path], name="acme", actor=ANA, now=now)
+    assert not found.trainable and found.examined.stopped and found.examined.findings[0].severity == "error"
     frame.assign(Churn="No").to_csv(path, index=False)
-    preview = intake.check([path], name="acme", actor=ANA, now=now)
-    assert not preview.learnable and preview.left is None and preview.findings[0].severity == "error"
+    found = onboarding.propose([path], name="acme", actor=ANA, now=now)
+    assert not found.trainable and found.examined.findings[0].severity == "error"
 
 
 def test_without_an_answer_nothing_can_be_learned(home: Path, telco: Path, now: datetime) -> None:
     path = telco.with_name("unlabelled.csv")
     pd.read_csv(telco, dtype=str).drop(columns="Churn").to_csv(path, index=False)
-    preview = intake.check([path], name="acme", actor=ANA, now=now)
-    assert preview.reading and preview.left is None and not preview.learnable
+    found = onboarding.propose([path], name="acme", actor=ANA, now=now)
+    assert found.examined.left is None and not found.trainable and not found.examined.stopped
     with pytest.raises(EngineError, match="cannot name a dataset"):
-        intake.check([path], name="../acme", actor=ANA, now=now)
+        onboarding.propose([path], name="../acme", actor=ANA, now=now)
     with pytest.raises(Refused):
-        intake.check([path], name="acme", actor=EVE, now=now)
+        onboarding.propose([path], name="acme", actor=EVE, now=now)
+
+
+def test_files_are_read_as_a_person_says_whatever_they_look_like(home: Path, telco: Path, now: datetime) -> None:
+    found = onboarding.propose([telco], name="acme", actor=ANA, now=now, adapter="table")
+    assert (found.adapter, found.part("id").column, found.part("label").column) == ("table", "customerID", "Churn")
+    assert found.trainable
+    with pytest.raises(EngineError, match="adapter"):
+        onboarding.propose([telco], name="acme", actor=ANA, now=now, adapter="nonsense")
 
 
 # --- mappings
@@ -218,8 +217,7 @@ def test_a_mapping_written_on_the_screen_is_read_as_it_was_meant(id_: str, label
     mapping = {"id": id_, "tenure": "", "ignored": ignored, "label": {"column": label, "positive": positive},
                "money": {"column": money, "per": per, "period_days": 30}}
     expected = {name: value for name, value in mapping.items() if value not in ("", [])}
-    assert tomllib.loads(written(mapping)) == expected
-    intake.check_mapping(intake.mapping_text(mapping))
+    assert onboarding.read_mapping(written(mapping)) == expected
 
 
 @pytest.mark.parametrize(("text", "says"), [
@@ -228,7 +226,7 @@ def test_a_mapping_written_on_the_screen_is_read_as_it_was_meant(id_: str, label
 ])
 def test_a_wrong_mapping_is_told(text: str, says: str) -> None:
     with pytest.raises(EngineError, match=says):
-        intake.check_mapping(text)
+        onboarding.read_mapping(text)
 
 
 # --- what is under way

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from engine import files, listings, pipeline
 from engine.data import adapters
@@ -21,6 +22,8 @@ from engine.onboarding.proposal import Examined, Proposal
 from engine.schema import SEVERITIES, Dataset, Finding
 from engine.uploads import uploads_home
 
+FIRST_CUSTOMERS = 8
+
 
 def examined(proposal: Proposal, paths: Sequence[Path]) -> Proposal:
     """The proposal with what reading the files by its mapping finds, the audit for leakage included."""
@@ -32,7 +35,13 @@ def examined(proposal: Proposal, paths: Sequence[Path]) -> Proposal:
             return replace(proposal, examined=Examined(problem.findings, stopped=True))
         proposal, dataset = _after_silence(proposal, reading.dataset)
         seen = _looked_at(dataset, reading.findings)
-        return replace(proposal, examined=replace(seen, rejected=len(reading.rejected)))
+        return replace(proposal, examined=replace(seen, rejected=len(reading.rejected),
+                                                   first=_first_customers(dataset)))
+
+
+def _first_customers(dataset: Dataset) -> pd.DataFrame:
+    with pq.ParquetFile(dataset.customers) as table:
+        return next((rows.to_pandas() for rows in table.iter_batches(FIRST_CUSTOMERS)), pd.DataFrame())
 
 
 def _looked_at(dataset: Dataset, findings: Sequence[Finding]) -> Examined:

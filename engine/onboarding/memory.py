@@ -11,6 +11,14 @@ from engine.data.adapters import mapping as mappings
 MAPPING, PORTRAIT = "mapping.toml", "portrait.json"
 
 
+def read_mapping(text: str) -> dict[str, Any]:
+    """The mapping that a TOML text says; EngineError with what is missing, unknown or wrong."""
+    told = mappings.parsed(text, "on the screen")
+    if told.get("adapter", "table") == "table":
+        mappings.check(told)
+    return told
+
+
 def kept(name: str) -> dict[str, Any] | None:
     """The mapping that is kept with the dataset; None without one."""
     path = dataset_folder(name) / MAPPING

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor.changes import Change
 from engine.data.doctor.faults import Fault
@@ -31,7 +33,8 @@ class Cure:
 class Examined:
     """What reading the files with the mapping gives: findings with rows, customers, who left, what is quarantined.
 
-    left: share who left [share 0..1], None where nobody says. quarantined: (column, reason), never used.
+    left: share who left [share 0..1], None where nobody says. quarantined: (column, reason), never used. first: the
+    first customers as they are read.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -40,6 +43,7 @@ class Examined:
     left: float | None = None
     quarantined: tuple[tuple[str, str], ...] = ()
     stopped: bool = False
+    first: pd.DataFrame | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

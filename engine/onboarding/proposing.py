@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog import dataset_folder
+from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor import changes, faults, joins, kinds, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
+from engine.data.doctor.kinds import Kind
 from engine.data.doctor.looks import looks
 from engine.data.doctor.recognise import Part
 from engine.data.sources import brought
-from engine.errors import EngineError
+from engine.errors import EngineError, choose
 from engine.onboarding.examining import examined
 from engine.onboarding.memory import kept, kept_portrait
 from engine.onboarding.proposal import Cure, Proposal
@@ -29,12 +31,13 @@ NOTHING: Mapping[str, Any] = {}
 
 def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime,
             observed_until: datetime | None = None, mapping: Mapping[str, Any] | None = None, anew: bool = False,
-            options: Mapping[str, Any] = NOTHING, queries: Sequence[str] = ()) -> Proposal:
+            adapter: str | None = None, options: Mapping[str, Any] = NOTHING, queries: Sequence[str] = ()) -> Proposal:
     """What the files are and how they would be read; the dataset's kept mapping is used where there is one.
 
     Args:
         sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
         mapping: use this one instead of proposing one. anew: look at the files as if nothing had been kept.
+        adapter: read them so, whatever their columns show.
 
     Raises:
         EngineError: when a file cannot be read at all, or the name cannot be a dataset's.
@@ -47,14 +50,15 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
                      queries=tuple(queries))
     known = mapping if mapping is not None else (None if anew else kept(name))
     with brought(start.sources, start.queries) as came:
-        found = _fresh(start, came.files) if known is None else again(start, known, came.files, mapping is None)
+        found = again(start, known, came.files, mapping is None) if known is not None else \
+            _fresh(start, came.files, adapter)
         told = tuple(Fault(finding) for finding in came.findings)
         return examined(replace(found, faults=(*told, *found.faults)), came.files)
 
 
-def _fresh(start: Proposal, paths: Sequence[Path]) -> Proposal:
+def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Proposal:
     """The files looked at for the first time."""
-    kind = kinds.kind_of(paths)
+    kind = _said(adapter) if adapter else kinds.kind_of(paths)
     if kind.adapter:
         return replace(start, kind=kind.part.value, adapter=kind.adapter, parts=(kind.part, *kind.parts),
                        mapping={"adapter": kind.adapter, **kind.options})
@@ -66,6 +70,13 @@ def _fresh(start: Proposal, paths: Sequence[Path]) -> Proposal:
     return replace(start, kind=SNAPSHOT if label.column else UNLABELLED, adapter="table",
                    parts=(*draft.parts, *whole.parts), columns=draft.columns, faults=found, cures=_cures(found),
                    mapping=mapping, others=draft.others, portrait=_portrait(whole.frame, draft.looks, draft.parts))
+
+
+def _said(adapter: str) -> Kind:
+    """The kind of files that a person says they are."""
+    choose("adapter", adapter, ADAPTERS)
+    part = Part("kind", "", 1.0, "a person said so", adapter)
+    return Kind("" if adapter == "table" else adapter, part)
 
 
 def _cures(found: Sequence[Fault]) -> tuple[Cure, ...]:

@@ -134,22 +134,22 @@ def field(app: AppTest, start_of_key: str, kind: str = "text_input") -> Any:
     return next(widget for widget in getattr(app, kind) if str(widget.key).startswith(start_of_key))
 
 
-def test_a_file_is_recognised_checked_and_trained_on(shop: Path, monkeypatch: pytest.MonkeyPatch, telco: bytes) -> None:
+def test_a_file_is_recognised_examined_and_trained_on(shop: Path, monkeypatch: pytest.MonkeyPatch, telco: bytes
+                                                       ) -> None:
     asked: list[tuple[list[str], str, str]] = []
     monkeypatch.setattr(engine, "start_job", lambda args, name, *, actor, now: asked.append((args, name, actor.id)))
     app = brought(monkeypatch, "Kunden <Mai>.csv", telco)
     upload = uploads.latest(actor=ANA)
     assert upload and [path.name for path in upload.sources] == ["Kunden_Mai.csv"]
-    assert field(app, "data_adapter_", "selectbox").value == "telco"
+    assert "Read as telco" in said(app)
     field(app, "data_name_").set_value("beta")
     field(app, "data_days_", "number_input").set_value(30)
-    app = healthy(field(app, "FormSubmitter:data_ask_", "button").click().run())
-    assert "What was found" in said(app) and "Customers 600" in said(app) and "the window is 30 days" in said(app)
-    assert [dataset.name for dataset in catalog.datasets()] == ["acme"], "Checking registers nothing."
+    app = healthy(app.run())
+    assert "Customers 600" in said(app) and [dataset.name for dataset in catalog.datasets()] == ["acme"]
     healthy(field(app, "data_start_", "button").click().run())
     [(args, name, actor)] = asked
-    assert (name, actor) == ("beta", "ana")
-    assert args == ["run", "--source", str(upload.sources[0]), "--name", "beta", "--adapter", "telco",
+    assert (name, actor) == ("beta", "ana") and upload.mapping
+    assert args == ["onboard", str(upload.sources[0]), "--name", "beta", "--mapping", str(upload.mapping), "--yes",
                     "--horizon-days", "30"]
 
 
@@ -179,24 +179,47 @@ def test_what_is_wrong_with_a_file_is_told(shop: Path, monkeypatch: pytest.Monke
     healthy(app.button(key="data_drop").click().run())
     everyone_stayed = telco.replace(b",Yes,", b",No,")
     app = brought(monkeypatch, "stayed.csv", everyone_stayed)
-    app = healthy(field(app, "FormSubmitter:data_ask_", "button").click().run())
     assert field(app, "data_start_", "button").disabled and "The files cannot be learned from yet" in said(app)
 
 
-def test_a_mapping_is_filled_in_and_kept(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [f"{n:04d},{n % 60 + 1},{'gone' if n % 4 == 0 else 'here'},{20 + n % 7}" for n in range(800)]
-    app = brought(monkeypatch, "saas.csv", "\n".join(["client,months,status,fee", *rows]).encode())
-    assert "Still to say" in said(app)
-    for part, value in (("id", "client"), ("label", "status"), ("money", "fee"), ("tenure", "months")):
-        field(app, f"data_map_{part}_", "selectbox").set_value(value)
-    app = healthy(app.run())
-    field(app, "data_map_positive_", "selectbox").set_value("gone")
-    app = healthy(app.run())
-    upload = uploads.latest(actor=ANA)
-    assert upload and upload.mapping and 'positive = "gone"' in upload.mapping.read_text()
-    app = healthy(field(app, "FormSubmitter:data_ask_", "button").click().run())
+@pytest.fixture
+def saas() -> bytes:
+    """800 accounts of a software company: a quarter has gone, 40 rows have blanks around the plan."""
+    rows = [f"{n:04d},{n % 60 + 1},{'gone' if n % 4 == 0 else 'here'},{20 + n % 7},{' pro ' if n % 20 == 0 else 'pro'}"
+            for n in range(800)]
+    return "\n".join(["client,months,status,fee,plan", *rows]).encode()
+
+
+def test_what_each_column_is_is_proposed_and_may_be_said_otherwise(shop: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                   saas: bytes) -> None:
+    app = brought(monkeypatch, "saas.csv", saas)
     assert "Customers 800" in said(app) and "Left 25.0 %" in said(app)
-    assert not field(app, "data_start_", "button").disabled
+    proposed = {role: field(app, f"data_part_{role}_", "selectbox").value for role in ("id", "label", "tenure")}
+    assert proposed == {"id": "client", "label": "status", "tenure": "months"}
+    app = healthy(field(app, "data_positive_", "multiselect").set_value(["here"]).run())
+    assert "Left 75.0 %" in said(app)
+    app = healthy(field(app, "data_part_label_", "selectbox").set_value("").run())
+    assert "Left unknown" in said(app) and field(app, "data_start_", "button").disabled
+    assert "The files do not say who left" in said(app)
+    app = healthy(field(app, "data_back_", "button").click().run())
+    assert "Left 25.0 %" in said(app) and not field(app, "data_start_", "button").disabled
+
+
+def test_a_cure_may_be_refused_and_the_mapping_written_by_hand(shop: Path, monkeypatch: pytest.MonkeyPatch,
+                                                               saas: bytes) -> None:
+    app = brought(monkeypatch, "saas.csv", saas)
+    assert "40 cells" in said(app)
+    text = field(app, "data_toml_", "text_area")
+    assert 'cure = "strip"' in text.value
+    app = healthy(field(app, "data_cure_", "toggle").set_value(False).run())
+    assert 'cure = "strip"' not in field(app, "data_toml_", "text_area").value
+    app = healthy(field(app, "data_toml_", "text_area").set_value(
+        field(app, "data_toml_", "text_area").value.replace('"gone"', '"here"')).run())
+    app = healthy(field(app, "data_use_", "button").click().run())
+    assert "Left 75.0 %" in said(app)
+    app = healthy(field(app, "data_toml_", "text_area").set_value("id = ").run())
+    app = healthy(field(app, "data_use_", "button").click().run())
+    assert "is not valid TOML" in said(app)
 
 
 # --- jobs

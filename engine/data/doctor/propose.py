@@ -57,7 +57,8 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime, told: Mapping[str, s
     sector = recognise.sector(seen)
     currency = _currency(seen, money.column)
     parts = (ids, label, money, tenure, recency, currency, *contact, sector)
-    only_contact = {part.column for part in contact if part.role in CONTACT_ONLY}
+    only_contact = {part.column for part in contact
+                    if part.role in CONTACT_ONLY or (part.column in seen and seen[part.column].plain == part.role)}
     used = {part.column for part in (ids, label, money, tenure, recency)} | only_contact | {""}
     columns = tuple(_use(look) for look in seen.values() if look.name not in used)
     found = (*faults_of.of_columns(frame, seen, now), *faults_of.of_rows(frame, ids.column, seen, name))

@@ -60,7 +60,8 @@ def identity(looks: Mapping[str, Look]) -> Part:
 
 
 def _as_id(look: Look) -> Part | None:
-    known = bool(re.fullmatch(words.ID, look.plain)) or look.plain.endswith("_id")
+    known = bool(re.fullmatch(words.ID, look.plain)) or look.plain.endswith("_id") or \
+        (look.unique and bool(re.fullmatch(words.WHO, look.plain)))
     strong = bool(re.fullmatch(words.STRONG_ID, look.plain))
     share = look.distinct / max(look.rows * (1 - look.blank), 1)
     fits = (look.kind in ("text", "category") or (look.kind == "number" and look.whole)) and look.rows > 1
@@ -251,6 +252,8 @@ def tenure(looks: Mapping[str, Look], taken: frozenset[str]) -> Part:
 
 
 def _as_tenure(look: Look) -> Part | None:
+    if look.kind == "number" and look.low >= 0 and look.distinct >= 3 and re.fullmatch(words.MONTHS, look.plain):
+        return Part("tenure", look.name, LIKELY, "it counts months, and nothing says of what else", "months")
     if look.kind != "number" or look.low < 0 or not says(look.plain, words.TENURE) or look.distinct < 3 or \
             says(look.plain, words.RECENCY):
         return None

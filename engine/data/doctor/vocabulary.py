@@ -104,6 +104,8 @@ MISSING = _set("""na n/a n.a. n.a n\\a nan null none nil nul #n/a #na #value! #r
         "00/00/0000", "0000-00-00 00:00:00"}
 MISSING_IN_WORDS = MISSING - _set("none nil - . ka sd void nd nv miss s.d. s/d")
 
+WHO = (r"client|customer|account|member|subscriber|user|policyholder|cardholder|kunde|kundin|mitglied|cliente|socio|"
+       r"usuario|abonn[ée]|membre|assinante|iscritto|klant|kund|asiakas")
 ID = (r"customer_?(?:id|no|nr|num|number|key|code|ref|uid|uuid)|cust_?(?:id|no|nr|num|key|code|ref)|"
       r"client_?(?:id|no|nr|num|number|key|code|ref|num)|clientnum|user_?(?:id|no|key|uuid|ref)|userid|"
       r"account_?(?:id|no|nr|num|number|key|code|ref)|acct_?(?:id|no|num|key)|member_?(?:id|no|nr|num|number|key|"

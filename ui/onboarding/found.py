@@ -1,0 +1,113 @@
+"""What the doctor found: what the files are, what changed since the last ones, faults and cures, what is left out."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.data.doctor.faults import Fault
+from engine.onboarding import Cure, Proposal
+from engine.schema import plural, share
+from engine.uploads import Upload
+from ui import components
+from ui.components import ICONS, card, escaped
+from ui.onboarding.decisions import said
+
+MOST_SHOWN = 40
+ROWS = "One row per customer"
+
+
+def summary(found: Proposal) -> None:
+    """What the files are, in four figures and a sentence."""
+    seen = found.examined
+    with card(_kind(found), found.part("kind").evidence):
+        if seen.stopped:
+            st.markdown(":material/error: **The files cannot be learned from yet.** What stands at the head of the "
+                        "findings is to be mended first.")
+        with st.grid(4, min_column_width=150):
+            st.metric("Customers", f"{seen.customers:,}")
+            st.metric("Left", share(seen.left) if seen.left is not None else "unknown")
+            st.metric("Columns left out by the audit", f"{len(seen.quarantined):,}")
+            st.metric("Rejected rows", f"{seen.rejected:,}")
+
+
+def _kind(found: Proposal) -> str:
+    """What the files are, as a card's title."""
+    if found.adapter != "table":
+        return f"Read as {found.kind.replace('_', ' ')}"
+    return f"{ROWS}, with who has left" if found.part("label").column else f"{ROWS}, without who has left"
+
+
+def changed(found: Proposal) -> None:
+    """What differs from the file of the same dataset before; nothing on a first file."""
+    if not found.refresh:
+        return
+    with card("Since the last file", "Read as was agreed then; nothing has to be chosen again."):
+        if not found.changes:
+            st.caption("The same columns, the same words, the same units.")
+        for change in found.changes:
+            icon = ICONS["severe" if change.serious else "note"]
+            st.markdown(f"{icon} **{escaped(change.where)}**: {escaped(change.what)}")
+
+
+def faults(upload: Upload, first: Proposal) -> None:
+    """Every fault with its example, and where there is a cure a switch for it."""
+    loose = [cure for cure in first.cures if not any(fault.cure == cure.spec for fault in first.faults)]
+    if not first.faults and not loose:
+        return
+    with card("What is wrong in the cells", "Safe cures are switched on; each is kept and done to next month's file."):
+        for fault in first.faults[:MOST_SHOWN]:
+            _fault(upload, first, fault)
+        for cure in loose:
+            _switch(upload, first, cure, f"{cure.where}: {cure.what}")
+
+
+def _fault(upload: Upload, first: Proposal, fault: Fault) -> None:
+    finding = fault.finding
+    rows = f" ({plural(finding.rows, 'row')})" if finding.rows else ""
+    example = f" For example {fault.example}." if fault.example and fault.example not in finding.what else ""
+    cure = next((cure for cure in first.cures if cure.spec == fault.cure), None) if fault.cure else None
+    fix = f" :gray[{escaped(finding.fix)}]" if cure is None else ""
+    with st.container(gap="xsmall"):
+        st.markdown(f"{ICONS[finding.severity]} **{escaped(finding.where)}**: "
+                    f"{escaped(finding.what + rows + example)}{fix}")
+        if cure is not None:
+            _switch(upload, first, cure, finding.fix)
+
+
+def _switch(upload: Upload, first: Proposal, cure: Cure, words: str) -> None:
+    place = first.cures.index(cure)
+    key = f"data_cure_{place}_{upload.token}"
+    st.toggle(escaped(words), cure.on, key=key, on_change=_set_cure, args=(upload, place, key))
+
+
+def _set_cure(upload: Upload, place: int, key: str) -> None:
+    said(upload).cures[place] = bool(st.session_state[key])
+
+
+def left_out(found: Proposal) -> None:
+    """The columns that the audit keeps from the model, each with why."""
+    if not found.examined.quarantined:
+        return
+    with card("Kept from the model", "These give the answer away, come after it, or name customers."):
+        for name, why in found.examined.quarantined:
+            st.markdown(f":material/block: **{escaped(name)}**: {escaped(why)}")
+
+
+def findings(first: Proposal, found: Proposal) -> None:
+    """What reading and auditing found, but for what is said above."""
+    told = {fault.finding for fault in first.faults}
+    said_of = {*(name for name, _ in found.examined.quarantined), *(cure.where for cure in first.cures if cure.on)}
+    rest = [each for each in found.examined.findings
+            if each not in told and not (each.where in said_of and each.severity in ("note", "warning"))]
+    with card("What else was found"):
+        components.findings(rest[:MOST_SHOWN])
+        if not rest:
+            st.caption("Nothing more that a person should know.")
+
+
+def preview(found: Proposal) -> None:
+    """The first customers as they are read."""
+    if found.examined.first is None:
+        return
+    with st.expander("The first customers as they are read", icon=":material/preview:", key=f"data_read_{found.name}"):
+        st.dataframe(found.examined.first, hide_index=True, height="content", alt="The first customers as read")
