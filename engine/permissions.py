@@ -52,6 +52,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "users": ADMINS,           # who may sign in, in which role
     "demo": MANAGERS,
     "onboard": MANAGERS,
+    "open_path": ADMINS,       # on a screen, files that lie on the server
     "train": MANAGERS,
     "run": MANAGERS,           # onboard, train and score
     "promote": MANAGERS,

@@ -15,11 +15,14 @@ from pathlib import Path
 from engine import files
 from engine.catalog import check_id, data_home
 from engine.data.archives import ARCHIVES, READABLE, Allowance, unpack
+from engine.data.databases import is_url, public
+from engine.data.sources import bring, place
 from engine.errors import EngineError
-from engine.files import publish, read_record, safe_name, write_bytes, write_record
+from engine.files import copy_whole, publish, read_record, safe_name, write_bytes, write_record
 from engine.limits import MEGABYTE, setting
 from engine.permissions import allow
 from engine.schema import Actor
+from engine.state import record
 
 ENDINGS = (*READABLE, *ARCHIVES, ".toml")
 MOST_FILES = 12
@@ -76,6 +79,35 @@ def keep(contents: Contents, *, actor: Actor, now: datetime) -> Upload:
         write_record(staged / "upload.json", upload)
         publish(staged, upload.folder)
     return upload
+
+
+def fetch(source: str, query: str = "", *, actor: Actor, now: datetime) -> Upload:
+    """Put aside what a database's URL holds, or for an admin what lies at a path on the server: a table, or a query's
+    answer; EngineError as `engine.data.sources.brought`, and nothing is kept then."""
+    allow(actor, "onboard")
+    one = place(source.strip())
+    if not is_url(one.where):
+        allow(actor, "open_path")
+    with files.staging(uploads_home()) as staged:
+        staged.chmod(0o700)
+        folder = staged / "files"
+        folder.mkdir()
+        for path in bring([one], [query] if query.strip() else [], folder).files:
+            if not path.is_relative_to(folder):
+                _copied(path, folder)
+        upload = Upload(secrets.token_hex(16), actor.id, now)
+        write_record(staged / "upload.json", upload)
+        publish(staged, upload.folder)
+    record(actor, "onboard", public(one.where), now, {"fetched": len(upload.sources)})
+    return upload
+
+
+def _copied(path: Path, folder: Path) -> None:
+    """A copy that the files may be read from for a day, whatever becomes of the original."""
+    if path.stat().st_size > setting("HOLDFAST_SOURCE_MB") * MEGABYTE:
+        raise EngineError(f"{path.name} is larger than HOLDFAST_SOURCE_MB allows. Read it from a shell: python -m "
+                          "engine onboard FILE --name acme.")
+    copy_whole(path, folder / safe_name(path.name))
 
 
 def add(token: str, contents: Contents, *, actor: Actor) -> Upload:

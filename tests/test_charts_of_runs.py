@@ -13,13 +13,14 @@ import pytest
 
 import engine
 from engine import insight
+from engine.data.doctor.silence import of_events
 from engine.insight import distributions, overview, quadrant, segments
 from engine.insight.meaning import sorting_columns
 from engine.insight.past import effects_of
 from engine.schema import RISK_BANDS, Actor, Estimate
 from tests.chart_checks import in_both_looks, small_enough, speaks, the_same
 from ui import charts
-from ui.charts import customer, effects, plans, recovery
+from ui.charts import customer, effects, onboarding, plans, recovery
 from ui.charts import overview as standing
 from ui.charts import segments as planes
 from ui.charts.base import Chart
@@ -114,8 +115,15 @@ def planned(_scope: insight.Scope, currency: str) -> dict[str, Draw]:
     }
 
 
+def quiet(scope: insight.Scope, _currency: str) -> dict[str, Draw]:
+    days = pd.Timedelta(days=1)
+    visits = [(who, scope.run.as_of - days * at * (1 + who % 7)) for who in range(60) for at in range(1, 9)]
+    found = of_events(pd.DataFrame(visits, columns=["customer_id", "at"]), pd.Timestamp(scope.run.as_of))
+    return {"silence": lambda look: onboarding.silence(found, look)}
+
+
 GROUPS = {"overview": overviews, "segments": planes_of, "recovery": recoveries, "customer": customers,
-          "effects": believed, "plans": planned}
+          "effects": believed, "plans": planned, "onboarding": quiet}
 
 
 @pytest.fixture(params=[(name, group) for name in engine.DEMOS for group in GROUPS], ids=lambda pair: " ".join(pair))

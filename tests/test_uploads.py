@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import sys
 import time
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import catalog, files, intake, jobs, locks, onboarding, uploads, watch
+from engine import catalog, files, intake, jobs, locks, onboarding, state, uploads, watch
 from engine.data.adapters.mapping import written
 from engine.data.demo import DEMOS
 from engine.errors import EngineError, Refused
@@ -160,13 +161,37 @@ def test_a_broken_file_is_told_beside_the_others(home: Path, telco: Path) -> Non
     assert "not a whole Parquet file" in broken.problem and whole.problem == ""
 
 
+# --- fetched
+
+
+def test_an_admin_brings_what_lies_on_the_server_and_nobody_else_does(home: Path, telco: Path, tmp_path: Path,
+                                                                      now: datetime) -> None:
+    with sqlite3.connect(tmp_path / "crm.sqlite") as base:
+        pd.read_csv(telco).to_sql("clients", base, index=False)
+        pd.DataFrame({"x": [1]}).to_sql("other", base, index=False)
+    with pytest.raises(Refused):
+        uploads.fetch(str(telco), actor=ANA, now=now)
+    assert uploads.every() == []
+    upload = uploads.fetch(f"{tmp_path / 'crm.sqlite'}::clients", actor=BEN, now=now)
+    found = onboarding.propose(upload.sources, name="acme", actor=BEN, now=now)
+    assert (len(upload.sources), found.adapter, found.examined.customers) == (1, "table", 600)
+    asked = uploads.fetch(str(tmp_path / "crm.sqlite"), "SELECT x FROM other", actor=BEN, now=now)
+    assert intake.look_at(asked, actor=BEN)[0].columns == ("x",)
+    plain = uploads.fetch(str(telco), actor=BEN, now=now)
+    assert plain.sources[0].read_bytes() == telco.read_bytes() and plain.folder in plain.sources[0].parents
+    assert [entry.about for entry in state.audit_log(verb="onboard")][:2] == ["customers.csv", "crm.sqlite"]
+    with pytest.raises(EngineError, match="nowhere"):
+        uploads.fetch(f"{tmp_path / 'crm.sqlite'}::nowhere", actor=BEN, now=now)
+    assert len(uploads.every()) == 3
+
+
 # --- examined
 
 
 def test_a_proposal_finds_what_onboarding_would_and_keeps_nothing(home: Path, telco: Path, now: datetime) -> None:
     upload = keep(("Kunden.csv", telco.read_bytes()))
     found = onboarding.propose(upload.sources, name="acme", actor=ANA, now=now)
-    assert found.trainable and found.examined.customers == 600 and found.adapter == "telco"
+    assert found.trainable and found.examined.customers == 600 and found.part("label").column == "Churn"
     assert found.examined.left == pytest.approx(pd.read_csv(telco)["Churn"].eq("Yes").mean())
     assert found.examined.first is not None and len(found.examined.first) == 8
     assert any(finding.where == "Churn" for finding in found.examined.findings)
@@ -178,11 +203,12 @@ def test_errors_head_the_proposal_and_stop_it(home: Path, telco: Path, now: date
     frame = pd.read_csv(telco, dtype=str)
     path = telco.with_name("twice.csv")
     pd.concat([frame, frame.head(9).assign(tenure="3")]).to_csv(path, index=False)
-    found = onboarding.propose([path], name="acme", actor=ANA, now=now)
+    found = onboarding.propose([path], name="acme", actor=ANA, now=now, adapter="telco")
     assert not found.trainable and found.examined.stopped and found.examined.findings[0].severity == "error"
     frame.assign(Churn="No").to_csv(path, index=False)
     found = onboarding.propose([path], name="acme", actor=ANA, now=now)
-    assert not found.trainable and found.examined.findings[0].severity == "error"
+    assert not found.trainable, "Where everybody stayed, nobody can say who leaves."
+    assert any(fault.finding.where == "Churn" and "Every value is No" in fault.finding.what for fault in found.faults)
 
 
 def test_without_an_answer_nothing_can_be_learned(home: Path, telco: Path, now: datetime) -> None:

@@ -46,11 +46,16 @@ class Here:
     @property
     def look(self) -> Look:
         """The colours of the theme that the browser shows."""
-        return LOOKS.get(st.context.theme.type or "", LIGHT)
+        return look_of_browser()
 
     def may(self, verb: str) -> bool:
         """Whether the person's role allows the verb: for what to show, never instead of the engine's own check."""
         return engine.may(self.actor, verb)
+
+
+def look_of_browser() -> Look:
+    """The colours of the theme that the browser shows."""
+    return LOOKS.get(st.context.theme.type or "", LIGHT)
 
 
 def stand(here: Here | None) -> None:

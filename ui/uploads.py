@@ -50,6 +50,7 @@ def _proposed(upload: Upload, asked: Asked, look: Sequence[Seen], actor: Actor) 
     found.summary(final)
     _start(upload, asked, final, actor)
     found.changed(final)
+    found.silence(final)
     if final.adapter == "table":
         columns.parts(upload, first, final, look)
         columns.others(upload, first)
@@ -110,6 +111,21 @@ def _uploader(actor: Actor, upload: Upload | None) -> None:
             st.session_state[TAKEN] = taken.token
             st.session_state[ROUND] = number + 1
             st.rerun()
+
+
+def _point(actor: Actor) -> None:
+    """Have the server fetch from a database, or for an admin from its own disk."""
+    paths = " Or a path on this server: a folder, a DuckDB or SQLite file." if engine.may(actor, "open_path") else ""
+    with st.expander("From a database instead", icon=":material/database:", key="data_point"), \
+            st.form("data_point_form", border=False):
+        where = st.text_input("Where", key="data_point_where", placeholder="postgresql://reader@host/shop::orders",
+                              help=f"A PostgreSQL URL, with ::table or a query below.{paths} The password is used once "
+                                   "and kept nowhere.")
+        query = st.text_area("Query", key="data_point_query", height=80, placeholder="SELECT * FROM customers")
+        if st.form_submit_button("Fetch", icon=":material/download:") and where.strip():
+            with told(), st.spinner("Fetching"):
+                st.session_state[TAKEN] = uploads.fetch(where, query, actor=actor, now=state.now()).token
+                st.rerun()
 
 
 @st.cache_data(max_entries=32, ttl="1h", show_spinner="Looking at the files")

@@ -141,7 +141,7 @@ def test_a_file_is_recognised_examined_and_trained_on(shop: Path, monkeypatch: p
     app = brought(monkeypatch, "Kunden <Mai>.csv", telco)
     upload = uploads.latest(actor=ANA)
     assert upload and [path.name for path in upload.sources] == ["Kunden_Mai.csv"]
-    assert "Read as telco" in said(app)
+    assert "One row per customer, with who has left" in said(app)
     field(app, "data_name_").set_value("beta")
     field(app, "data_days_", "number_input").set_value(30)
     app = healthy(app.run())
@@ -179,7 +179,7 @@ def test_what_is_wrong_with_a_file_is_told(shop: Path, monkeypatch: pytest.Monke
     healthy(app.button(key="data_drop").click().run())
     everyone_stayed = telco.replace(b",Yes,", b",No,")
     app = brought(monkeypatch, "stayed.csv", everyone_stayed)
-    assert field(app, "data_start_", "button").disabled and "The files cannot be learned from yet" in said(app)
+    assert field(app, "data_start_", "button").disabled and "The files do not say who left" in said(app)
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from engine.onboarding import Cure, Proposal
 from engine.schema import plural, share
 from engine.uploads import Upload
 from ui import components
+from ui.charts import onboarding as charts
 from ui.components import ICONS, card, escaped
 from ui.onboarding.decisions import said
+from ui.state import look_of_browser
 
 MOST_SHOWN = 40
 ROWS = "One row per customer"
@@ -82,6 +84,18 @@ def _switch(upload: Upload, first: Proposal, cure: Cure, words: str) -> None:
 
 def _set_cure(upload: Upload, place: int, key: str) -> None:
     said(upload).cures[place] = bool(st.session_state[key])
+
+
+def silence(found: Proposal) -> None:
+    """Of orders and events: after how many days of silence a customer counts as gone, and why."""
+    if found.silence is None:
+        return
+    label = found.part("label")
+    with card("When has a customer left?", "The window above changes it; empty, the proposal is taken."):
+        st.markdown(escaped(label.value or f"Nothing for {found.silence.days} days."))
+        st.caption(escaped(f"{found.silence.evidence[:1].upper()}{found.silence.evidence[1:]}."))
+        if len(found.silence.curve):
+            components.plot(charts.silence(found.silence, look_of_browser()), "data_silence")
 
 
 def left_out(found: Proposal) -> None:
