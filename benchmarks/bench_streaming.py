@@ -26,7 +26,7 @@ from engine.prediction.metrics import roc_auc
 from engine.prediction.timely import lightgbm_orders
 from engine.schema import Snapshot
 
-SEED, MEMBERS, DRAWS = 41, 4_000, 300
+SEED, MEMBERS, DRAWS = 41, 3_000, 200
 NOW = datetime(2025, 7, 2)
 
 

@@ -102,6 +102,8 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--mapping", type=Path, help="a TOML mapping, as `onboard` writes it")
     run.add_argument("--as-of", type=moment, help="the day the file was drawn, YYYY-MM-DD")
     run.add_argument("--horizon-days", type=int, help="the label's window")
+    run.add_argument("--grace-days", type=int, help="subscriptions: days after the end within which another must begin")
+    run.add_argument("--leavers", choices=("all", "voluntary"), help="kkbox: whether an end by a failed payment counts")
     _learning_options(run)
     run.add_argument("--currency", help="ISO code of the money in the file")
 
@@ -211,7 +213,7 @@ def _settings(asked: argparse.Namespace) -> engine.Settings:
 
 
 def _options(asked: argparse.Namespace) -> dict[str, Any]:
-    given = {"mapping": asked.mapping, "horizon_days": asked.horizon_days, "currency": asked.currency}
+    given = {name: getattr(asked, name) for name in ("mapping", "horizon_days", "grace_days", "leavers", "currency")}
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import engine
+from engine import catalog
 from engine.data.adapters import guess, read
 from engine.data.answers import checked
 from engine.data.demo import streaming
@@ -17,7 +19,7 @@ from engine.data.demo.streaming import OBSERVED_UNTIL
 from engine.data.features import features
 from engine.data.labels import freeze_labels, labels, windows_for
 from engine.errors import DataError, EngineError
-from engine.schema import Dataset, Reading, Window
+from engine.schema import Actor, Dataset, Reading, Window
 
 NOW = datetime(2025, 7, 2)
 MEMBERS = ["msno", "city", "bd", "gender", "registered_via", "registration_init_time"]
@@ -204,6 +206,26 @@ class TestFrozenAnswers:
         other = Window(windows[0].as_of - timedelta(days=7), 60)
         assert len(labels(dataset, [other]))
         assert other.as_of not in checked(dataset)["as_of"].tolist()
+
+    def test_forget_an_erased_customer_and_are_still_those_that_were_frozen(self, home: Path, tmp_path: Path) -> None:
+        ana = Actor("ana", "admin")
+        sources, _ = streaming.make(tmp_path, 3, 120)
+        with catalog.staging("service") as staged:
+            reading = read(sources, staged, "kkbox", name="service", now=NOW, observed_until=OBSERVED_UNTIL)
+            windows = windows_for(reading.dataset, 4)
+            reading = replace(reading, dataset=freeze_labels(reading.dataset, windows, staged))
+            dataset = catalog.register(reading, staged, sources, actor=ana, now=NOW)
+        before = labels(dataset, windows)
+        who = before.index.get_level_values("customer_id")[0]
+        engine.erase_customer("service", who, reason="asked for it", actor=ana, now=NOW)
+        left = catalog.dataset("service")
+        assert left.answers_sha256 != dataset.answers_sha256
+        after = labels(left, windows)
+        assert who not in after.index.get_level_values("customer_id")
+        pd.testing.assert_series_equal(after, before.drop(who, level="customer_id"))
+        holds = [path.name for path in left.customers.parent.rglob("*") if path.is_file()
+                 and who.encode() in path.read_bytes()]
+        assert holds == [], "no file of the version names the customer, the raw ones neither"
 
     def test_that_were_changed_are_refused(self, company: tuple[Dataset, tuple[Window, ...], Path]) -> None:
         dataset, windows, _ = company

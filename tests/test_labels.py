@@ -64,6 +64,16 @@ def test_only_an_order_shows_that_a_customer_stayed(tmp_path: Path) -> None:
     assert labels(company, [Window(AS_OF, 90)]).to_list() == [1]
 
 
+def test_whatever_the_rule_names_shows_that_a_customer_stayed(tmp_path: Path) -> None:
+    """No event for N days: a visit counts as being there, but only an order makes a customer."""
+    rule = LabelRule("inactivity", 90, "no order or visit in 90 days", events=("order", "session"))
+    company = shop(tmp_path, [("a", AS_OF - days(1)), ("a", AS_OF + days(5)), ("b", AS_OF - days(1)),
+                              ("c", AS_OF - days(1)), ("d", AS_OF - days(1))], label=rule)
+    events = pd.read_parquet(company.events)
+    events.assign(kind=["order", "session", "order", "session", "return"]).to_parquet(company.events)
+    assert labels(company, [Window(AS_OF, 90)]).droplevel("as_of").to_dict() == {"a": 0, "b": 1}
+
+
 def test_features_and_labels_ask_the_same_customers(tmp_path: Path, rng: np.random.Generator) -> None:
     orders = [(f"c{rng.integers(60)}", END - days(float(rng.uniform(1, 1000)))) for _ in range(400)]
     company = shop(tmp_path, orders)

@@ -129,11 +129,11 @@ def _for_each(windows: Sequence[Window], left: pd.Series) -> pd.Series:
 
 
 def _from_inactivity(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd.Series:
-    """Nothing in the window, asked of every customer with such an event in the lookback before it."""
+    """Nothing of the rule's events in the window, asked of every customer with the first of them in the lookback."""
     _refuse_unfinished(dataset, windows)
-    orders = connect().read_parquet(dataset.events).filter(ibis._.kind.isin(list(dataset.label.events)))
-    orders = orders if only is None else orders.filter(orders.customer_id.isin(list(only)))
-    left = _inactive(orders, windows).order_by(INDEX).execute()
+    happened = connect().read_parquet(dataset.events).filter(ibis._.kind.isin(list(dataset.label.events)))
+    happened = happened if only is None else happened.filter(happened.customer_id.isin(list(only)))
+    left = _inactive(happened, windows, dataset.label.events[0]).order_by(INDEX).execute()
     return left.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)["left"].astype("float64")
 
 
@@ -173,15 +173,15 @@ def _from_renewal(dataset: Dataset, windows: Sequence[Window], only: Only) -> pd
     return told["left"].mask(forced)
 
 
-def _inactive(orders: ir.Table, windows: Sequence[Window]) -> ir.Table:
+def _inactive(happened: ir.Table, windows: Sequence[Window], by: str) -> ir.Table:
     spine = ibis.memtable(pd.DataFrame({
         "as_of": [window.as_of for window in windows],
         "since": [window.as_of - timedelta(days=window.lookback_days) for window in windows],
         "ends": [window.ends for window in windows],
     }))
-    near = orders.inner_join(spine, [orders["at"] >= spine.since, orders["at"] < spine.ends])
+    near = happened.inner_join(spine, [happened["at"] >= spine.since, happened["at"] < spine.ends])
     known = near.group_by(INDEX).aggregate(
-        active=(near["at"] < near.as_of).any(), left=(near["at"] < near.as_of).all().cast("float64")
+        active=((near["at"] < near.as_of) & (near.kind == by)).any(), left=(near["at"] < near.as_of).all().cast("float64")
     )
     return known.filter(known.active).drop("active")
 

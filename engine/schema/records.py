@@ -66,7 +66,7 @@ class LabelRule:
     """What counts as having left, within which window, and whether the window was given or assumed.
 
     kind "column": the file says so in `column`, where `positive` means left;
-    kind "inactivity": nothing of `events` within `horizon_days` after as_of;
+    kind "inactivity": nothing of `events` within `horizon_days` after as_of, asked of whoever had the first of them;
     kind "renewal": the subscription that runs at as_of ends within `horizon_days` less `grace_days`, and no new valid
     one is bought within `grace_days` of its end; who holds one that ends later is not judged;
     kind "ended": the same, but who holds one that ends later has stayed;
