@@ -6,7 +6,7 @@ Quiet hours only put a message off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +21,16 @@ ADDRESSES = {"email": "email", "sms": "phone", "phone": "phone"}
 WORDS = {"email": "e-mail", "sms": "SMS", "phone": "telephone"}
 QUIET_AT_NIGHT = frozenset({"sms", "phone"})
 TIMEZONE = "timezone"
+
+
+def lacking(channel: str, columns: Collection[str]) -> tuple[str, ...]:
+    """The columns without which nobody can be reached through the channel, of those that the data have not.
+
+    >>> lacking("email", ["customer_id", "email"]), lacking("post", [])
+    (('consent_email',), ())
+    """
+    needed = (table[channel] for table in (ADDRESSES, CONSENTS) if channel in table)
+    return tuple(name for name in needed if name not in columns)
 
 
 def _none(*columns: str) -> pd.DataFrame:

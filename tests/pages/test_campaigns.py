@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from engine import campaigning, insight
 from engine.campaign import ledger, outcomes
-from engine.schema import Actor, money
+from engine.insight import Filters, audiences
+from engine.schema import Actor, Dataset, money
 from tests.pages.app import healthy, open_app, words
 from ui.clock import now
 
@@ -133,3 +134,25 @@ def test_a_name_that_is_taken_is_told(own_companies: Path, monkeypatch: pytest.M
     again.text_input(key="draft_name").set_value("July rescue").run()
     again.button(key="draft_write").click().run()
     assert "Choose another name" in words(healthy(again)) and len(ledger.campaigns("demo-telecom")) == 1
+
+
+def test_data_without_contact_columns_say_so_before_a_draft(own_companies: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Dataset.names.fget  # type: ignore[attr-defined]
+    missing = {"email", "consent_email", "phone", "consent_phone", "consent_sms"}
+    monkeypatch.setattr(Dataset, "names", property(lambda self: [name for name in names(self) if name not in missing]))
+    app = campaigns(monkeypatch)
+    app.button(key="plan_make").click().run()
+    said = words(healthy(app)).replace("\\", "")
+    assert "no way to reach customers" in said and "takes email and consent_email" in said
+    app.text_input(key="draft_name").set_value("Nobody").run()
+    app.button(key="draft_write").click().run()
+    assert "may be contacted" in words(healthy(app)) and not ledger.campaigns("demo-telecom")
+
+
+def test_an_audience_of_nobody_says_what_to_do(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audiences.keep_audience("demo-telecom", "Nobody", Filters(ranges={"expected_ltv": (1e9, 2e9)}), actor=MONA,
+                            now=now())
+    app = campaigns(monkeypatch, plan_audience="Nobody")
+    app.button(key="plan_make").click().run()
+    assert "Nobody fits these filters" in words(healthy(app)) and not app.metric

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.campaign import ledger
+from engine.campaign import contact_rules, ledger
 from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints, more
 from engine.decision.plan import Plan, Price
@@ -208,6 +208,20 @@ def effects_line(found: Plan) -> None:
 
 
 def figures(found: Plan, here: Here) -> None:
-    """What the plan costs and brings, and what that rests on."""
+    """What the plan costs and brings, what that rests on, and whom the data give no way to reach."""
     kpis(top_row(found, here.currency))
     effects_line(found)
+    out_of_reach(found, here)
+
+
+def out_of_reach(found: Plan, here: Here) -> None:
+    """Which channels of the plan the data give no way to, before anybody writes it down."""
+    channels = {here.scope.book.treatments[name].channel for name in found.by("treatment")["treatment"]}
+    lacks = {name: missing for name in sorted(channels)
+             if (missing := contact_rules.lacking(name, here.dataset.names))}
+    if lacks:
+        words = contact_rules.WORDS
+        said = "; ".join(f"{words[name]} takes {' and '.join(missing)}" for name, missing in lacks.items())
+        st.warning(escaped(f"The data hold no way to reach customers of this plan: {said}. Name those columns in a "
+                           "mapping ([contact]) and run again; without them no draft takes these customers."),
+                   icon=":material/contact_mail:")
