@@ -30,7 +30,7 @@ PLAN = "This plan"
 RIVALS = {"top risk": "Highest risk first", "risk x LTV": "Most margin at risk first"}
 MOST_PRICES = 4
 HEADS = {"treatment": "Treatment", "channel": "Channel", "customers": "Customers", "saves": "Expected saves",
-         "cost": "Cost", "margin": "Incremental margin", "roi": "ROI", "words": "What is done"}
+         "cost": "Cost", "margin": "Incremental margin", "roi": "ROI"}
 
 
 @st.cache_resource(max_entries=4, ttl="1h", show_spinner="Planning")
@@ -89,11 +89,11 @@ def top_row(found: Plan, currency: str) -> list[Kpi]:
             band=f"{total.minutes / 60:,.0f} hours of people's time" if total.minutes else "no person's time"),
         Kpi("Expected cost", money(total.spend, currency), "Contacts, and offers times the chance that they are taken, "
             "also by those who would have stayed anyway.",
-            band=f"{money(total.wasted, currency)} of it to those staying anyway"),
+            band=f"{money(total.wasted, currency)} to those staying anyway"),
         Kpi("Incremental margin", money(margin.value, currency), f"Uplift x lifetime value - cost. {margin.method}.",
             band=f"90 % interval {money(margin.low, currency)} to {money(margin.high, currency)}"),
         Kpi("ROI", roi, "Incremental margin / expected cost; nothing else is ROI.",
-            band=f"{total.saves:,.1f} expected to stay because of it"),
+            band=f"{total.saves:,.1f} expected saves"),
     ]
 
 
@@ -135,8 +135,7 @@ def by_treatment(found: Plan, here: Here) -> None:
     rows = [{"treatment": worded(row["treatment"]), "channel": worded(treatments[row["treatment"]].channel),
              "customers": f"{row['customers']:,}", "saves": f"{row['saves']:,.1f}",
              "cost": money(row["spend"], currency), "margin": money(row["margin"], currency),
-             "roi": f"{100 * row['margin'] / row['spend']:,.0f} %" if row["spend"] > 0 else "–",
-             "words": treatments[row["treatment"]].words}
+             "roi": f"{100 * row['margin'] / row['spend']:,.0f} %" if row["spend"] > 0 else "–"}
             for row in found.by("treatment").to_dict("records")]
     with card("What the plan does"):
         table(rows, HEADS, "plan_treatments", "The plan by treatment", words=2)
@@ -203,8 +202,8 @@ def effects_line(found: Plan) -> None:
             "measure them.")
     shares = ", ".join(f"{name} {share(part)}" for name, part in found.total.unsure.items())
     st.caption(escaped(f"{said} What is unsure about the margin: {shares}."))
-    st.caption("Not the customers of the lists, where everybody stands whom a step fits, nor the figures of Revenue "
-               "Recovery, which makes one offer to a whole segment: a plan chooses for each customer what brings most.")
+    st.caption("Other figures than on the lists, which hold everybody whom a step fits, and in Revenue Recovery, which "
+               "makes one offer to a whole segment: a plan chooses for each customer what brings most.")
 
 
 def figures(found: Plan, here: Here) -> None:
