@@ -32,7 +32,6 @@ EXTRA_TYPES: Mapping[str, str] = {
     column.name: {"date": "timestamp", "number": "float64", "count": "float64", "flag": "float64"}.get(
         column.kind, "string") for column in EVENT_EXTRAS
 }
-ALL_TYPES: Mapping[str, str] = {**EVENT_TYPES, **EXTRA_TYPES}
 
 
 # ------------------------------------------------------------------------------------------------------- looks
