@@ -176,7 +176,7 @@ def _clean_raw(version: Dataset, customer_id: str, remove: Callable[[Path, Seque
         try:
             rows += remove(path, _safe_columns(path, version))
         except BROKEN:
-            if mentions(path, customer_id):
+            if _numbered(version) or mentions(path, customer_id):
                 catalog.note_erasure(version, pseudonym(customer_id))
                 path.unlink()
                 gone.append(path.name)
@@ -186,7 +186,7 @@ def _clean_raw(version: Dataset, customer_id: str, remove: Callable[[Path, Seque
 def _safe_columns(path: Path, version: Dataset) -> list[str]:
     """The raw file's column of ids; EngineError when there is none, or rows cannot be taken out of such a file."""
     column = id_column(column_names(path), _told(version))
-    if path.suffix.lower() in EXCEL or not column:
+    if path.suffix.lower() in EXCEL or not column or _numbered(version):
         raise EngineError(f"{path.name} cannot be rewritten safely.")
     return [column]
 
@@ -200,7 +200,15 @@ def _tables(version: Dataset) -> Iterator[tuple[Path, Sequence[str]]]:
                 if path)
 
 
-def _told(version: Dataset) -> str:
-    """The column of ids that the version's mapping told, "" without one."""
+def _told(version: Dataset) -> tuple[str, ...]:
+    """The columns of customer ids that the version's mapping told: of the customers' file, and of those beside it."""
     mapping: Any = version.options.get("mapping", {})
-    return str(mapping.get("id", ""))
+    names: Any = version.options.get("names", {})
+    beside = (part.get("key", "") for part in mapping.get("files", ()) if part.get("to") == mapping.get("id"))
+    return tuple(filter(None, (mapping.get("id", ""), names.get("customer_id", ""), *beside)))
+
+
+def _numbered(version: Dataset) -> bool:
+    """Whether its customers are called by the rows of the file, which would be others without one of them."""
+    mapping: Any = version.options.get("mapping", {})
+    return mapping.get("rows") == "numbered"

@@ -78,6 +78,7 @@ def test_every_leak_is_quarantined_and_nothing_honest(seed: int, tmp_path: Path)
     ("status", ["active", "churned"], "churned"),
     ("Kündigung", ["nein", "ja"], "ja"), ("renewed", ["Yes", "No"], "No"), ("target", [0, 1], "1"),
     ("membership_status", ["Active", "Expired"], "Expired"), ("churn", [-1, 1], "1"), ("not_churned", [1, 0], "0"),
+    ("state", ["trialing", "past_due_canceled"], "past_due_canceled"),
 ])
 def test_who_left_is_found_however_it_is_spelled(name: str, values: list[Any], positive: str) -> None:
     frame = pd.DataFrame({"plan": ["a", "b"] * 50, name: pd.Series([values[0]] * 70 + [values[1]] * 30).map(str)})
@@ -95,7 +96,8 @@ def test_what_does_not_say_who_left_is_no_label(name: str, values: list[str]) ->
 
 
 def test_an_income_or_a_balance_is_not_what_a_customer_pays() -> None:
-    frame = pd.DataFrame({"MonthlyIncome": range(1000, 1100), "Balance": range(100), "fee": [5, 9] * 50})
+    frame = pd.DataFrame({"MonthlyIncome": range(1000, 1100), "Balance": range(100), "fee": [5, 9] * 50,
+                          "HourSpendOnApp": range(100), "time_spend_company": range(100)})
     assert recognise.money(looks(frame.astype(str)), frozenset())[0].column == ""
     frame["monthly_premium"] = range(20, 120)
     found = recognise.money(looks(frame.astype(str)), frozenset())[0]
@@ -187,6 +189,20 @@ def test_without_a_label_it_says_so(tmp_path: Path) -> None:
     assert report["trained"] is False and report["customers"] == 600 and catalog.dataset("acme").label.kind == "none"
 
 
+def test_a_flag_named_like_a_contact_field_and_infinite_ratios_are_learned_from(tmp_path: Path) -> None:
+    path = small(tmp_path, Phone=[0, 1] * 300, ratio=[1.5, float("inf"), 2.5, 3.5] * 150)
+    frame = pd.read_csv(path)
+    for kind in ("csv", "parquet"):
+        way = tmp_path / f"clients.{kind}"
+        frame.to_csv(way, index=False) if kind == "csv" else frame.to_parquet(way)
+        proposal = onboarding.propose([way], name="acme", actor=ANA, now=NOW)
+        assert proposal.trainable, proposal.examined.findings
+        reading = adapters.read([way], tmp_path / kind, "table", name="acme", now=NOW,
+                                options={"mapping": proposal.mapping})
+        X = snapshot(reading.dataset, windows_for(reading.dataset, n=1)).X
+        assert {"phone_2", "ratio"} <= set(X) and X["ratio"].isna().mean() == 0.25
+
+
 def test_who_may_not_onboard_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused):
         onboarding.propose([small(tmp_path)], name="acme", actor=Actor("eve", "executive"), now=NOW)
@@ -204,6 +220,18 @@ def test_the_next_file_needs_no_clicks_and_differences_are_said(tmp_path: Path) 
     assert again.refresh and said == {("new column", "region"), ("missing column", "months_active"),
                                       ("new categories", "plan"), ("unit", "monthly_fee")}
     assert again.trainable and again.part("label").evidence == "as agreed before"
+    onboarding.keep(again, actor=ANA, now=NOW)
+    assert onboarding.kept_portrait("acme").keys() >= {"months_active", "region"}
+
+
+def test_a_column_that_is_missing_once_is_not_forgotten(tmp_path: Path) -> None:
+    first = onboarding.propose([small(tmp_path / "may")], name="acme", actor=ANA, now=NOW)
+    onboarding.keep(first, actor=ANA, now=NOW)
+    path = small(tmp_path / "june", seed=6)
+    pd.read_csv(path).drop(columns="plan").to_csv(path, index=False)
+    june = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    onboarding.keep(june, actor=ANA, now=NOW)
+    assert "plan" not in june.mapping["categorical"] and "plan" in (onboarding.kept("acme") or {})["categorical"]
 
 
 def test_no_single_customer_is_in_what_is_kept_for_comparison(tmp_path: Path) -> None:
@@ -229,7 +257,7 @@ def test_what_is_accepted_is_learned_from_and_read_alike_next_month(tmp_path: Pa
 
     proposal = onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW)
     report = onboarding.accept(proposal, actor=ANA, now=NOW, settings=Settings(quick=True))
-    assert report["metrics"]["model"]["roc_auc"].value > 0.6
+    assert report["models"]["lightgbm"]["roc_auc"]["value"] > 0.6
     assert set(catalog.dataset("acme").frame()["plan"]) == {"Basic", "Pro"}
     again = onboarding.propose([small(tmp_path / "june", seed=8)], name="acme", actor=ANA, now=NOW)
     assert again.refresh and again.mapping["cures"] == list(proposal.mapping["cures"])

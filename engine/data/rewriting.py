@@ -27,14 +27,15 @@ BROKEN = (EngineError, csv.Error, pa.ArrowException, UnicodeError)
 WHOLE_FLOAT = r"^(\d+)\.0+$"
 
 
-def id_column(names: Sequence[str], told: str = "") -> str:
-    """The column of customer ids: the one that a mapping told, or the one known by its name; "" without either."""
-    return told if told in names else match([ID_FIELD], names).get(ID_FIELD.name, "")
+def id_column(names: Sequence[str], told: Sequence[str] = ()) -> str:
+    """The column of customer ids: the first that a mapping told, or the one known by its name; "" without either."""
+    mapped = (name for name in told if name in names)
+    return next(mapped, match([ID_FIELD], names).get(ID_FIELD.name, ""))
 
 
-def id_columns(names: Sequence[str], told: str = "") -> list[str]:
+def id_columns(names: Sequence[str], told: Sequence[str] = ()) -> list[str]:
     """Every column that may hold customer ids: rows of several files can stand in one table."""
-    return [name for name in names if name == told or plain(name) in (plain(ID_FIELD.name), *IDS)]
+    return [name for name in names if name in told or plain(name) in (plain(ID_FIELD.name), *IDS)]
 
 
 def rows_of(path: Path, columns: Sequence[str], customer_id: str) -> int:

@@ -8,14 +8,16 @@ from typing import Any
 
 from engine import files, listings, pipeline, state
 from engine.catalog import dataset_folder
+from engine.data.adapters import mapping as mappings
 from engine.errors import DataError
 from engine.onboarding.examining import run_options
-from engine.onboarding.memory import MAPPING, PORTRAIT
+from engine.onboarding.memory import MAPPING, PORTRAIT, kept, kept_portrait
 from engine.onboarding.proposal import Proposal
 from engine.permissions import allow
+from engine.prediction import store
 from engine.prediction.settings import Settings
 from engine.progress import Told
-from engine.schema import Actor
+from engine.schema import Actor, Dataset
 
 
 def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Settings | None = None,
@@ -38,18 +40,35 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
         report = pipeline.run(proposal.sources, settings=settings or Settings(), progress=progress, **told)
     else:
         dataset, found = pipeline.onboard(proposal.sources, **told)
+        scored = _scored(dataset, actor, now)
         report = {"dataset": dataset.name, "version": dataset.version, "customers": listings.rows(dataset),
                   "trained": False, "why": "The files do not say who left: they can be scored, not learned from.",
-                  "findings": list(found)}
+                  "findings": list(found), **scored}
     keep(proposal, actor=actor, now=now)
     return report
+
+
+def _scored(dataset: Dataset, actor: Actor, now: datetime) -> dict[str, Any]:
+    """Score a file without answers by the dataset's production model, where there is one."""
+    if store.current(dataset.name) is None:
+        return {}
+    return {"run_id": pipeline.score(dataset, actor=actor, now=now).run_id}
 
 
 def keep(proposal: Proposal, *, actor: Actor, now: datetime) -> Path:
     """Keep the mapping, and the portrait of the file that the next is compared with, beside the dataset."""
     allow(actor, "onboard")
     folder = dataset_folder(proposal.name)
-    files.write_text(folder / MAPPING, proposal.toml + "\n")
-    files.write_record(folder / PORTRAIT, dict(proposal.portrait))
+    files.write_text(folder / MAPPING, mappings.written(_with_absent(proposal)) + "\n")
+    files.write_record(folder / PORTRAIT, {**kept_portrait(proposal.name), **proposal.portrait})
     state.record(actor, "onboard", proposal.name, now, {"mapping": True, "refresh": proposal.refresh})
     return folder / MAPPING
+
+
+def _with_absent(proposal: Proposal) -> dict[str, Any]:
+    """The mapping, with the columns that were agreed on before and are only missing from this one file."""
+    before = kept(proposal.name) if proposal.refresh else None
+    if before is None or proposal.adapter != "table":
+        return dict(proposal.mapping)
+    absent = {use: [name for name in before.get(use, ()) if name not in proposal.portrait] for use in mappings.LISTS}
+    return {**proposal.mapping, **{use: [*proposal.mapping.get(use, ()), *names] for use, names in absent.items()}}

@@ -18,7 +18,7 @@ from engine.data.names import snake
 from engine.data.parsing import TRUE
 from engine.data.readers import Raw, column_names
 from engine.errors import EngineError
-from engine.schema import CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Reading
+from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Reading
 
 HORIZON_DAYS = 91
 TENURE = Column("tenure_months", "number", "months", "Months since the customer joined", 0, label="Tenure")
@@ -104,8 +104,8 @@ def _fields(plan: Plan, names: Sequence[str]) -> tuple[list[Field], dict[str, st
 
 
 def _apart(roles: dict[str, Column]) -> dict[str, Column]:
-    """The columns under names that differ, where the file's own differ only by marks."""
-    taken: set[str] = set()
+    """The columns under names that differ, where the file's own differ only by marks or are those of contact fields."""
+    taken = {column.name for column in CONTACT}
     apart = {}
     for name, column in roles.items():
         free = next(one for one in (column.name, *(f"{column.name}_{n}" for n in range(2, 10_000))) if one not in taken)

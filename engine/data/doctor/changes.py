@@ -45,7 +45,7 @@ def portrait(frame: pd.DataFrame, looks: Mapping[str, Look], skip: Sequence[str]
 def _detail(values: pd.Series, look: Look) -> dict[str, Any]:
     if look.kind == "number":
         read = numbers(values, "").values if is_text(values) else pd.to_numeric(values, errors="coerce")
-        known = read.astype(float).dropna()
+        known = pd.Series(read.to_numpy(dtype=float, na_value=np.nan)).replace([np.inf, -np.inf], np.nan).dropna()
         return {"quantiles": [float(q) for q in np.quantile(known, QUANTILES)]} if len(known) else {}
     if look.kind == "category":
         return {"words": sorted({str(text).strip() for text in values.dropna().unique()} - {""})[:MOST_WORDS]}

@@ -135,7 +135,10 @@ def _written(values: pd.Series, look: Look) -> Iterator[Fault]:
 
 def _sentinels(values: pd.Series, look: Look) -> Iterator[Fault]:
     """A number such as -999 or 99999 that stands, often, far from all others: written where nothing is known."""
-    found = numbers(values, "").values.dropna() if is_text(values) else pd.Series(values).dropna().astype(float)
+    read = numbers(values, "").values if is_text(values) else values
+    found = pd.Series(read.to_numpy(dtype=float, na_value=np.nan)).dropna()
+    yield from _infinite(found, look)
+    found = found[np.isfinite(found)]
     for one in SENTINELS:
         here, rest = found == one, found[found != one]
         if here.mean() < SENTINEL_SHARE or not len(rest) or here.sum() < 3:
@@ -148,6 +151,15 @@ def _sentinels(values: pd.Series, look: Look) -> Iterator[Fault]:
             what = f"{plural(rows, 'value is', 'values are')} {one:g}, far from all others: nothing seems to be known."
             yield Fault(Finding("warning", look.name, what, "Read it as missing.", rows), f"{one:g}",
                         {"column": look.name, "cure": "missing", "words": [f"{one:g}", f"{one:.1f}"]})
+
+
+def _infinite(found: pd.Series, look: Look) -> Iterator[Fault]:
+    """A ratio whose divisor was zero."""
+    rows = int(np.isinf(found).sum())
+    if rows:
+        what = f"{plural(rows, 'value is', 'values are')} infinite."
+        yield Fault(Finding("warning", look.name, what, "Read them as missing.", rows), "inf",
+                    {"column": look.name, "cure": "missing", "words": ["inf", "-inf"]})
 
 
 def _clashes(values: pd.Series, look: Look) -> Iterator[Fault]:

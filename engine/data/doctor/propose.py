@@ -53,7 +53,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime, told: Mapping[str, s
     taken |= {money.column}
     tenure = recognise.tenure(seen, taken)
     recency = recognise.recency(seen, taken | {tenure.column})
-    contact = recognise.contact(seen, taken | {tenure.column, recency.column} - {ids.column})
+    contact = recognise.contact(seen, (taken | {tenure.column, recency.column}) - {ids.column})
     sector = recognise.sector(seen)
     currency = _currency(seen, money.column)
     parts = (ids, label, money, tenure, recency, currency, *contact, sector)
@@ -69,10 +69,11 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime, told: Mapping[str, s
 def _id(seen: Mapping[str, Look], frame: pd.DataFrame, told: Mapping[str, str]) -> Part:
     if "id" in told:
         return Part("id", told["id"], 1.0, "a person said so")
-    found = recognise.identity(seen)
+    repeated = frame.duplicated()
+    rows = frame[~repeated]
+    found = recognise.identity(looks(rows) if repeated.any() else seen)
     if found.column:
         who = frame[found.column].astype(str).str.strip()
-        rows = frame.drop_duplicates()
         repeats = rows[found.column].duplicated(keep=False).mean()
         if repeats > 0.02 and not any(look.kind == "date" for look in seen.values()):
             why = f"{found.column} stands on several rows that differ, and no date says which is the latest"

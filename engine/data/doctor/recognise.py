@@ -17,6 +17,8 @@ from engine.data.doctor.vocabulary import NO, YES, says
 SURE, LIKELY = 0.85, 0.6
 ENOUGH = 0.4
 FEW_STATES = 12
+LONG_WORD = 6
+NEGATIONS = {"not", "no", "non", "never", "nicht", "nie", "sin"}
 TENURE_IN_YEARS = 25.0
 TENURE_IN_DAYS = 400.0
 UNITS = {"years": words.YEARS, "days": words.DAYS, "weeks": words.WEEKS, "months": words.MONTHS}
@@ -179,9 +181,16 @@ def _as_state(look: Look, texts: Mapping[str, int]) -> Part | None:
 
 
 def _means(text: str, known: frozenset[str]) -> bool:
-    plain = re.sub(r"[\s_\-]+", " ", text)
-    return plain in known or text in known or (len(plain) > 4 and plain.split(" ")[0] in known and
-                                               plain.split(" ")[0] not in {"not", "no", "good", "new"})
+    """Whether a state is one of the words, or several of which a long one is, and none a negation.
+
+    >>> _means("past_due_cancelled", words.LEFT_WORDS), _means("not cancelled", words.LEFT_WORDS)
+    (True, False)
+    """
+    plain = re.sub(r"[\s_\-/]+", " ", text)
+    if plain in known or text in known:
+        return True
+    several = plain.split(" ")
+    return not set(several) & NEGATIONS and any(len(one) >= LONG_WORD and one in known for one in several)
 
 
 def _as_mark(look: Look, texts: Mapping[str, int]) -> Part | None:

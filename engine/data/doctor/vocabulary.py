@@ -46,7 +46,7 @@ def says(name: str, pattern: str) -> bool:
 
 
 LEAVING = (r"churn\w*|exit|exited|attrition|attrited|attrit|defect\w*|cancell?ed|cancel|cancell?ation|cancell?ations|"
-           r"lapsed|lapse|left|leaver|leave|leaving|quit|terminated|termination|turnover|"
+           r"lapsed|lapse|left|leaver|leave|leaving|quit|terminated|termination|termd|turnover|"
            r"unsubscribed|dropped|dropout|dropped_out|deactivated|gone|lost|departed|departure|"
            r"attriter|inactive|has_left|did_leave|will_leave|"
            r"kundigung|kuendigung|gekundigt|gekuendigt|abgewandert|abwanderung|abgang|ausgetreten|austritt|"
@@ -79,7 +79,7 @@ ENDED = (r"(?:churn|cancel\w*|exit|terminat\w*|end|ended|closing|closed|closure|
 LEFT_WORDS = _set("""churn churned churner churners left leaver leave leaving exited exit cancelled canceled cancel
     attrited attrition terminated closed lapsed lost gone quit resigned departed inactive deactivated
     unsubscribed expired ended dropped defected dormant discontinued non-renewed voluntary involuntary
-    disconnected deact dropout withdrawn former ex-customer ceased
+    disconnected deact dropout withdrawn surrendered former ex-customer ceased
     gekundigt gekuendigt abgewandert inaktiv ausgetreten beendet ehemalig resilie parti inactif perdu desabonne
     baja cancelado cancelada inactivo inactiva fugado perdido inativo inativa cancelou saiu evadido desligado
     cessato disdetta inattivo perso opgezegd inactief vertrokken rezygnacja nieaktywny odszedl ayrildi pasif kayip
@@ -127,7 +127,7 @@ ROW_COUNTER = (r"unnamed(?:_\d+)?|index|row|row_?(?:number|no|num|id|index)|rown
 SPLIT = r"split|set|dataset|partition|fold|sample|subset|is_?train|train_?test|data_?set|part"
 SPLIT_WORDS = _set("train test training testing validation valid val holdout dev eval score scoring")
 
-MONTHLY_MONEY = (r"(?:monthly|month|mth|mo)_?(?:charges?|fees?|bill|amount|payment|price|cost|spend|revenue|"
+MONTHLY_MONEY = (r"(?:monthly|month|mth|mo)_?(?:amt|charges?|fees?|bill|amount|payment|price|cost|spend|revenue|"
                  r"premium|rate|"
                  r"subscription\w*|value|due|dues|plan_price|rent|billing|subs)|mrr|arpu|"
                  r"(?:charges?|fees?|bill|amount|price|cost|spend|revenue|premium|payment)_?(?:per|a)_?(?:month|mo)|"
@@ -138,7 +138,7 @@ MONTHLY_MONEY = (r"(?:monthly|month|mth|mo)_?(?:charges?|fees?|bill|amount|payme
                  r"(?:abonnement|montant|facture|forfait)_?mensuel|mensualite|cotisation|"
                  r"(?:canone|tariffa|spesa|importo)_?mensile|canone|maand\w*_?(?:bedrag|prijs|kosten)|"
                  r"oplata_?miesieczna|abonament|aylik_?\w+|manadsavgift|membership_?fee|dues")
-YEARLY_MONEY = (r"(?:annual|yearly|year|yr)_?(?:charges?|fees?|bill|amount|payment|price|cost|spend|revenue|premium|"
+YEARLY_MONEY = (r"(?:annual|yearly|year|yr|ann)_?(?:amt|prem|charges?|fees?|bill|amount|payment|price|cost|spend|revenue|premium|"
                 r"contract_?value|value|sales|turnover)|arr|acv|premium|jahres_?\w*(?:beitrag|umsatz|pramie|praemie)|"
                 r"pramie|praemie|prima|prime|premio|umsatz|"
                 r"(?:charges?|spend|revenue|amount|sales|purchases?|trans_?amt|trans_?amount|transaction_?amount)"
@@ -154,7 +154,7 @@ NOT_REVENUE = (r"income|salary|wage|balance|limit|credit|debt|loan|deposit|savin
                r"gehalt|einkommen|salario|sueldo|renda|salaire|revenu|stipendio|reddito|inkomen|saldo|solde|"
                r"avg|average|mean|max|min|change|ratio|chng|q4|q1|hike|increase|rate|pct|percent|day|daily|hourly|"
                r"number|"
-               r"count|extra|overdue|late|last|net_?worth|worth|assets?|market|median|delta|trend|past_?due|"
+               r"hours?|time|minutes?|mins?|seconds?|visits|clicks|app|count|extra|overdue|late|last|net_?worth|worth|assets?|market|median|delta|trend|past_?due|"
                r"outstanding|"
                r"family_?income|estimated")
 TENURE = (r"tenure\w*|months_?(?:on_?book|active|as_?\w+|since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
