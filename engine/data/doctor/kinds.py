@@ -70,11 +70,20 @@ def _merely_resembles(adapter: adapters.Adapter, paths: Sequence[Path]) -> bool:
         further = [name for name in names if name not in used and not re.fullmatch(words.ROW_COUNTER, words.named(name))]
         answered = adapter.name == "shop_snapshot" and match([_answer()], names)
         return len(paths) == 1 and (len(further) > 1 or bool(answered))
+    if adapter.name == "subscriptions":
+        return any(_answered(path) for path in paths)
     if adapter.name != "orders" or len(paths) > 1:
         return False
     seen = looks(read_raw(paths[0]).frame)
     ids = match([ID_FIELD], seen).get(ID_FIELD.name, "")
     return bool(ids) and seen[ids].distinct * SEVERAL > seen[ids].rows
+
+
+def _answered(path: Path) -> bool:
+    """Whether a file has one row per customer and says itself, beyond doubt, who left."""
+    seen = looks(read_raw(path).frame)
+    ids, label = recognise.identity(seen), recognise.label(seen)[0]
+    return bool(ids.column) and seen[ids.column].unique and label.confidence >= recognise.SURE
 
 
 def _answer() -> Any:
