@@ -50,15 +50,22 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Distinct:
-    """A column as its distinct texts (as written, and trimmed) and, per row, the place of its text (-1: missing)."""
+    """A column as its distinct texts (as written, and trimmed) and, per row, the place of its text (-1: missing).
+
+    counts, firsts: where each text stands for many rows of a big file, how many, and the first of them.
+    """
 
     codes: np.ndarray
     written: pd.Series
     texts: pd.Series
     index: pd.Index
+    counts: np.ndarray | None = None
+    firsts: np.ndarray | None = None
 
     def rows(self, mask: np.ndarray) -> int:
         """How many rows hold a text of the mask."""
+        if self.counts is not None:
+            return int(self.counts[mask].sum())
         counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts))
         return int(counts[mask].sum())
 
@@ -68,16 +75,22 @@ class Distinct:
 
     def first(self, mask: np.ndarray) -> tuple[object, str]:
         """The first row that holds a text of the mask, and that text."""
+        if self.firsts is not None:
+            places = np.flatnonzero(mask)
+            earliest = int(places[np.argmin(self.firsts[places])])
+            return int(self.firsts[earliest]), str(self.texts.iloc[earliest])
         place = int(np.flatnonzero(np.isin(self.codes, np.flatnonzero(mask)))[0])
         return self.index[place], str(self.texts.iloc[self.codes[place]])
 
 
 def distinct(values: pd.Series) -> Distinct:
-    """The column's distinct texts, trimmed, each with the rows that hold it.
+    """The column's distinct texts, trimmed, each with the rows that hold it; what is such already stays as it is.
 
     >>> distinct(pd.Series([" a", "b", " a", None])).texts.tolist()
     ['a', 'b']
     """
+    if isinstance(values, Distinct):
+        return values
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes, texts = values.cat.codes.to_numpy().astype(np.intp), values.cat.categories
     else:
@@ -104,7 +117,7 @@ def as_written(values: pd.Series) -> pd.Series:
 
 def is_text(values: pd.Series) -> bool:
     """Whether the column holds text rather than numbers, flags or moments."""
-    return isinstance(values.dtype, pd.CategoricalDtype) or values.dtype == object
+    return isinstance(values, Distinct) or isinstance(values.dtype, pd.CategoricalDtype) or values.dtype == object
 
 
 def blank(seen: Distinct, blanks: Collection[str] = BLANKS) -> np.ndarray:

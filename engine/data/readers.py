@@ -12,9 +12,10 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,9 @@ from engine.data.workbooks import read_sheet
 from engine.errors import EngineError
 from engine.schema import Finding, Source, plural
 
+if TYPE_CHECKING:
+    from engine.data.chunks import Columns
+
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".psv")
 PARQUET = (".parquet", ".pq")
 EXCEL = (".xlsx",)
@@ -33,6 +37,8 @@ MAX_CELL = 100_000
 SAMPLE = 1 << 18
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", r"\s+": "white space"}
+AS_WRITTEN: Mapping[str, Any] = {"dtype": "category", "na_filter": False, "index_col": False, "on_bad_lines": "warn",
+                                 "low_memory": False}
 FOREIGN = {b"PAR1": "Parquet", b"PK\x03\x04": "zip or Excel", b"\x1f\x8b": "gzip", b"%PDF": "PDF",
            b"\xd0\xcf\x11\xe0": "old Excel"}
 
@@ -43,6 +49,7 @@ class Raw:
 
     rejected: lines that have no place in the frame: "row" and "reason".
     clashes: by column, texts that occur both as a number and as a text (7 and "7").
+    columns: of a part of a big file, how the whole file's columns are read; None when the frame is the whole file.
     """
 
     source: Source
@@ -50,6 +57,7 @@ class Raw:
     findings: tuple[Finding, ...] = ()
     rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"row": [], "reason": []}))
     clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Columns | None = None
 
     @property
     def name(self) -> str:
@@ -70,6 +78,7 @@ class Layout:
 def read_raw(path: Path) -> Raw:
     """The file as a frame of text or typed columns, with findings; EngineError with advice when it cannot be used."""
     path = existing(path)
+    before = stamp(path)
     try:
         frame, findings, rejected, clashes = _read(path)
     except OSError as problem:
@@ -78,7 +87,8 @@ def read_raw(path: Path) -> Raw:
     if not len(frame):
         raise EngineError(f"{path.name} has a header but no rows. Export it again with its data.")
     source = Source(path.name, digest(path), len(frame) + len(rejected))
-    _refuse_big_cells(path.name, frame)
+    refuse_change(path, before)
+    refuse_big_cells(path.name, frame)
     return Raw(source, frame, tuple(findings), rejected, clashes)
 
 
@@ -88,7 +98,7 @@ def column_names(path: Path) -> list[str]:
     if path.suffix.lower() in TEXT:
         return list(layout_of(path).header)
     if path.suffix.lower() in PARQUET:
-        return [str(name) for name in _parquet(path).schema_arrow.names]
+        return [str(name) for name in open_parquet(path).schema_arrow.names]
     return list(read_sheet(path, rows=20).frame.columns)
 
 
@@ -100,7 +110,7 @@ def first_rows(path: Path, count: int) -> pd.DataFrame:
         rows = [(*row, *[""] * len(layout.header))[:len(layout.header)] for row in layout.sample[:count]]
         return pd.DataFrame(rows, columns=list(layout.header), dtype=object)
     if path.suffix.lower() in PARQUET:
-        batch = next(_parquet(path).iter_batches(batch_size=count), None)
+        batch = next(open_parquet(path).iter_batches(batch_size=count), None)
         frame = pd.DataFrame() if batch is None else batch.to_pandas()
     else:
         frame = read_sheet(path, rows=count).frame.head(count)
@@ -121,6 +131,21 @@ def existing(path: Path) -> Path:
     return path
 
 
+def stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a file does: which file it is, its size, when it was written."""
+    try:
+        about = path.stat()
+    except OSError:
+        return ()
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def refuse_change(path: Path, before: tuple[int, ...]) -> None:
+    """EngineError when a file is not any more what its stamp says."""
+    if stamp(path) != before:
+        raise EngineError(f"{path.name} changed while it was read. Wait until it is complete, then run again.")
+
+
 def digest(path: Path) -> str:
     """The sha256 of the file's bytes, as hexadecimal text."""
     with path.open("rb") as file:
@@ -138,10 +163,10 @@ def _read(path: Path) -> Parts:
         return _read_parquet(path)
     sheet = read_sheet(path)
     refuse_bad_names(path.name, list(sheet.frame.columns))
-    return sheet.frame, sheet.findings, _no_rejects(), sheet.clashes
+    return sheet.frame, sheet.findings, no_rejects(), sheet.clashes
 
 
-def _no_rejects() -> pd.DataFrame:
+def no_rejects() -> pd.DataFrame:
     return pd.DataFrame({"row": pd.Series(dtype=int), "reason": pd.Series(dtype=object)})
 
 
@@ -156,7 +181,8 @@ def refuse_bad_names(file: str, names: Sequence[str]) -> None:
                           "Add a header line.")
 
 
-def _refuse_big_cells(file: str, frame: pd.DataFrame) -> None:
+def refuse_big_cells(file: str, frame: pd.DataFrame) -> None:
+    """EngineError that names the first text cell of more than 100,000 characters."""
     for name in frame.columns:
         if isinstance(frame[name].dtype, pd.CategoricalDtype):
             texts = frame[name].cat.categories
@@ -248,33 +274,46 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _text_frame(path: Path, layout: Layout) -> tuple[pd.DataFrame, pd.DataFrame]:
+    frame, words = listened(path, lambda: _parsed(path, layout))
+    _check_split(path, layout, frame, words)
+    frame.columns = pd.Index(layout.header)
+    return numbered(frame, words)
+
+
+def listened(path: Path, read: Callable[[], Any]) -> tuple[Any, str]:
+    """What pandas reads, and what it warns of; EngineError for what it cannot split."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            frame = _parsed(path, layout)
+            frame = read()
         except pd.errors.EmptyDataError as problem:
             raise EngineError(f"{path.name} is empty. Export it again.") from problem
         except pd.errors.ParserError as problem:
             raise EngineError(f"{path.name} cannot be split into columns: {str(problem).rsplit('C error: ')[-1]}. "
                               "Look for an unclosed quotation mark there.") from problem
-    words = "\n".join(str(warning.message) for warning in said)
+    return frame, "\n".join(str(warning.message) for warning in said)
+
+
+def _check_split(path: Path, layout: Layout, frame: pd.DataFrame, words: str) -> None:
     if "Length of header" in words:
-        _refuse_long_rows(path.name, layout)
+        refuse_long_rows(path.name, layout)
     if len(frame.columns) != len(layout.header):
         raise EngineError(f"{path.name} cannot be split into columns: its header reads as {len(layout.header)} names "
                           f"but its rows as {len(frame.columns)} cells. Save it as CSV with commas.")
-    frame.columns = pd.Index(layout.header)
-    return _numbered(frame, words)
 
 
 def _parsed(path: Path, layout: Layout) -> pd.DataFrame:
     """The cells as written. Python translates line ends: pandas' own parser never returns from some with "\\r\\r "."""
     with path.open(encoding=layout.encoding) as file:
-        return pd.read_csv(file, sep=layout.delimiter, dtype="category", na_filter=False, index_col=False,
-                           on_bad_lines="warn", low_memory=False)
+        return pd.read_csv(file, sep=layout.delimiter, **AS_WRITTEN)
 
 
-def _refuse_long_rows(file: str, layout: Layout) -> None:
+def findings_of(path: Path) -> tuple[Finding, ...]:
+    """What had to be decided to read the file, before any cell."""
+    return tuple(_layout_findings(path, layout_of(path))) if path.suffix.lower() in TEXT else ()
+
+
+def refuse_long_rows(file: str, layout: Layout) -> None:
     """Trailing delimiters are harmless; rows with more cells than the header has names are not."""
     for number, row in enumerate(layout.sample, 2):
         if any(cell.strip() for cell in row[len(layout.header):]):
@@ -282,16 +321,19 @@ def _refuse_long_rows(file: str, layout: Layout) -> None:
                               f"{len(layout.header)} names. Quote cells that contain the delimiter.")
 
 
-def _numbered(frame: pd.DataFrame, words: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The frame indexed by row number, and the lines that pandas skipped because they have too many cells."""
+def numbered(frame: pd.DataFrame, words: str, done: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The frame indexed by row number, and the lines that pandas skipped because they have too many cells.
+
+    done: how many rows came before the frame's first.
+    """
     skipped = re.findall(r"Skipping line (\d+): expected (\d+) fields, saw (\d+)", words)
-    rows = [int(line) - 1 for line, _, _ in skipped]
+    rows = [done + int(line) - 1 for line, _, _ in skipped]
     reasons = [f"{saw} cells where the header has {expected} names" for _, expected, saw in skipped]
-    numbers = np.setdiff1d(np.arange(1, len(frame) + len(rows) + 1), rows)
+    numbers = np.setdiff1d(np.arange(done + 1, done + len(frame) + len(rows) + 1), rows)
     if len(numbers) == len(frame):
         frame.index = pd.Index(numbers)
     else:
-        frame.index = pd.RangeIndex(1, len(frame) + 1)
+        frame.index = pd.RangeIndex(done + 1, done + len(frame) + 1)
     return frame, pd.DataFrame({"row": pd.Series(rows, dtype=int), "reason": pd.Series(reasons, dtype=object)})
 
 
@@ -313,7 +355,7 @@ def _layout_findings(path: Path, layout: Layout) -> list[Finding]:
 
 # ---------------------------------------------------------------------------------------------------- Parquet
 
-def _parquet(path: Path) -> pq.ParquetFile:
+def open_parquet(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as problem:
@@ -321,16 +363,20 @@ def _parquet(path: Path) -> pq.ParquetFile:
 
 
 def _read_parquet(path: Path) -> Parts:
-    file = _parquet(path)
+    file = open_parquet(path)
     names = [str(name) for name in file.schema_arrow.names]
     refuse_bad_names(path.name, names)
     try:
         table = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as problem:
         raise EngineError(f"{path.name} is damaged inside. Copy or export it again.") from problem
+    return typed_frame(names, table, 0), [], no_rejects(), {}
+
+
+def typed_frame(names: Sequence[str], table: pa.Table, done: int) -> pd.DataFrame:
     frame = pd.DataFrame({name.strip(): _typed(table.column(number)) for number, name in enumerate(names)})
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return frame, [], _no_rejects(), {}
+    frame.index = pd.RangeIndex(done + 1, done + len(frame) + 1)
+    return frame
 
 
 def _typed(column: pa.ChunkedArray) -> pd.Series:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.data.adapters import spool
 from engine.data.adapters.common import (
     CONTACT_FIELDS,
     Field,
@@ -26,16 +27,27 @@ from engine.data.adapters.common import (
     one_row_each,
     other_fields,
     refuse_errors,
+    rejects,
     take,
+    told_of,
 )
 from engine.data.adapters.events import (
+    EVENT_FIELDS,
+    UNKNOWN,
     are_events,
     are_offers,
+    event_names,
+    events_of,
     events_table,
     of_known_customers,
+    strangers,
     take_events,
     take_offers,
+    told_of_ids,
+    told_of_kinds,
+    told_of_strangers,
 )
+from engine.data.chunks import Chunks, is_big, open_chunks
 from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
 from engine.schema import Column, Dataset, Finding, LabelRule, MoneyRule, Reading, jsonable, plural
@@ -62,12 +74,12 @@ class Ask:
 class Gathered:
     """Everything taken from the sources, before anything is written."""
 
-    raws: tuple[Raw, ...]
+    raws: tuple[Raw | Chunks, ...]
     customers: pd.DataFrame
     columns: tuple[Column, ...]
     findings: tuple[Finding, ...]
     rejected: tuple[pd.DataFrame, ...]
-    events: pa.Table | None = None
+    events: pa.Table | Path | None = None
     offers: pd.DataFrame | None = None
     currency: str = ""
     learned: Mapping[str, Any] = field(default_factory=dict)
@@ -137,18 +149,19 @@ def take_all(raw: Raw, fields: Sequence[Field], options: Options, told: Mapping[
     return replace(taken, findings=(*taken.findings, note))
 
 
-def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[Raw], customers: Taken,
+def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[Raw | Chunks], customers: Taken,
                 events: Sequence[Taken] = (), features: Sequence[Field] = ()) -> Gathered:
     """Customers (and their orders) together with the events and past offers of the extra sources."""
     known = set(customers.frame["customer_id"])
     more_raws, happened, made = list(raws), list(events), []
     for path in parts["events"]:
-        more_raws.append(raw := read_raw(path))
-        happened.append(of_known_customers(take_events(raw, len(more_raws) - 1, ask.options), raw, known))
+        raw, taken = _taken_events(path, len(more_raws), ask, known)
+        more_raws.append(raw)
+        happened.append(taken)
     for path in parts["offers"]:
         more_raws.append(raw := read_raw(path))
         made.append(take_offers(raw, ask.options, features))
-    table, repeated = events_table([taken.frame for taken in happened]) if happened else (None, ())
+    table, repeated = _events(ask, happened) if happened else (None, ())
     every = [customers, *happened, *made]
     return Gathered(
         raws=tuple(more_raws), customers=customers.frame, columns=customers.columns, events=table,
@@ -160,18 +173,105 @@ def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[R
     )
 
 
+# ------------------------------------------------------------------------------------------------------- chunks
+
+Part = Callable[[Raw], tuple[Taken, list[pd.DataFrame]]]
+
+
+def in_chunks(chunks: Chunks, number: int, ask: Ask, one: Part) -> tuple[Taken, pd.DataFrame, list[pd.DataFrame]]:
+    """A big file's events, written aside chunk by chunk.
+
+    `one` takes a chunk: its events, and one frame of refused rows for each sort of reason. Returned are all of it, the
+    rows whose cells could not be read, and the refused ones of each sort.
+    """
+    parts, cells, lost, refused = [], [], [], []
+    for raw in chunks:
+        taken, more = one(raw)
+        parts.append(spool.keep_part(ask.into, number, taken.frame))
+        split = len(taken.rejected) - len(raw.rejected)
+        cells.append(_compact(taken.rejected.iloc[:split]))
+        lost.append(_compact(taken.rejected.iloc[split:]))
+        refused.append([_compact(frame) for frame in more])
+    unread = pd.concat([*cells, *lost], ignore_index=True)
+    sorts = [pd.concat(frames, ignore_index=True) for frames in zip(*refused, strict=True)]
+    whole = replace(taken, frame=taken.frame.iloc[:0], rejected=pd.concat([unread, *sorts], ignore_index=True),
+                    parts=tuple(parts))
+    return whole, unread, sorts
+
+
+def _compact(frame: pd.DataFrame) -> pd.DataFrame:
+    """Texts as Arrow keeps them, in a tenth of the memory."""
+    texts = {name: "string[pyarrow]" for name in frame if frame[name].dtype == object}
+    return frame.astype(texts).reset_index(drop=True)
+
+
+def events_in_chunks(chunks: Chunks, number: int, ask: Ask, known: Collection[str] | None = None) -> Taken:
+    """What `take_events` takes, of a big file, the events written aside; only those of the `known` customers."""
+    events = 0
+
+    def one(raw: Raw) -> tuple[Taken, list[pd.DataFrame]]:
+        nonlocal events
+        taken, unknown = events_of(raw, number, ask.options)
+        events += len(taken.frame)
+        strange = strangers(taken.frame, taken.frame["customer_id"] if known is None else known)
+        kept = replace(taken, frame=taken.frame.drop(index=strange.index))
+        return kept, [rejects(raw, unknown), rejects(raw, strange.map(UNKNOWN.format))]
+
+    taken, cells, (unknown, strange) = in_chunks(chunks, number, ask, one)
+    found = match(EVENT_FIELDS, chunks.names)
+    example = strange["reason"].iloc[0].removeprefix("customer ").removesuffix(" is unknown") if len(strange) else ""
+    findings = (*told_of(chunks, EVENT_FIELDS, found, cells),
+                *told_of_kinds(chunks.name, unknown["reason"], events),
+                *told_of_strangers(chunks.name, len(strange), example.strip("'")))
+    return replace(taken, findings=findings)
+
+
+def _taken_events(path: Path, number: int, ask: Ask, known: Collection[str]) -> tuple[Raw | Chunks, Taken]:
+    if is_big(path):
+        chunks = open_chunks(path)
+        return chunks, events_in_chunks(chunks, number, ask, known)
+    raw = read_raw(path)
+    return raw, of_known_customers(take_events(raw, number, ask.options), raw, known)
+
+
+def all_parts(ask: Ask, happened: Sequence[Taken]) -> list[Path]:
+    """The files of all events, in the order in which they were read; those of small files are written aside too."""
+    found: list[Path] = []
+    for taken in happened:
+        number = int(found[-1].name[:spool.DIGITS]) if found else 0  # sorts after it, and before what comes next
+        found += taken.parts or [spool.keep_part(ask.into, number, taken.frame)]
+    return found
+
+
+def _events(ask: Ask, happened: Sequence[Taken]) -> tuple[pa.Table | Path, tuple[Finding, ...]]:
+    """All events sorted, in memory or, once one of the files was big, on the disk; and an error where ids repeat."""
+    if not any(taken.parts for taken in happened):
+        return events_table([taken.frame for taken in happened])
+    parts = all_parts(ask, happened)
+    columns = {column.name for taken in happened for column in taken.columns}
+    repeated = spool.repeated_ids(parts, ask.into) if "event_id" in columns else (0, "")
+    return spool.sort_parts(parts, event_names(taken.frame for taken in happened), ask.into), told_of_ids(*repeated)
+
+
 # ----------------------------------------------------------------------------------------------------- moments
 
-def observed_until(ask: Ask, events: pa.Table | None) -> datetime | None:
+def observed_until(ask: Ask, events: pa.Table | Path | None) -> datetime | None:
     """The moment up to which everything is known: as told, or the midnight after the last event; None without either."""
     told = ask.observed_until or ask.options.get("observed_until")
     if told is not None:
         return _moment(told)
-    if events is None or not len(events):
-        return None
+    past, last = (None, None) if events is None else _last(events, ask.now)
+    known = past or last
+    return datetime.combine(known.date() + timedelta(days=1), time()) if known else None
+
+
+def _last(events: pa.Table | Path, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The time of the last event up to `now`, and of the last one of all."""
+    if isinstance(events, Path):
+        return spool.last_moments(events, now)
     times = pd.Series(events.column("at").to_pandas())
-    past = times[times <= ask.now]
-    return datetime.combine((past if len(past) else times).max().date() + timedelta(days=1), time())
+    past, last = times[times <= now].max(), times.max()
+    return None if pd.isna(past) else past, None if pd.isna(last) else last
 
 
 def _moment(told: object) -> datetime:
@@ -202,10 +302,11 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
     dated, today = observed_until(ask, gathered.events), datetime.combine(ask.now.date(), time())
     until, undated = dated or today, () if dated else (_undated(gathered.raws[0].name, today),)
     columns = tuple(column for column in gathered.columns if column.name != "customer_id")
-    tables = {"customers": _customers(gathered.customers, columns)}
+    tables: dict[str, pa.Table | Path] = {"customers": _customers(gathered.customers, columns)}
     tables |= {} if gathered.events is None else {"events": gathered.events}
     tables |= {} if gathered.offers is None else {"offers": _plain(gathered.offers)}
     paths = _write(tables, ask.into)
+    spool.clear(ask.into)
     dataset = Dataset(
         name=ask.name, version=version(ask, gathered.raws, until), kind=ask.kind, adapter=ask.adapter,
         sector=ask.options.get("sector") or sector or ask.sector,
@@ -217,7 +318,7 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
     return Reading(dataset, (*gathered.findings, *undated), _rejected(gathered.rejected))
 
 
-def version(ask: Ask, raws: Sequence[Raw], until: datetime) -> str:
+def version(ask: Ask, raws: Sequence[Raw | Chunks], until: datetime) -> str:
     """12 hexadecimal digits that change with the sources' bytes, the adapter, its options, or the data's format."""
     said = [DATA_FORMAT, [raw.source.sha256 for raw in raws], ask.adapter, jsonable(ask.options), until.isoformat()]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
@@ -241,14 +342,17 @@ def _plain(frame: pd.DataFrame) -> pa.Table:
     return table.cast(pa.schema(empty))
 
 
-def _write(tables: Mapping[str, pa.Table], into: Path) -> dict[str, Path]:
+def _write(tables: Mapping[str, pa.Table | Path], into: Path) -> dict[str, Path]:
     """The tables as Parquet, all under temporary names first, so that the folder never holds half of them."""
     paths = {name: into / f"{name}.parquet" for name in tables}
     halves = {name: into / f"{name}.parquet.half" for name in tables}
     try:
         into.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            pq.write_table(table, halves[name], compression="zstd")
+            if isinstance(table, Path):
+                table.replace(halves[name])
+            else:
+                pq.write_table(table, halves[name], compression="zstd")
         for name, half in halves.items():
             half.replace(paths[name])
     except OSError as problem:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from engine.data.chunks import Chunks
 from engine.data.dates import moments
 from engine.data.names import plain, snake
 from engine.data.parsing import FALSE, TRUE, Findings, Parsed, as_written, blank, distinct, flags, ids, is_text, numbers
@@ -16,7 +18,7 @@ from engine.data.parsing import shares as read_shares
 from engine.data.parsing import words as read_words
 from engine.data.readers import Raw
 from engine.errors import DataError, EngineError
-from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, plural
+from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, Source, plural
 from engine.schema.columns import Kind
 
 Options = Mapping[str, Any]
@@ -61,7 +63,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Taken:
-    """What was taken of a file: canonical columns by row number, their meaning, rejected rows, findings."""
+    """What was taken of a file: canonical columns by row number, their meaning, rejected rows, findings.
+
+    parts: of a big file's events, the files in which they lie; the frame is empty then.
+    """
 
     frame: pd.DataFrame
     columns: tuple[Column, ...]
@@ -69,6 +74,7 @@ class Taken:
     findings: Findings
     currency: str = ""
     percent: Mapping[str, bool] = field(default_factory=dict)
+    parts: tuple[Path, ...] = ()
 
 
 CONTACT_FIELDS = tuple(Field(column, _CONTACT_NAMES[column.name], needed=False, strict=False) for column in CONTACT)
@@ -179,19 +185,40 @@ def take(raw: Raw, fields: Sequence[Field], found: Mapping[str, str], options: O
         percent |= {wanted.name: scale} if scale is not None else {}
         if wanted.strict or wanted.required:
             _add_reasons(reasons, wanted, parsed, raw, name)
-        elif parsed.bad.any():
-            findings.append(_unread(wanted, parsed, raw, name))
+        elif parsed.bad.any() and raw.columns is None:
+            example = raw.frame.loc[parsed.bad, name].iloc[0]
+            findings.append(_unread(wanted, int(parsed.bad.sum()), example, name))
     keep = (reasons == "").to_numpy()
     rejected = pd.concat([rejects(raw, reasons[~keep]), lost_lines(raw)], ignore_index=True)
-    findings += _rejected_findings(raw, rejected)
+    findings += _rejected_findings(raw.source, rejected) if raw.columns is None else []
     return Taken(pd.DataFrame(frame, index=raw.frame.index)[keep], tuple(wanted.column for wanted in present),
                  rejected, tuple(findings), currency, percent)
 
 
+def told_of(chunks: Chunks, fields: Sequence[Field], found: Mapping[str, str], rejected: pd.DataFrame
+            ) -> list[Finding]:
+    """What `take` found in a big file, once all of its chunks were taken."""
+    findings: list[Finding] = []
+    for wanted in fields:
+        name = found.get(wanted.name, "")
+        findings += chunks.columns.told(name)
+        if name in chunks.columns.bad and not (wanted.strict or wanted.required):
+            findings.append(_unread(wanted, *chunks.columns.bad[name], name))
+    return [*findings, *_rejected_findings(chunks.source, rejected)]
+
+
 def _parse(wanted: Field, raw: Raw, name: str, options: Options) -> tuple[Parsed, bool | None]:
-    values, kind = raw.frame[name], wanted.column.kind
+    clashes = raw.clashes.get(name, ())
+    if raw.columns is not None:
+        return raw.columns.read(raw.frame[name], name, lambda cells: _read(wanted, cells, name, clashes, options))
+    return _read(wanted, raw.frame[name], name, clashes, options)
+
+
+def _read(wanted: Field, values: pd.Series, name: str, clashes: Sequence[str], options: Options
+          ) -> tuple[Parsed, bool | None]:
+    kind = wanted.column.kind
     if kind == "id":
-        return ids(values, name, raw.clashes.get(name, ())), None
+        return ids(values, name, clashes), None
     if kind == "date":
         return moments(values, name, options.get("day_first")), None
     if kind == "flag":
@@ -232,8 +259,7 @@ def _joined(before: pd.Series, more: pd.Series) -> pd.Series:
     return more.where(before == "", before + "; " + more)
 
 
-def _unread(wanted: Field, parsed: Parsed, raw: Raw, name: str) -> Finding:
-    count, example = int(parsed.bad.sum()), raw.frame.loc[parsed.bad, name].iloc[0]
+def _unread(wanted: Field, count: int, example: object, name: str) -> Finding:
     what = f"{plural(count, 'value is', 'values are')} not {WANTED[wanted.column.kind]}, for example {example!r}."
     return Finding("warning", name, what, "Read as missing.", count)
 
@@ -251,17 +277,17 @@ def lost_lines(raw: Raw) -> pd.DataFrame:
     return raw.rejected.assign(source=raw.name)[["source", "row", "reason"]]
 
 
-def _rejected_findings(raw: Raw, rejected: pd.DataFrame) -> list[Finding]:
+def _rejected_findings(source: Source, rejected: pd.DataFrame) -> list[Finding]:
     """A warning with the most frequent reason; an error when more than half of the rows cannot be used."""
     if not len(rejected):
         return []
-    count, total = len(rejected), raw.source.rows
+    count, total = len(rejected), source.rows
     reason = rejected["reason"].str.replace(r": .* is not ", " is not ", regex=True).value_counts().index[0]
     if count * 2 > total:
         what = f"{count:,} of {total:,} rows cannot be used, most because: {reason}."
-        return [Finding("error", raw.name, what, "Check that these are the right columns and repair them.", count)]
+        return [Finding("error", source.name, what, "Check that these are the right columns and repair them.", count)]
     what = f"{plural(count, 'row was', 'rows were')} rejected, most because: {reason}."
-    return [Finding("warning", raw.name, what, "See the rejected rows, each with its reason.", count)]
+    return [Finding("warning", source.name, what, "See the rejected rows, each with its reason.", count)]
 
 
 # -------------------------------------------------------------------------------------------------------- rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, lacking, match, other_fields, rejects, take
+from engine.data.adapters.spool import as_table
 from engine.data.readers import Raw
 from engine.schema import EVENT_EXTRAS, EVENT_KINDS, EVENTS, OFFER_HISTORY, Finding, plural
 
@@ -32,8 +34,7 @@ OFFER_FIELDS = (
     Field(OFFER_HISTORY["churned"], ("churned", "churn"), needed=False),
     Field(OFFER_HISTORY["margin"], ("margin",), needed=False),
 )
-ARROW = {"date": pa.timestamp("us"), "number": pa.float64(), "count": pa.float64(), "flag": pa.float64()}
-TYPES = {column.name: ARROW.get(column.kind, pa.string()) for column in (*EVENTS, *EVENT_EXTRAS)}
+UNKNOWN = "customer {0!r} is unknown"
 
 
 def are_events(names: Iterable[str]) -> bool:
@@ -48,19 +49,30 @@ def are_offers(names: Iterable[str]) -> bool:
 
 def take_events(raw: Raw, number: int, options: Options) -> Taken:
     """The file's events as EVENTS; without ids of their own they are called by source `number` and row."""
+    taken, unknown = events_of(raw, number, options)
+    refused = rejects(raw, unknown)
+    findings = (*taken.findings, *told_of_kinds(raw.name, unknown, len(taken.frame)))
+    return replace(taken, rejected=pd.concat([taken.rejected, refused], ignore_index=True), findings=findings)
+
+
+def events_of(raw: Raw, number: int, options: Options) -> tuple[Taken, pd.Series]:
+    """The events of a file or a part of it, and by row why an event of an unknown kind was left out."""
     found = match(EVENT_FIELDS, raw.frame.columns)
     taken = take(raw, EVENT_FIELDS, found, options)
     frame = taken.frame.assign(kind=taken.frame["kind"].str.lower())
     unknown = frame.loc[~frame["kind"].isin(EVENT_KINDS), "kind"]
-    refused = rejects(raw, unknown.map(lambda kind: f"{found['kind']}: {kind!r} is no kind of event"))
-    findings = list(taken.findings)
-    if len(unknown):
-        what = f"{plural(len(unknown), 'event has', 'events have')} an unknown kind such as {unknown.iloc[0]!r}."
-        findings.append(Finding("error" if len(unknown) * 2 > len(frame) else "warning", raw.name, what,
-                                f"Use one of: {', '.join(EVENT_KINDS)}.", len(unknown)))
-    frame = _complete(_positive(frame.drop(index=unknown.index)), number)
-    return replace(taken, frame=frame, rejected=pd.concat([taken.rejected, refused], ignore_index=True),
-                   findings=tuple(findings))
+    why = unknown.map(lambda kind: f"{found['kind']}: {kind!r} is no kind of event")
+    return replace(taken, frame=_complete(_positive(frame.drop(index=unknown.index)), number)), why
+
+
+def told_of_kinds(name: str, unknown: pd.Series, known: int) -> tuple[Finding, ...]:
+    """A finding where events were left out for their kind; an error when they are more than those `known`."""
+    if not len(unknown):
+        return ()
+    example = re.sub(r"^.*?: | is no kind of event$", "", unknown.iloc[0])
+    what = f"{plural(len(unknown), 'event has', 'events have')} an unknown kind such as {example}."
+    return (Finding("error" if len(unknown) > known else "warning", name, what,
+                    f"Use one of: {', '.join(EVENT_KINDS)}.", len(unknown)),)
 
 
 def _positive(frame: pd.DataFrame) -> pd.DataFrame:
@@ -79,15 +91,27 @@ def _complete(frame: pd.DataFrame, number: int) -> pd.DataFrame:
 
 def of_known_customers(taken: Taken, raw: Raw, known: Collection[str]) -> Taken:
     """Only rows of customers who are in the customers' file; the others are rejected with a finding."""
-    strange = taken.frame.loc[~taken.frame["customer_id"].isin(known), "customer_id"]
+    strange = strangers(taken.frame, known)
     if not len(strange):
         return taken
-    what = f"{plural(len(strange), 'row belongs', 'rows belong')} to customers who are not in the customers' file, " \
-           f"such as {strange.iloc[0]}."
-    finding = Finding("warning", raw.name, what, "They were rejected; check the ids of both files.", len(strange))
-    refused = rejects(raw, strange.map(lambda customer: f"customer {customer!r} is unknown"))
-    return replace(taken, frame=taken.frame.drop(index=strange.index), findings=(*taken.findings, finding),
+    refused = rejects(raw, strange.map(UNKNOWN.format))
+    return replace(taken, frame=taken.frame.drop(index=strange.index),
+                   findings=(*taken.findings, *told_of_strangers(raw.name, len(strange), strange.iloc[0])),
                    rejected=pd.concat([taken.rejected, refused], ignore_index=True))
+
+
+def strangers(frame: pd.DataFrame, known: Collection[str]) -> pd.Series:
+    """By row, the customers who are not among those known."""
+    return frame.loc[~frame["customer_id"].isin(known), "customer_id"]
+
+
+def told_of_strangers(name: str, count: int, example: str) -> tuple[Finding, ...]:
+    """A finding where rows belong to customers whom nobody knows."""
+    if not count:
+        return ()
+    what = f"{plural(count, 'row belongs', 'rows belong')} to customers who are not in the customers' file, " \
+           f"such as {example}."
+    return (Finding("warning", name, what, "They were rejected; check the ids of both files.", count),)
 
 
 def take_offers(raw: Raw, options: Options, customers: Sequence[Field] = ()) -> Taken:
@@ -114,14 +138,23 @@ def events_table(frames: Sequence[pd.DataFrame], extras: Sequence[str] = ()) -> 
 
     extras: columns of EVENT_EXTRAS that the table has whether any event says something there or not.
     """
-    names = [*EVENTS.names, *(column.name for column in EVENT_EXTRAS
-                              if column.name in extras or any(column.name in frame for frame in frames))]
+    names = event_names(frames, extras)
     every = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True).reindex(columns=names)
     every = every.sort_values(["customer_id", "at"], kind="stable", ignore_index=True)
     repeated = every["event_id"].duplicated()
-    findings: tuple[Finding, ...] = ()
-    if repeated.any():
-        what = f"{int(repeated.sum())} events repeat an id, such as {every.loc[repeated, 'event_id'].iloc[0]}."
-        findings = (Finding("error", "event_id", what, "Give every event its own id.", int(repeated.sum())),)
-    columns = [pa.array(every[name], TYPES[name], from_pandas=True) for name in names]
-    return pa.table(columns, names=names), findings
+    example = every.loc[repeated, "event_id"].iloc[0] if repeated.any() else ""
+    return as_table(every, names), told_of_ids(int(repeated.sum()), example)
+
+
+def event_names(frames: Iterable[pd.DataFrame], extras: Sequence[str] = ()) -> list[str]:
+    """The columns of a table of these events: all of EVENTS, and of EVENT_EXTRAS the `extras` and what one of them has."""
+    there = {*extras, *(name for frame in frames for name in frame.columns)}
+    return [*EVENTS.names, *(column.name for column in EVENT_EXTRAS if column.name in there)]
+
+
+def told_of_ids(count: int, example: str) -> tuple[Finding, ...]:
+    """An error where events repeat an id."""
+    if not count:
+        return ()
+    what = f"{count} events repeat an id, such as {example}."
+    return (Finding("error", "event_id", what, "Give every event its own id.", count),)

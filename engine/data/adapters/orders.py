@@ -7,14 +7,27 @@ return; an invoice that begins with C is a cancellation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from engine.data.adapters.assemble import Ask, Gathered, Role, extra_role, finish, sorted_by_role, take_all, with_extras
+from engine.data.adapters import spool
+from engine.data.adapters.assemble import (
+    Ask,
+    Gathered,
+    Role,
+    all_parts,
+    events_in_chunks,
+    extra_role,
+    finish,
+    in_chunks,
+    sorted_by_role,
+    take_all,
+    with_extras,
+)
 from engine.data.adapters.common import (
     ID_FIELD,
     Field,
@@ -26,8 +39,10 @@ from engine.data.adapters.common import (
     one_row_each,
     rejects,
     take,
+    told_of,
 )
 from engine.data.adapters.events import ITEM, TIMES, take_events
+from engine.data.chunks import Chunks, is_big, open_chunks
 from engine.data.parsing import Findings, like
 from engine.data.readers import Raw, read_raw
 from engine.schema import CUSTOMER_ID, EVENTS, Column, Finding, LabelRule, MoneyRule, Reading, plural
@@ -93,46 +108,93 @@ def _gather(ask: Ask, sources: Sequence[Path]) -> Gathered:
         return "orders" if told and told <= set(names) else role(names)
 
     parts = sorted_by_role(sources, plays, f"order lines need {', '.join(REQUIRED)}")
-    raws, lines = [], []
+    raws: list[Raw | Chunks] = []
+    lines: list[Taken] = []
     for path in parts["orders"] or parts["events"]:
-        raws.append(raw := read_raw(path))
-        taken = (take_lines if parts["orders"] else take_events)(raw, len(raws) - 1, ask.options)
+        raw, taken = _taken(path, len(raws), ask, bool(parts["orders"]))
+        raws.append(raw)
         lines.append(taken)
     files = [(raw, one_row_each(take_all(raw, (ID_FIELD,), ask.options), raw))
              for raw in map(read_raw, parts["customers"])]
-    customers = _customers(lines, [taken for _, taken in files])
+    customers = _customers(ask, lines, [taken for _, taken in files])
     rest = {**parts, "events": parts["events"] if parts["orders"] else []}
     return with_extras(ask, rest, [*raws, *(raw for raw, _ in files)], customers, lines)
+
+
+def _taken(path: Path, number: int, ask: Ask, orders: bool) -> tuple[Raw | Chunks, Taken]:
+    """A file's order lines or events: as a whole, or a big file's chunk by chunk."""
+    if is_big(path):
+        chunks = open_chunks(path)
+        return chunks, (lines_in_chunks if orders else events_in_chunks)(chunks, number, ask)
+    raw = read_raw(path)
+    return raw, (take_lines if orders else take_events)(raw, number, ask.options)
 
 
 # ------------------------------------------------------------------------------------------------------- lines
 
 def take_lines(raw: Raw, number: int, options: Options) -> Taken:
     """The file's lines as events of kind order, return and cancellation; corrections and free lines rejected."""
-    found = _told(options) or match(LINE_FIELDS, raw.frame.columns)
+    part = lines_of(raw, number, options, lambda rows: rows.duplicated().to_numpy())
+    names = tuple(raw.frame.columns)
+    told = told_of_lines(raw.name, names, line_columns(names, options), part.refused["reason"], part.repeats)
+    rejected = pd.concat([part.taken.rejected, part.refused], ignore_index=True)
+    return replace(part.taken, findings=(*part.taken.findings, *told), rejected=rejected)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines as events; those that are none, with the reason; how many repeated another and were dropped."""
+
+    taken: Taken
+    refused: pd.DataFrame
+    repeats: int
+
+
+def lines_of(raw: Raw, number: int, options: Options, repeated: Callable[[pd.DataFrame], np.ndarray]) -> Lines:
+    """The lines of a file or a part of it. `repeated`: which rows equal an earlier one in every column; lines that name
+    order and item and do so were exported twice."""
+    found = line_columns(tuple(raw.frame.columns), options)
+    taken = take(raw, LINE_FIELDS, found, options)
+    named = {"order_id", "item_id"} <= set(found)
+    again = repeated(raw.frame.loc[taken.frame.index]) if named else np.zeros(len(taken.frame), dtype=bool)
+    lines = _priced(taken.frame[~again])
+    reasons = _refusals(lines, found)
+    fine = (reasons == "").to_numpy()
+    refused = rejects(raw, reasons[~fine])
+    return Lines(replace(taken, frame=_as_events(lines[fine], number)), refused, int(again.sum()))
+
+
+def lines_in_chunks(chunks: Chunks, number: int, ask: Ask) -> Taken:
+    """What `take_lines` takes, of a big file, the events written aside."""
+    seen, repeats = spool.Seen(), 0
+
+    def one(raw: Raw) -> tuple[Taken, list[pd.DataFrame]]:
+        nonlocal repeats
+        part = lines_of(raw, number, ask.options, seen.again)
+        repeats += part.repeats
+        return part.taken, [part.refused]
+
+    taken, cells, (refused,) = in_chunks(chunks, number, ask, one)
+    found = line_columns(chunks.names, ask.options)
+    findings = (*told_of(chunks, LINE_FIELDS, found, cells),
+                *told_of_lines(chunks.name, chunks.names, found, refused["reason"], repeats))
+    return replace(taken, findings=findings)
+
+
+def line_columns(names: Sequence[str], options: Options) -> dict[str, str]:
+    """By canonical name, the column of the file, as told or by its name: price and quantity rather than an amount."""
+    found = _told(options) or match(LINE_FIELDS, names)
     if {"price", "quantity"} <= set(found):
         found.pop("amount", None)
-    taken = _without_repeats(take(raw, LINE_FIELDS, found, options), raw, found)
-    lines = _priced(taken.frame)
-    reasons = _refusals(lines, found)
-    kept = lines[(reasons == "").to_numpy()]
-    findings = (*taken.findings, *_refusal_findings(reasons, raw), *_unused(raw, found), *_grouping(raw, found))
-    refused = rejects(raw, reasons[(reasons != "").to_numpy()])
-    return replace(taken, frame=_as_events(kept, number), findings=findings,
-                   rejected=pd.concat([taken.rejected, refused], ignore_index=True))
+    return found
 
 
-def _without_repeats(taken: Taken, raw: Raw, found: dict[str, str]) -> Taken:
-    """Lines that name order and item and repeat another in every column were exported twice."""
-    if not {"order_id", "item_id"} <= set(found):
-        return taken
-    repeated = raw.frame.loc[taken.frame.index].duplicated()
-    if not repeated.any():
-        return taken
-    count = int(repeated.sum())
-    finding = Finding("warning", raw.name, f"{plural(count, 'line repeats', 'lines repeat')} another in every column.",
-                      "One of each was kept.", count)
-    return replace(taken, frame=taken.frame[~repeated], findings=(*taken.findings, finding))
+def told_of_lines(file: str, names: Sequence[str], found: dict[str, str], reasons: pd.Series, repeats: int
+                  ) -> Findings:
+    """What was found about the lines beyond their cells."""
+    what = f"{plural(repeats, 'line repeats', 'lines repeat')} another in every column."
+    again = (Finding("warning", file, what, "One of each was kept.", repeats),) if repeats else ()
+    return (*again, *_refusal_findings(reasons, file), *_unused(file, names, found), *_grouping(file, found))
 
 
 def _priced(frame: pd.DataFrame) -> pd.DataFrame:
@@ -168,25 +230,25 @@ def _refusals(lines: pd.DataFrame, found: dict[str, str]) -> pd.Series:
     return reasons
 
 
-def _refusal_findings(reasons: pd.Series, raw: Raw) -> Findings:
+def _refusal_findings(reasons: pd.Series, file: str) -> Findings:
     """One finding per sort of reason."""
-    sorts = reasons[(reasons != "").to_numpy()].str.replace(r": .* is ", " is ", regex=True).value_counts()
-    return tuple(Finding("note", raw.name, f"{plural(count, 'line was', 'lines were')} rejected: {sort}.",
+    sorts = reasons.astype(object).str.replace(r": .* is ", " is ", regex=True).value_counts()
+    return tuple(Finding("note", file, f"{plural(count, 'line was', 'lines were')} rejected: {sort}.",
                          "See the rejected rows.", int(count)) for sort, count in sorts.items())
 
 
-def _unused(raw: Raw, found: dict[str, str]) -> Findings:
-    names = [name for name in raw.frame.columns if name not in found.values()]
-    if not names:
+def _unused(file: str, names: Sequence[str], found: dict[str, str]) -> Findings:
+    unused = [name for name in names if name not in found.values()]
+    if not unused:
         return ()
-    what = f"Not used: {', '.join(names)}."
-    return (Finding("note", raw.name, what, "Give customers' attributes in a file of their own."),)
+    what = f"Not used: {', '.join(unused)}."
+    return (Finding("note", file, what, "Give customers' attributes in a file of their own."),)
 
 
-def _grouping(raw: Raw, found: dict[str, str]) -> Findings:
+def _grouping(file: str, found: dict[str, str]) -> Findings:
     if "order_id" in found:
         return ()
-    return (Finding("note", raw.name, "Lines carry no order id.", "Lines of one customer at one time are one order."),)
+    return (Finding("note", file, "Lines carry no order id.", "Lines of one customer at one time are one order."),)
 
 
 def _as_events(lines: pd.DataFrame, number: int) -> pd.DataFrame:
@@ -204,12 +266,10 @@ def _as_events(lines: pd.DataFrame, number: int) -> pd.DataFrame:
 
 # --------------------------------------------------------------------------------------------------- customers
 
-def _customers(lines: Sequence[Taken], files: Sequence[Taken]) -> Taken:
+def _customers(ask: Ask, lines: Sequence[Taken], files: Sequence[Taken]) -> Taken:
     """One row per customer: first order, its country, and the attributes of the customers' files."""
-    every = pd.concat([taken.frame for taken in lines], ignore_index=True) if lines else _no_lines()
-    orders = every[every["kind"] == "order"].sort_values("at", kind="stable")
-    known = pd.DataFrame({"customer_id": pd.unique(every["customer_id"])})
-    first = orders.drop_duplicates("customer_id").rename(columns={"at": FIRST_ORDER.name})
+    known, orders = _first_orders(ask, lines)
+    first = orders.rename(columns={"at": FIRST_ORDER.name})
     columns = [FIRST_ORDER, *(field.column for field in LINE_FIELDS if field.name == "country" and "country" in first)]
     frame = known.merge(first[["customer_id", *(column.name for column in columns)]], how="left")
     for taken in files:
@@ -220,6 +280,17 @@ def _customers(lines: Sequence[Taken], files: Sequence[Taken]) -> Taken:
     findings = [*(finding for taken in files for finding in taken.findings), *_without_orders(frame, orders)]
     refused = [taken.rejected for taken in files]
     return Taken(frame, (CUSTOMER_ID, *columns), pd.concat(refused) if refused else pd.DataFrame(), tuple(findings))
+
+
+def _first_orders(ask: Ask, lines: Sequence[Taken]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every customer who has a line, and the first order of those who have one."""
+    if any(taken.parts for taken in lines):
+        known, orders = spool.first_orders(all_parts(ask, lines), ask.into)
+        named = any(column.name == "country" for taken in lines for column in taken.columns)
+        return known, orders if named else orders.drop(columns="country")
+    every = pd.concat([taken.frame for taken in lines], ignore_index=True) if lines else _no_lines()
+    orders = every[every["kind"] == "order"].sort_values("at", kind="stable")
+    return pd.DataFrame({"customer_id": pd.unique(every["customer_id"])}), orders.drop_duplicates("customer_id")
 
 
 def _no_lines() -> pd.DataFrame:

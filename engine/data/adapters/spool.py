@@ -1,0 +1,141 @@
+"""Events that are too many for memory: written aside part by part, then sorted by DuckDB within a gigabyte.
+
+Parts are Parquet files whose names sort in the order in which they were read, so that a stable sort is the same as that
+of a frame.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.files import writing
+from engine.schema import EVENT_EXTRAS, EVENTS
+
+if TYPE_CHECKING:
+    import duckdb
+
+FOLDER = ".spool"
+DIGITS = 5
+MEMORY = "1GB"
+ROWS = 1 << 18
+ARROW = {"date": pa.timestamp("us"), "number": pa.float64(), "count": pa.float64(), "flag": pa.float64()}
+TYPES = {column.name: ARROW.get(column.kind, pa.string()) for column in (*EVENTS, *EVENT_EXTRAS)}
+KEPT = tuple(dict.fromkeys((*TYPES, "country")))
+SORTED = 'customer_id, "at", filename, file_row_number'
+
+
+def keep_part(folder: Path, source: int, frame: pd.DataFrame) -> Path:
+    """Write a chunk's events aside; returns the file."""
+    made = folder / FOLDER
+    with writing(made):
+        made.mkdir(parents=True, exist_ok=True)
+        path = made / f"{source:0{DIGITS}d}-{len(list(made.iterdir())):07d}.parquet"
+        pq.write_table(as_table(frame, KEPT), path, compression="zstd")
+    return path
+
+
+def as_table(frame: pd.DataFrame, names: Sequence[str]) -> pa.Table:
+    """The frame's columns of these names, in the types that events have; missing ones are empty."""
+    full = frame.reindex(columns=list(names)) if len(frame) else pd.DataFrame(columns=list(names), dtype=object)
+    return pa.table([pa.array(full[name], TYPES.get(name, pa.string()), from_pandas=True) for name in names],
+                    names=list(names))
+
+
+def sort_parts(parts: Sequence[Path], names: Sequence[str], folder: Path) -> Path:
+    """All events in one file, sorted by customer and time as `events_table` sorts them."""
+    path = folder / FOLDER / "events.sorted"
+    schema = pa.schema([(name, TYPES.get(name, pa.string())) for name in names])
+    columns = ", ".join(f'"{name}"' for name in names)
+    with _over(parts, folder) as connection, writing(path), pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in connection.sql(f"SELECT {columns} FROM parts ORDER BY {SORTED}").to_arrow_reader(ROWS):
+            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+    return path
+
+
+def repeated_ids(parts: Sequence[Path], folder: Path) -> tuple[int, str]:
+    """How many events repeat an id, and the first such id in the order of the sorted events."""
+    again = f"SELECT *, row_number() OVER (PARTITION BY event_id ORDER BY {SORTED}) AS turn FROM parts"
+    with _over(parts, folder) as connection:
+        count = _one(connection, "SELECT count(*) - count(DISTINCT event_id) FROM parts")
+        if not count:
+            return 0, ""
+        return count, str(_one(connection, f"SELECT event_id FROM ({again}) WHERE turn > 1 ORDER BY {SORTED} LIMIT 1"))
+
+
+def first_orders(parts: Sequence[Path], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every customer of the events; and of those with an order the first one's time (`at`) and country."""
+    first = ("SELECT customer_id, arg_min({'moment': \"at\", 'country': country}, (\"at\", filename, file_row_number)) "
+             "AS one FROM parts WHERE kind = 'order' GROUP BY customer_id")
+    with _over(parts, folder) as connection:
+        known = connection.sql("SELECT DISTINCT customer_id FROM parts ORDER BY 1").df()
+        found = connection.sql(f"SELECT customer_id, one.moment, one.country FROM ({first}) ORDER BY 1").df()
+    return known, found.rename(columns={"moment": "at"}).astype({"at": "datetime64[us]", "country": object})
+
+
+def last_moments(path: Path, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The time of the last event up to `now`, and of the last one of all."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found = connection.execute('SELECT max("at") FILTER ("at" <= ?), max("at") FROM read_parquet(?)',
+                                   [now, str(path)]).fetchone()
+    assert found is not None, "An aggregate always has a row."
+    return found[0], found[1]
+
+
+def clear(folder: Path) -> None:
+    """Remove what was written aside."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+class Seen:
+    """Which rows came before, as 64-bit hashes; some 2e-5 that two different ones of 30 million are taken for one."""
+
+    def __init__(self) -> None:
+        self.runs: list[np.ndarray] = []
+
+    def again(self, rows: pd.DataFrame) -> np.ndarray:
+        """Which rows equal an earlier one in every column; all of them count as seen from now on."""
+        hashes = pd.util.hash_pandas_object(rows, index=False).to_numpy()
+        repeated: np.ndarray = pd.Series(hashes).duplicated().to_numpy()
+        for run in self.runs:
+            places = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
+            repeated |= run[places] == hashes
+        self._remember(np.sort(hashes[~repeated]))
+        return repeated
+
+    def _remember(self, run: np.ndarray) -> None:
+        """Keep few and growing runs: a run joins those that are not longer than itself."""
+        while len(run) and self.runs and len(self.runs[-1]) <= len(run):
+            run = np.sort(np.concatenate([self.runs.pop(), run]), kind="stable")
+        self.runs += [run] if len(run) else []
+
+
+@contextmanager
+def _over(parts: Sequence[Path], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection whose view `parts` is all of them; what does not fit into its memory goes beside them."""
+    import duckdb
+
+    aside = folder / FOLDER / "sorting"
+    with writing(aside), duckdb.connect(config={"memory_limit": MEMORY, "threads": "1",
+                                                "temp_directory": str(aside)}) as connection:
+        files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in parts)
+        connection.execute(f"CREATE VIEW parts AS SELECT * FROM read_parquet([{files}], filename = true, "
+                           "file_row_number = true)")
+        yield connection
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = connection.execute(sql).fetchone()
+    assert row is not None, "An aggregate always has a row."
+    return row[0]
