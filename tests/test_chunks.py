@@ -81,6 +81,7 @@ def dirty_lines(rng: np.random.Generator, rows: int = 900) -> pd.DataFrame:
 # --- order lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [80, 4_000, 1_000_000])
 def test_order_lines_in_chunks_are_those_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int,
                                                           rng: np.random.Generator) -> None:
@@ -98,6 +99,7 @@ def test_order_lines_in_chunks_are_those_of_the_whole_file(tmp_path: Path, monke
     same(whole, parts)
 
 
+@pytest.mark.slow
 def test_errors_are_found_in_chunks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
                                         ) -> None:
     path = tmp_path / "orders.csv"
@@ -112,6 +114,7 @@ def test_errors_are_found_in_chunks_too(tmp_path: Path, monkeypatch: pytest.Monk
     assert not list((tmp_path / "parts").glob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_parquet_lines_in_chunks_are_those_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                             rng: np.random.Generator) -> None:
     frame = dirty_lines(rng).assign(
@@ -125,6 +128,7 @@ def test_parquet_lines_in_chunks_are_those_of_the_whole_file(tmp_path: Path, mon
 # --- events beside customers, orders beside events
 
 
+@pytest.mark.slow
 def test_a_company_of_several_files_is_the_same_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, adapter in (("demo-shop", "orders"), ("demo-telecom", "telco")):
         made = DEMOS[name].write(tmp_path / name, 3, 250)
@@ -134,6 +138,7 @@ def test_a_company_of_several_files_is_the_same_in_chunks(tmp_path: Path, monkey
             same(whole, read(list(made.sources), tmp_path / name / "parts", adapter))
 
 
+@pytest.mark.slow
 def test_one_big_file_among_small_ones_keeps_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events of one customer at one moment stay in the order of the files."""
     lines = "customer_id,date,order_id,amount\n" + "".join(f"a,2024-01-0{n % 3 + 1},{n},{n + 1}\n" for n in range(30))
@@ -165,6 +170,7 @@ def test_repeated_event_ids_are_an_error_in_chunks_too(tmp_path: Path, monkeypat
 # --- beyond what a tally holds
 
 
+@pytest.mark.slow
 def test_texts_beyond_a_tally_are_read_in_the_company_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                                   rng: np.random.Generator) -> None:
     """The first twenty different dates and prices prove how all are written; nothing later is read otherwise."""

@@ -46,9 +46,9 @@ def keep_part(folder: Path, source: int, frame: pd.DataFrame) -> Path:
 
 def as_table(frame: pd.DataFrame, names: Sequence[str]) -> pa.Table:
     """The frame's columns of these names, in the types that events have; missing ones are empty."""
-    full = frame.reindex(columns=list(names)) if len(frame) else pd.DataFrame(columns=list(names), dtype=object)
-    return pa.table([pa.array(full[name], TYPES.get(name, pa.string()), from_pandas=True) for name in names],
-                    names=list(names))
+    types = {name: TYPES.get(name, pa.string()) for name in names}
+    return pa.table([pa.array(frame[name], kind, from_pandas=True) if name in frame and len(frame)
+                     else pa.nulls(len(frame), kind) for name, kind in types.items()], names=list(names))
 
 
 def sort_parts(parts: Sequence[Path], names: Sequence[str], folder: Path) -> Path:
