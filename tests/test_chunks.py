@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data import adapters, chunks
@@ -236,6 +236,7 @@ def test_a_file_that_changes_between_the_two_passes_is_refused(tmp_path: Path, m
 # --- where a block ends
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(st.sampled_from(["1", "a\nb", 'say "x"', '"', "", ",", "\n\n", 'x,"\n']), min_size=3,
                          max_size=3), min_size=1, max_size=12), st.integers(20, 90))
 def test_blocks_end_where_records_do(rows: list[list[str]], size: int) -> None:

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import re
+import stat
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,10 +120,17 @@ def first_rows(path: Path, count: int) -> pd.DataFrame:
 
 def existing(path: Path) -> Path:
     """The path, if it is a file of a kind that can be read; EngineError with advice if not."""
-    if path.is_dir():
-        raise EngineError(f"{path} is a folder. Give the path of one file.")
-    if not path.exists():
-        raise EngineError(f"There is no file {path}. Check the path.")
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISREG(kind):
+            path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as problem:
+        raise EngineError(f"There is no file {str(path)[-200:]}. Check the path.") from problem
+    except OSError as problem:
+        raise EngineError(f"{path.name[-80:]} cannot be read: {problem.strerror or problem}. "
+                          "Check the file and your right to read it.") from problem
+    if not stat.S_ISREG(kind):
+        raise EngineError(f"{path} is {'a folder' if stat.S_ISDIR(kind) else 'no plain file'}. Give the path of one file.")
     if path.suffix.lower() not in TEXT + PARQUET + EXCEL:
         kinds = ", ".join(TEXT + PARQUET + EXCEL)
         raise EngineError(f"{path.name} has an unknown ending {path.suffix!r}. Save it as one of: {kinds}.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import statistics
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -16,10 +17,13 @@ from xml.etree.ElementTree import ParseError
 import pandas as pd
 
 from engine.errors import EngineError
+from engine.limits import MEGABYTE, setting
 from engine.schema import Finding, plural
 
 WEIGHED, MOST_ABOVE, HEADER = 1000, 10, 0.8
-BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, ParseError)
+DENSE_BYTES = 100 * MEGABYTE
+BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, ParseError, IndexError,
+          AttributeError, RuntimeError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ def read_sheet(path: Path, rows: int | None = None) -> Sheet:
     names = [str(cell).strip() if cell is not None else f"unnamed_{n}" for n, cell in enumerate(lines[0], 1)]
     columns = list(zip(*lines[1:], strict=True)) or [()] * len(names)
     keep = [n for n, cells in enumerate(columns) if not names[n].startswith("unnamed_") or set(cells) - {None}]
+    if not keep:
+        raise EngineError(f"{path.name} has a header but no rows. Export it again with its data.")
     series = [as_column(columns[n]) for n in keep]
     frame = pd.concat(series, axis=1, keys=range(len(series)))
     frame.columns, frame.index = pd.Index([names[n] for n in keep]), pd.RangeIndex(1, len(frame) + 1)
@@ -51,17 +57,45 @@ def _cells(path: Path, rows: int | None) -> tuple[str, int, list[tuple[Any, ...]
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
+    _refuse_dense(path)
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
             sheets = list(book.worksheets)
             best = max(sheets, key=_weight) if len(sheets) > 1 else sheets[0]
             first = None if rows is None else rows + MOST_ABOVE
-            return best.title, len(sheets) - 1, _filled(best.iter_rows(values_only=True), first)
+            return best.title, len(sheets) - 1, _filled(_bounded(path, best), first)
         finally:
             book.close()
-    except (*BROKEN, InvalidFileException) as problem:
+    except (*BROKEN, InvalidFileException, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno not in (None, errno.EINVAL):
+            raise
         raise EngineError(f"{path.name} is not a whole Excel workbook. Save it again as .xlsx or as CSV.") from problem
+
+
+def _refuse_dense(path: Path) -> None:
+    """EngineError for a workbook whose parts grow as those of a zip bomb do; one that is no archive is left to others."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = [(part.file_size, part.compress_size) for part in archive.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return
+    most, ratio = setting("HOLDFAST_SOURCE_MB") * MEGABYTE, setting("HOLDFAST_SOURCE_RATIO")
+    if sum(size for size, _ in parts) > most or any(size > DENSE_BYTES and size > ratio * max(packed, 1)
+                                                    for size, packed in parts):
+        raise EngineError(f"{path.name} grows to more than {ratio} times its packed size, or beyond what may be put "
+                          "aside, as a zip bomb does. Save it as CSV if it is yours.")
+
+
+def _bounded(path: Path, sheet: Any) -> Iterator[tuple[Any, ...]]:
+    """The sheet's lines; EngineError once it spreads over more cells than are read."""
+    cells, most = 0, setting("HOLDFAST_SHEET_CELLS")
+    for line in sheet.iter_rows(values_only=True):
+        cells += len(line) + 1
+        if cells > most:
+            raise EngineError(f"{path.name}: the sheet {sheet.title!r} spreads over more than {most:,} cells, most of "
+                              "them perhaps empty. Save it as CSV, or set HOLDFAST_SHEET_CELLS.")
+        yield line
 
 
 def _weight(sheet: Any) -> int:
@@ -89,7 +123,7 @@ def _filled(lines: Any, rows: int | None) -> list[tuple[Any, ...]]:
     """The lines that hold anything, all as wide as the widest; the first one and `rows` more."""
     kept: list[tuple[Any, ...]] = []
     for line in lines:
-        if any(cell is not None for cell in line):
+        if line.count(None) < len(line):
             kept.append(tuple(line))
         if rows is not None and len(kept) > rows:
             break
