@@ -2,29 +2,35 @@
 
     python -m benchmarks.shop_stages SOURCE TARGET      figures as JSON, every customer's segment as CSV beside it
 
-Two savings, neither in the figures: a model fitted on the split once is not fitted again for the comparison, and the
-index is learned as money per ln(1 + orders), so that small forests suffice for what the formula already says.
-The peer scores the rows it learned from, with models that know them by heart; so its segments are only met by models
-as deep as its own. They are fitted besides ours (and counted), for nothing else.
+Savings, none of them in the figures: features need no more than NumPy, so pandas is first loaded by the libraries that
+learn; a model fitted on the split once is not fitted again for the comparison; boosting stops where a fifth of its own
+training rows says so; and the index is learned as money per ln(1 + orders), so that small forests suffice for what the
+formula already says. The peer scores the rows it learned from, with models that know them by heart; so its segments are
+only met by models as deep as its own. They are fitted besides ours, a stage of their own, for nothing else.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLIT_SEED, FOLDS, THRESHOLD = 42, 5, 0.30
 BEHAVIOUR = ["Frequency", "Avg_Order_Value", "Session_Count", "Avg_Session_Duration", "Pages_Viewed", "Clicks",
              "Campaign_Response", "Wishlist_Adds", "Cart_Abandon_Rate", "Returns"]
+ENOUGH_TREES, PATIENCE, LEARNING_RATE, ASIDE = 300, 20, 0.1, 0.2
 Options = dict[str, Any]
+Columns = Mapping[str, np.ndarray]
 QUIET: Options = {"n_jobs": 1, "verbosity": -1, "deterministic": True, "force_row_wise": True, "random_state": 0}
 FOREST: Options = QUIET | {
     "boosting_type": "rf", "n_estimators": 100, "num_leaves": 127, "min_child_samples": 6, "subsample": 0.63,
@@ -62,28 +68,45 @@ def main(source: Path, target: Path) -> None:
     """Run all stages and write what they found."""
     stages: dict[str, float] = {}
     with timed("features", stages, since_start=True):
-        shop = pd.read_csv(source, index_col="Customer_ID")
-        X, left = shop[BEHAVIOUR].astype(float), (shop.Recency > 90).to_numpy().astype(int)
-        index = (shop.Monetary * np.log1p(shop.Frequency)).to_numpy()
-        more = X.assign(clicks_per_page=X.Clicks / (X.Pages_Viewed + 1),
-                        orders_per_wish=X.Frequency / (X.Wishlist_Adds + 1))
+        ids, shop, made = features(source)
     with timed("churn", stages):
+        X, left = frame({name: shop[name] for name in BEHAVIOUR}), (shop["Recency"] > 90).astype(int)
         churn, told_churn = churn_stage(X, left)
-        p_by_heart = split_f1(library_default, more, left)[0].predict_proba(more)[:, 1]
     with timed("ltv", stages):
-        worth, told_worth = index_stage(X, index)
-        worth_by_heart = deep_forest(more, index)
+        worth, told_worth = index_stage(X, made["index"])
     with timed("comparison", stages):
         compared = {"churn": {"LightGBM": told_churn["f1"], **other_churn(X, left)},
-                    "ltv": {"RandomForest": told_worth["r2"], **other_index(X, index)}}
+                    "ltv": {"RandomForest": told_worth["r2"], **other_index(X, made["index"])}}
     with timed("segments", stages):
-        p = churn.predict_proba(X)[:, 1]
-        pd.DataFrame({
-            "by_heart": place(shop, p_by_heart, worth_by_heart, "peer"),
-            "peer": place(shop, p, worth.predict(X), "peer"), "ours": place(shop, p, worth.predict(X), "holdfast"),
-        }, index=shop.index).to_csv(target.with_suffix(".csv"))
+        p, value = churn.predict_proba(X)[:, 1], worth.predict(X)
+        placed = {"peer": place(shop, p, value, "peer"), "ours": place(shop, p, value, "holdfast")}
+    with timed("as deep as the peer", stages):
+        more = X.assign(clicks_per_page=made["clicks_per_page"], orders_per_wish=made["orders_per_wish"])
+        p_by_heart = split_f1(library_default, more, left)[0].predict_proba(more)[:, 1]
+        placed["by_heart"] = place(shop, p_by_heart, deep_forest(more, made["index"]), "peer")
+    frame(placed, ids).to_csv(target.with_suffix(".csv"))
     told = {**told_churn, **told_worth, "comparison": compared, "stages": stages}
     target.write_text(json.dumps(told), encoding="utf-8")
+
+
+def features(source: Path) -> tuple[list[str], Columns, Columns]:
+    """The customers' ids, the file's numbers by column, and what is made of them: the index and two ratios."""
+    with source.open(encoding="utf-8", newline="") as file:
+        names, *rows = csv.reader(file)
+    read = dict(zip(names, zip(*rows, strict=True), strict=True))
+    shop = {name: np.array(read[name], dtype=float) for name in (*BEHAVIOUR, "Recency", "Monetary")}
+    return list(read["Customer_ID"]), shop, {
+        "index": shop["Monetary"] * np.log1p(shop["Frequency"]),
+        "clicks_per_page": shop["Clicks"] / (shop["Pages_Viewed"] + 1),
+        "orders_per_wish": shop["Frequency"] / (shop["Wishlist_Adds"] + 1),
+    }
+
+
+def frame(columns: Columns, ids: list[str] | None = None) -> pd.DataFrame:
+    """The columns as a frame, under the customers' ids where they are given."""
+    import pandas as pd
+
+    return pd.DataFrame(dict(columns), index=None if ids is None else pd.Index(ids, name="Customer_ID"))
 
 
 @contextmanager
@@ -95,17 +118,49 @@ def timed(stage: str, stages: dict[str, float], since_start: bool = False) -> It
 
 
 def churn_stage(X: pd.DataFrame, left: np.ndarray) -> tuple[Any, dict[str, float]]:
-    """Our default churn model: fitted on the split, judged on its test part and by five folds."""
+    """Our boosted trees: fitted on the split, judged on its test part and by five folds."""
     from sklearn.metrics import f1_score
     from sklearn.model_selection import StratifiedKFold
 
-    from engine.prediction.ensembles import lightgbm
-
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SPLIT_SEED).split(X, left)
-    f1 = [f1_score(left[test], flagged(lightgbm(0).fit(X.iloc[train], left[train]), X.iloc[test]))
+    f1 = [f1_score(left[test], flagged(Boosted(0).fit(X.iloc[train], left[train]), X.iloc[test]))
           for train, test in folds]
-    model, score = split_f1(lightgbm, X, left)
+    model, score = split_f1(Boosted, X, left)
     return model, {"cv_f1": float(np.mean(f1)), "f1": score}
+
+
+class Boosted:
+    """Our default churn model at a faster pace. Whether its trees cut at random or where it pays most, and how many
+    they are, is chosen by the log loss of a fifth of the rows it is given to learn from.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.model: Any = None
+
+    def fit(self, X: pd.DataFrame, left: np.ndarray) -> Boosted:
+        """Learn both ways from four fifths of the rows, and keep the one that the last fifth prefers."""
+        from sklearn.model_selection import train_test_split
+
+        rest, aside = train_test_split(np.arange(len(left)), test_size=ASIDE, random_state=self.seed, stratify=left)
+        both = [self._stopped(at_random, X.iloc[rest], left[rest], X.iloc[aside], left[aside])
+                for at_random in (False, True)]
+        self.model = min(both, key=lambda model: model.best_score_["valid_0"]["binary_logloss"])
+        return self
+
+    def _stopped(self, at_random: bool, X: pd.DataFrame, left: np.ndarray, aside: pd.DataFrame, y: np.ndarray) -> Any:
+        from lightgbm import early_stopping
+
+        from engine.prediction.ensembles import lightgbm
+
+        model: Any = lightgbm(self.seed)
+        model.set_params(n_estimators=ENOUGH_TREES, learning_rate=LEARNING_RATE, extra_trees=at_random)
+        return model.fit(X, left, eval_X=aside, eval_y=y, eval_metric="binary_logloss",
+                         callbacks=[early_stopping(PATIENCE, verbose=False)])
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        """Probabilities of staying and of leaving, one row per customer."""
+        return np.asarray(self.model.predict_proba(X))
 
 
 def split_f1(make: Callable[[int], Any], X: pd.DataFrame, left: np.ndarray) -> tuple[Any, float]:
@@ -178,11 +233,11 @@ def deep_forest(X: pd.DataFrame, index: np.ndarray) -> np.ndarray:
     return np.asarray(LGBMRegressor(**DEEP).fit(X.iloc[train], index[train]).predict(X))
 
 
-def place(shop: pd.DataFrame, p: np.ndarray, worth: np.ndarray, definitions: Literal["holdfast", "peer"]) -> np.ndarray:
+def place(shop: Columns, p: np.ndarray, worth: np.ndarray, definitions: Literal["holdfast", "peer"]) -> np.ndarray:
     """Each customer's segment by the definitions."""
     from engine.prediction.segments import SegmentCuts, segments
 
-    recency, cart = shop.Recency.to_numpy(), shop.Cart_Abandon_Rate.to_numpy()
+    recency, cart = shop["Recency"], shop["Cart_Abandon_Rate"]
     cuts = SegmentCuts.learn(p, worth, recency, cart, definitions=definitions)
     return segments(p, worth, recency, cart, cuts=cuts).segment.astype(str).to_numpy()
 

@@ -124,11 +124,19 @@ def _not_money(dataset: Dataset, X: pd.DataFrame) -> tuple[str, ...]:
 def _from_the_past(dataset: Dataset, algorithm: str, money: LtvSettings, seed: int) -> Trained:
     """A value model of orders, learned one period earlier: features as of past moments, spend of the period after."""
     orders = orders_of(dataset)
-    first = pd.Timestamp(orders["at"].min()).to_pydatetime()
-    moments = earlier_moments(first, dataset.observed_until)
-    moments = moments[::-(-len(moments) // MOST_MOMENTS)]
+    moments = past_moments(pd.Timestamp(orders["at"].min()).to_pydatetime(), dataset.observed_until)
     X, spend = stacked(orders, moments if algorithm != "bgnbd" else moments[:1])
     no_order = pd.Series(0.0, index=X.index)
     margin = spend * money.margin_rate
     inputs = LtvInputs(X, no_order, dataset.label.horizon_days, margin, X[PURCHASES])
     return train_ltv(inputs, margin, algorithm, seed=seed, settings=money, period_days=moments[0][1])
+
+
+def past_moments(first: datetime, as_of: datetime) -> list[tuple[datetime, float]]:
+    """Of the earlier moments with their periods [days], every so many that 16 at most are left.
+
+    >>> len(past_moments(datetime(1997, 1, 1), datetime(1997, 10, 1)))
+    16
+    """
+    moments = earlier_moments(first, as_of)
+    return moments[::-(-len(moments) // MOST_MOMENTS)]
