@@ -2,7 +2,8 @@
 
 The truth asked for is each customer's chance for one who has seen all orders and visits (the file's
 churn_probability_from_history): a customer's own pace is hidden, so no interval from data can be of that. The method
-was looked at on seeds 100 and 200 while it was made; the seeds here played no part.
+was looked at on seeds 100 and 200 while it was made, and missed its goal on seed 31 (87.3 %, with four replicates). It
+was then widened for the number of replicates, which seeds 41 to 43 were looked at for; the seeds here played no part.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ import pandas as pd
 from benchmarks.common import Row
 from engine.data.adapters import read
 from engine.data.demo import DEMOS
-from engine.prediction import model as prediction
+from engine.data.features import features
+from engine.data.labels import snapshot
+from engine.data.leakage import audit
+from engine.prediction import churn
+from engine.prediction.level import learn_level, learning_windows, tested_splits
 from engine.prediction.metrics import roc_auc
-from engine.prediction.settings import Settings
+from engine.prediction.model import without
 
-SEEDS, CUSTOMERS = (31, 32, 33), 5_000
+SEEDS, CUSTOMERS = (51, 52, 53), 5_000
 NOW = datetime(2025, 7, 2)
+INTERVALS_ONLY = churn.ChurnOptions(calibration="none", comparison=False, stress=False, balance_effect=False, draws=50)
 
 
 @dataclass(frozen=True)
@@ -55,15 +61,20 @@ def run(real_data: Path) -> list[Row]:  # noqa: ARG001
 
 
 def company(seed: int) -> Found:
-    """The shop of a seed, learned from and scored by the pipeline's own functions, held against its truth."""
+    """The shop of a seed, learned from and judged by the pipeline's own functions, held against its truth."""
     with tempfile.TemporaryDirectory() as folder:
         files = DEMOS["demo-shop"].write(Path(folder), seed, CUSTOMERS)
         dataset = read(files.sources, Path(folder), files.adapter, name="demo", now=NOW,
                        observed_until=files.observed_until).dataset
-        model, _ = prediction.learn(dataset, Settings(seed=seed, quick=True))
-        scores = prediction.score(model, dataset, files.observed_until).scores.set_index("customer_id")
-        truth = pd.read_parquet(files.truth).reindex(scores.index)
-    true, y = truth["churn_probability_from_history"], truth["churned"].to_numpy()
-    p, low, high = (scores[name] for name in ("churn_probability", "churn_low", "churn_high"))
+        known = snapshot(dataset, learning_windows(dataset))
+        known = without(known, [name for name, _ in audit(known, dataset, (), seed).quarantined])
+        X, as_of = features(dataset, files.observed_until), files.observed_until
+        truth = pd.read_parquet(files.truth).reindex(X.index)
+    who, report = churn.train_churn(known, churn.SUITS["orders"], seed=seed, options=INTERVALS_ONLY,
+                                    splits=tested_splits(known))
+    level, _ = learn_level(report.out_of_fold, known, report.rates)
+    said, true = who.probability(X), truth["churn_probability_from_history"].to_numpy()
+    p, (low, high) = level.moved(said, as_of), level.interval(said, *who.interval(X, said), as_of)
+    y = truth["churned"].to_numpy()
     return Found(float(((low <= true) & (true <= high)).mean()), float((high - low).mean()),
-                 float(p.mean() - true.mean()), roc_auc(y, p.to_numpy()), roc_auc(y, true.to_numpy()))
+                 float(p.mean() - true.mean()), roc_auc(y, p), roc_auc(y, true))
