@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine import jobs
     from engine.backup import back_up, restore
     from engine.briefing import digest
+    from engine.champions import promote, rollback
     from engine.data.adapters import ADAPTERS
     from engine.data.demo import DEMOS
     from engine.decision.playbooks import playbook
@@ -41,6 +42,7 @@ __all__ = [
 ROOMS = {
     "backup": ("back_up", "restore"),
     "briefing": ("digest",),
+    "champions": ("promote", "rollback"),
     "data.adapters": ("ADAPTERS",),
     "data.demo": ("DEMOS",),
     "decision.playbooks": ("playbook",),
@@ -120,28 +122,6 @@ def open_model(name: str, model_id: str) -> tuple[Model, ModelCard]:
     from engine.pipeline import opened
 
     return opened(name, model_id)
-
-
-def promote(name: str, model_id: str, *, actor: Actor, now: datetime) -> str:
-    """Make a model the production model; returns its id."""
-    from engine import state
-    from engine.prediction import store
-
-    allow(actor, "promote")
-    promoted = store.promote(name, model_id)
-    state.record(actor, "promote", name, now, {"model_id": promoted})
-    return promoted
-
-
-def rollback(name: str, *, actor: Actor, now: datetime) -> str:
-    """Go back to the production model before the current one; returns its id."""
-    from engine import state
-    from engine.prediction import store
-
-    allow(actor, "rollback")
-    restored = store.rollback(name)
-    state.record(actor, "rollback", name, now, {"model_id": restored})
-    return restored
 
 
 def audit_log(limit: int, actor: Actor, customer_id: str | None = None, *, verb: str | None = None,

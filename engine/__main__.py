@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine import cards, verbs_campaign, verbs_decide, verbs_onboard
+from engine import cards, verbs_campaign, verbs_decide, verbs_models, verbs_onboard
 from engine.grammar import Grammar, Printed, Verb, moment, narrowed, narrowing, refuse, told_on_stderr, verb
 from engine.permissions import acting
 from engine.schema import jsonable
@@ -67,10 +67,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--company", action="append", metavar="NAME", help="telecom, shop or streaming (the first two "
                       "unless named); several are allowed")
     verb(verbs, "datasets", _datasets, "list the datasets there are")
-    models = verb(verbs, "models", _models, "list a dataset's models")
-    models.add_argument("--dataset", required=True)
-    models.add_argument("--promote", metavar="MODEL_ID", help="make this model the production model")
-    models.add_argument("--rollback", action="store_true", help="go back to the production model before this one")
+    verbs_models.add(verbs)
     runs = verb(verbs, "runs", _runs, "list a dataset's scoring runs")
     runs.add_argument("--dataset", required=True)
     report = verb(verbs, "report", _report, "write the technical report: one HTML file with every chart, for reading")
@@ -124,6 +121,8 @@ def _learning_options(run: argparse.ArgumentParser) -> None:
                      help="use a column that the leakage audit quarantined")
     run.add_argument("--seed", type=int, default=engine.Settings.seed)
     run.add_argument("--quick", action="store_true", help="fewer folds and replicates, for a first look")
+    run.add_argument("--promotion", default="", help="when the new model takes production's place: always, person, "
+                     "better, better_or_newer; the dataset's own rule when left out")
 
 
 def _decision_options(run: argparse.ArgumentParser) -> None:
@@ -219,13 +218,14 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
 
 def _run(asked: argparse.Namespace) -> Printed:
     report = engine.run(asked.source, name=asked.name, adapter=asked.adapter, options=_options(asked),
-                        settings=_settings(asked), observed_until=asked.as_of, queries=asked.query, actor=acting(),
-                        now=_now(), progress=told_on_stderr)
+                        settings=_settings(asked), observed_until=asked.as_of, queries=asked.query,
+                        promotion=asked.promotion, actor=acting(), now=_now(), progress=told_on_stderr)
     return report, cards.run
 
 
 def _train(asked: argparse.Namespace) -> Printed:
-    report = engine.train(asked.dataset, settings=_settings(asked), actor=acting(), now=_now(), progress=told_on_stderr)
+    report = engine.train(asked.dataset, settings=_settings(asked), promotion=asked.promotion, actor=acting(),
+                          now=_now(), progress=told_on_stderr)
     return report, cards.run
 
 
@@ -270,17 +270,6 @@ def _datasets(_: argparse.Namespace) -> Printed:
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"customers": f"{row['customers']:,}", "synthetic": "yes" if row["synthetic"] else "no"}
-
-
-def _models(asked: argparse.Namespace) -> Printed:
-    if asked.promote:
-        engine.promote(asked.dataset, asked.promote, actor=acting(), now=_now())
-    if asked.rollback:
-        engine.rollback(asked.dataset, actor=acting(), now=_now())
-    heads = {"model_id": "model", "stage": "stage", "algorithm": "algorithm", "as_of": "as of", "rows": "rows",
-             "roc_auc": "AUC", "brier": "Brier", "usable": "usable"}
-    record = {"dataset": asked.dataset, "models": engine.describe_models(asked.dataset, acting())}
-    return record, lambda record: cards.listing(record["models"], heads, "No models yet.")
 
 
 def _runs(asked: argparse.Namespace) -> Printed:

@@ -53,6 +53,7 @@ def run(report: Mapping[str, Any]) -> str:
         ("As of", report["as_of"][:10]),
         *_left_out(report),
         ("Model", f"{report['algorithm']} ({report['model_id']}), learned from {report['learned_from']:,} rows"),
+        *_promotion(report.get("promotion")),
     ])
     page.metrics(report["models"])
     page.segments(report["segments"], report["currency"])
@@ -61,6 +62,14 @@ def run(report: Mapping[str, Any]) -> str:
     page.section("Mind", report["notes"])
     page.section("Where things are", [f"{name}: {path}" for name, path in report["where"].items()])
     return page.text
+
+
+def _promotion(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What became of the newly learned model, where it was not simply put to use."""
+    if told is None or told["rule"] == "always":
+        return []
+    where = "is in use" if told["promoted"] else "waits in staging"
+    return [("New model", f"{told['model_id']} {where} by the rule {told['rule']}: {told['why']}")]
 
 
 def _left_out(report: Mapping[str, Any]) -> list[tuple[str, str]]:

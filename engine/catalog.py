@@ -321,8 +321,13 @@ def save_run(run: Run, scores: pd.DataFrame, reasons: pd.DataFrame, features: pd
             write_record(staged / "receipt.json", Receipt(now, actor))
             publish(staged, run.folder)
     if in_use:
-        write_text(run.folder.parent / "current", run.run_id + "\n")
+        use_run(run)
     return run
+
+
+def use_run(run: Run) -> None:
+    """Make a kept scoring run the dataset's current one."""
+    write_text(run.folder.parent / "current", run.run_id + "\n")
 
 
 def _check_rows(run: Run, frame: pd.DataFrame, table: Table) -> None:

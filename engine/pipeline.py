@@ -6,6 +6,8 @@
     look_back(...)    -> Runs                       the same of earlier moments, by today's model
     run(sources)      -> all three, and what a person should know of them
     train(dataset)    -> all but the first, from the version that is there
+                         a new model takes production's place, or goes to staging, by the dataset's rule
+                         (prediction/challenge.py)
     predict(...)      -> one customer's card        score_file(...) -> a new file's scores
 
 Every verb that changes or reveals something takes `actor` and is refused or recorded here, whoever calls it.
@@ -24,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine import catalog, files, reports, state
+from engine import catalog, files, reports, saved, state
 from engine.data import adapters
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS, EVERY_DEMO
@@ -37,6 +39,7 @@ from engine.locks import dataset_lock
 from engine.permissions import allow
 from engine.prediction import model as prediction
 from engine.prediction import store
+from engine.prediction.challenge import PROMOTIONS, Decision, decide
 from engine.prediction.level import learning_windows
 from engine.prediction.model import Model, Scored
 from engine.prediction.settings import Settings
@@ -51,40 +54,74 @@ LOOK_BACK_DAYS = (7, 30, 60, 90, 120, 150)
 
 def run(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
         observed_until: datetime | None = None, options: Mapping[str, Any] = NOTHING, settings: Settings = DEFAULTS,
-        apart: Mapping[str, Path] | None = None, queries: Sequence[str] = (),
+        apart: Mapping[str, Path] | None = None, queries: Sequence[str] = (), promotion: str = "",
         progress: Told | None = None) -> dict[str, Any]:
     """Read a company's data, learn, score every customer, keep it all; returns what `run --json` prints.
 
-    sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
+    sources, queries: as in `engine.data.sources`: files, archives, folders, databases. promotion: when the new model
+    takes the place of the one in production, one of PROMOTIONS; the dataset's own rule when left out.
     """
     allow(actor, "run")
     with dataset_lock(name, "run", actor, now):
-        steps = Steps(of=STEPS, told=progress)
+        rule = promotion_rule(name, promotion, actor)
+        steps = Steps(of=STEPS + (rule != "always"), told=progress)
         dataset, found = onboard(sources, name=name, actor=actor, now=now, adapter=adapter, options=options,
                                  observed_until=observed_until, apart=apart, queries=queries, steps=steps,
                                  in_use=False)
-        model, card = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
-        kept = score(dataset, actor=actor, now=now, steps=steps, by=(model, card))
-        catalog.use(dataset)
-        store.promote(name, card.model_id)
-        look_back(dataset, actor=actor, now=now, steps=steps, by=(model, card))
-    return reports.of_run(dataset, card, kept, _steps_of(dataset), steps.seconds)
+        return _put_to_use(dataset, settings, found, rule, actor=actor, now=now, steps=steps)
 
 
-def train(name: str, *, actor: Actor, now: datetime, settings: Settings = DEFAULTS,
+def train(name: str, *, actor: Actor, now: datetime, settings: Settings = DEFAULTS, promotion: str = "",
           progress: Told | None = None) -> dict[str, Any]:
     """Learn anew from the dataset's current version and score every customer; returns what `run` returns."""
     allow(actor, "train")
     with dataset_lock(name, "train", actor, now):
-        steps, dataset = Steps(of=STEPS - 1, told=progress), catalog.dataset(name)
+        rule, dataset = promotion_rule(name, promotion, actor), catalog.dataset(name)
+        steps = Steps(of=STEPS - 1 + (rule != "always"), told=progress)
         with steps("Check the data"):
             found = (*catalog.findings(dataset), *checked(dataset))
             gate(found)
-        model, card = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
-        kept = score(dataset, actor=actor, now=now, steps=steps, by=(model, card))
-        store.promote(name, card.model_id)
-        look_back(dataset, actor=actor, now=now, steps=steps, by=(model, card))
-    return reports.of_run(dataset, card, kept, _steps_of(dataset), steps.seconds)
+        return _put_to_use(dataset, settings, found, rule, actor=actor, now=now, steps=steps)
+
+
+def promotion_rule(name: str, asked: str, actor: Actor) -> str:
+    """The rule asked for, or the dataset's own: when a new model takes the place of the one in production."""
+    own = saved.kept("promotion", name, actor=actor)
+    rule = asked or (str(own[0].content["rule"]) if own else "always")
+    choose("promotion rule", rule, PROMOTIONS)
+    return rule
+
+
+def _put_to_use(dataset: Dataset, settings: Settings, found: Sequence[Finding], rule: str, *, actor: Actor,
+                now: datetime, steps: Steps) -> dict[str, Any]:
+    """Learn; let the new model take production's place or wait in staging, by the rule; score with the one in use."""
+    learned = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
+    decision = _decided(dataset.name, learned[1], rule, steps)
+    by = learned if decision.promoted else _staged(dataset, learned, actor, now)
+    kept = score(dataset, actor=actor, now=now, steps=steps, by=by)
+    catalog.use(dataset)
+    if decision.promoted:
+        store.promote(dataset.name, learned[1].model_id)
+        store.withdraw(dataset.name, learned[1].model_id)
+    told = {"model_id": learned[1].model_id, "promoted": decision.promoted, "rule": rule, "why": decision.why}
+    state.record(actor, "promote" if decision.promoted else "stage", dataset.name, now, told)
+    look_back(dataset, actor=actor, now=now, steps=steps, by=by)
+    return reports.of_run(dataset, by[1], kept, _steps_of(dataset), steps.seconds) | {"promotion": told}
+
+
+def _decided(name: str, card: ModelCard, rule: str, steps: Steps) -> Decision:
+    if rule == "always":
+        return decide(name, card, rule)
+    with steps("Hold it against the model in use") as part:
+        return decide(name, card, rule, part)
+
+
+def _staged(dataset: Dataset, learned: tuple[Model, ModelCard], actor: Actor, now: datetime) -> tuple[Model, ModelCard]:
+    """Point staging to the new model and keep its scores beside those in use; returns the model in production."""
+    model, card = learned
+    store.promote(dataset.name, card.model_id, "staging")
+    _keep(judge(model, card, dataset, dataset.observed_until), dataset, card, actor, now, in_use=False)
+    return production(dataset.name)
 
 
 def onboard(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
@@ -129,7 +166,7 @@ def learn(dataset: Dataset, settings: Settings, *, actor: Actor, now: datetime, 
     """Train and judge a model on the dataset, store it and put it to use (`in_use`); returns it and its card."""
     allow(actor, "train")
     model, card = prediction.learn(dataset, settings, found=found, steps=steps or Steps(of=5))
-    store.save(model.parts(), card, dataset.name)
+    store.save(model.parts(), card, dataset.name, tables=model.tables())
     if in_use:
         store.promote(dataset.name, card.model_id)
     state.record(actor, "train", dataset.name, now, {"version": dataset.version, "model_id": card.model_id})
@@ -137,15 +174,18 @@ def learn(dataset: Dataset, settings: Settings, *, actor: Actor, now: datetime, 
 
 
 def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None = None,
-          by: tuple[Model, ModelCard] | None = None) -> catalog.Run:
-    """Score every customer as of the moment up to which the data are known, `by` a model or the production one."""
+          by: tuple[Model, ModelCard] | None = None, in_use: bool = True) -> catalog.Run:
+    """Score every customer as of the moment up to which the data are known, `by` a model or the production one.
+
+    in_use: whether these become the current scores.
+    """
     allow(actor, "score")
     steps = steps or Steps(of=2)
     with steps("Score every customer"):
         model, card = by or production(dataset.name)
         scored = judge(model, card, dataset, dataset.observed_until)
     with steps("Keep the run"):
-        kept = _keep(scored, dataset, card, actor, now)
+        kept = _keep(scored, dataset, card, actor, now, in_use)
     state.record(actor, "score", dataset.name, now, {"run_id": kept.run_id})
     return kept
 

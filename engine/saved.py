@@ -23,6 +23,7 @@ KINDS: Mapping[str, tuple[str, str]] = {  # kind -> the verbs that reading and k
     "scenario": ("overview", "overview"), "audience": ("customers", "customers"), "answer": ("overview", "answer"),
     "hint": ("overview", "overview"), "rules": ("campaigns", "rules"),
     "words": ("write", "write"), "playbook": ("overview", "playbook"),
+    "promotion": ("models", "promote"), "comparison": ("models", "train"),
 }
 LONGEST_NAME = 120
 

@@ -10,7 +10,7 @@ back is then fitted on all rows, with the calibrator and threshold that the out-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -183,6 +183,21 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     detail |= {"over_time": moved, "drift": moments.drift(moved)} if moved else {}
     return model, ChurnReport(metrics, _indexed(judged, X), detail, line, assess.findings(case, metrics["model"]),
                               _rates(snapshot, X, judged, model))
+
+
+def rows_held_out(snapshot: Snapshot, algorithm: str, *, seed: int, options: ChurnOptions, splits: Iterable[Split],
+                  progress: Tick | None = None) -> pd.DataFrame:
+    """The out-of-fold rows of such a model on these splits, without training the model itself; nobody is flagged.
+
+    Columns: position, repeat, fold, trained_on [rows], y, raw, probability, flagged.
+    """
+    make, y = choose("churn model", algorithm, CHURN_MODELS), snapshot.y.to_numpy(dtype=int)
+    X = align(snapshot.X, tuple(snapshot.X.columns), levels(snapshot.X))
+
+    def fit(rows: pd.DataFrame, labels: np.ndarray) -> Any:
+        return fit_balanced(make, seed, rows, labels, options.balance)
+
+    return out_of_fold(fit, X, y, splits, replace(options.rules, flags=False), progress).rows
 
 
 def final_rules(judged: Judged, rules: Rules) -> tuple[Calibrator, float]:

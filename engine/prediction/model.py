@@ -21,6 +21,7 @@ from engine.prediction import churn, drivers, explain, figures, value
 from engine.prediction.card import write_card
 from engine.prediction.churn import ChurnModel
 from engine.prediction.drivers import Rates
+from engine.prediction.heldout import HeldOut, held_out
 from engine.prediction.level import Level, learn_level, learning_windows, level_findings, season_words, tested_splits
 from engine.prediction.ltv import LtvModel, spend_index
 from engine.prediction.segments import SegmentCuts, segments
@@ -41,7 +42,10 @@ NO_CUTS = SegmentCuts({}, (0.0, 0.0), {})
 @dataclass(frozen=True)
 class Model:
     """What scoring needs: churn model and its level, value model, rates behind the words, cuts of the segments, the
-    features' meaning, and whom offers move where past randomised offers tell."""
+    features' meaning, and whom offers move where past randomised offers tell.
+
+    held_out: what its folds said of customers they had not seen, right after learning; kept apart from the parts.
+    """
 
     churn: ChurnModel
     ltv: LtvModel
@@ -50,10 +54,15 @@ class Model:
     columns: tuple[Column, ...]
     level: Level
     uplift: Uplift | None = None
+    held_out: HeldOut | None = None
 
     def parts(self) -> dict[str, Any]:
         """The parts by name, as the store keeps them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "held_out"}
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """What the store keeps beside the parts: the held-out rows, where the model has just been learned."""
+        return {} if self.held_out is None else {"held_out": self.held_out.rows}
 
     @classmethod
     def of(cls, parts: Mapping[str, Any]) -> Model:
@@ -84,7 +93,7 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
     """
     steps, settings = steps or Steps(of=5), settings.suited(dataset)
     with steps("Compute features as of each moment"):
-        known, short = _judgeable(snapshot(dataset, learning_windows(dataset)))
+        known, short = judgeable(snapshot(dataset, learning_windows(dataset)))
     with steps("Audit for leakage"):
         audited, columns = audit(known, dataset, settings.overrule, settings.seed), known.columns
         known = without(known, [name for name, _ in audited.quarantined])
@@ -103,11 +112,13 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         X, as_of = last.X.droplevel("as_of"), last.windows[-1].as_of
         drawn = figures.of(who, model.rates.background, X, _judged(model, dataset, X, as_of)[1], settings.seed)
         told_by_offers = uplift_of_offers(dataset, tuple(model.churn.columns), settings.seed)
-        model = replace(model, uplift=told_by_offers)
+        kept = held_out(known, report.out_of_fold)
+        model = replace(model, uplift=told_by_offers, held_out=kept)
     ways = how_it_ended(dataset)
     findings = (*found, *short, *_ways_told(ways), *audited.findings, *report.findings, *level_findings(level, told))
     card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
     more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told,
+            "held_out": kept.told(),
             "columns": {column.name: figures.described(column) for column in columns}}
     offers = {} if told_by_offers is None else {"uplift": told_by_offers.told()}
     ended = {"how_it_ended": ways} if ways else {}
@@ -126,7 +137,7 @@ def _ways_told(ways: Mapping[str, int]) -> tuple[Finding, ...]:
     return (Finding("note", "label", what, "A failed payment is no choice: mend it by another way of paying.", 0),)
 
 
-def _judgeable(known: Snapshot) -> tuple[Snapshot, tuple[Finding, ...]]:
+def judgeable(known: Snapshot) -> tuple[Snapshot, tuple[Finding, ...]]:
     """The snapshot; or its last moment alone, with a warning, when no earlier label was known by then."""
     if len(known.windows) == 1 or tested_splits(known):
         return known, ()

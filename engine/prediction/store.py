@@ -1,6 +1,7 @@
 """Models on disk: written aside and renamed, hashed, and checked before anything is unpickled.
 
-    models/<dataset>/<model_id>/     <part>.joblib ..., card.json, MANIFEST.json (sha256 of each file, and of itself)
+    models/<dataset>/<model_id>/     <part>.joblib ..., <table>.parquet ..., card.json, MANIFEST.json (sha256 of each
+                                     file, and of itself)
     models/<dataset>/production      pointer: the model in use, under it the ones before, newest first
     models/<dataset>/staging         pointer: the model on trial, likewise
 """
@@ -14,18 +15,22 @@ import logging
 import pickle
 import platform
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import files
 from engine.catalog import check_id, dataset_folder
 from engine.errors import EngineError
-from engine.files import from_home, publish, read_record, write_bytes, write_record, write_text
+from engine.files import from_home, publish, read_record, write_bytes, write_frame, write_record, write_text
 from engine.schema import ModelCard
 from engine.schema.codec import loads
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 PICKLE_PROTOCOL = 5
@@ -35,6 +40,8 @@ POINTERS = ("production", "staging")
 PART = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 Bundle = Mapping[str, Any]  # the model's parts by name, such as {"churn": ..., "ltv": ..., "cuts": ...}
+Tables = Mapping[str, "pd.DataFrame"]  # what is kept beside the parts and read only when asked for
+NO_TABLES: Tables = {}
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +76,7 @@ def models_home(home: Path | None = None) -> Path:
     return (home or files.home()) / "models"
 
 
-def save(bundle: Bundle, card: ModelCard, dataset: str, home: Path | None = None) -> str:
+def save(bundle: Bundle, card: ModelCard, dataset: str, home: Path | None = None, tables: Tables = NO_TABLES) -> str:
     """Keep a model, whole or not at all, under its card's model_id; the same parts and card give the same bytes.
 
     A sound model of that id stays as it is; a damaged one is replaced.
@@ -81,6 +88,9 @@ def save(bundle: Bundle, card: ModelCard, dataset: str, home: Path | None = None
         for name, part in bundle.items():
             assert PART.fullmatch(name), f"A model's part cannot be called {name!r}."
             write_bytes(staged / f"{name}.joblib", _pickled(part))
+        for name, frame in tables.items():
+            assert PART.fullmatch(name), f"A model's table cannot be called {name!r}."
+            write_frame(staged / f"{name}.parquet", frame)
         write_record(staged / "card.json", card)
         hashes = {path.name: files.sha256(path) for path in sorted(staged.iterdir())}
         write_text(staged / MANIFEST, Manifest(hashes, FORMAT, versions()).text())
@@ -120,6 +130,34 @@ def card(dataset: str, model_id: str | None = None, home: Path | None = None) ->
     return _card(_verified(_model_folder(dataset, _resolve(dataset, model_id, home), home))[1]["card.json"])
 
 
+def table(dataset: str, model_id: str, name: str, home: Path | None = None) -> pd.DataFrame | None:
+    """A table kept beside a model's parts, if none of its files has changed; None where it was kept without."""
+    import pandas as pd
+
+    content = _verified(_model_folder(dataset, model_id, home))[1].get(f"{name}.parquet")
+    return None if content is None else pd.read_parquet(io.BytesIO(content))
+
+
+def sealed(dataset: str, model_id: str, home: Path | None = None) -> Mapping[str, str]:
+    """The sha256 of each of a sound model's files, by name."""
+    return _verified(_model_folder(dataset, model_id, home))[0].files
+
+
+def digests(bundle: Bundle, tables: Tables = NO_TABLES) -> dict[str, str]:
+    """The sha256 of each file that these parts and tables would be kept in, by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, part in bundle.items():
+            write_bytes(Path(folder) / f"{name}.joblib", _pickled(part))
+        for name, frame in tables.items():
+            write_frame(Path(folder) / f"{name}.parquet", frame)
+        return {path.name: files.sha256(path) for path in sorted(Path(folder).iterdir())}
+
+
+def written_with(dataset: str, model_id: str, home: Path | None = None) -> str:
+    """The libraries whose version is another now than when a sound model was written, in words; "" for none."""
+    return _changed(_verified(_model_folder(dataset, model_id, home))[0])
+
+
 def _card(content: bytes) -> ModelCard:
     found: ModelCard = loads(ModelCard, content.decode())
     return found
@@ -156,6 +194,40 @@ def rollback(dataset: str, pointer: str = "production", home: Path | None = None
     _verified(_model_folder(dataset, stack[1], home))
     _point(dataset, pointer, stack[1:], home)
     return stack[1]
+
+
+def stack(dataset: str, pointer: str = "production", home: Path | None = None) -> tuple[str, ...]:
+    """The ids that a pointer names and named, the current one first."""
+    return tuple(_stack(dataset, pointer, home))
+
+
+def withdraw(dataset: str, model_id: str, pointer: str = "staging", home: Path | None = None) -> None:
+    """Let a pointer name the model no longer, neither now nor as one before; nothing happens where it does not."""
+    named = _stack(dataset, pointer, home)
+    left = [name for name in named if name != model_id]
+    if left == named:
+        return
+    if left:
+        _point(dataset, pointer, left, home)
+    else:
+        (_folder(dataset, home) / pointer).unlink()
+
+
+def remove(dataset: str, model_id: str, home: Path | None = None) -> int:
+    """Remove a model that no pointer names now, and from what the pointers named before; returns the bytes freed."""
+    assert model_id not in {current(dataset, pointer, home) for pointer in POINTERS}, f"{model_id} is in use."
+    folder = _model_folder(dataset, model_id, home)
+    freed = size(dataset, model_id, home)
+    for pointer in POINTERS:
+        withdraw(dataset, model_id, pointer, home)
+    with files.writing(folder), files.staging(folder.parent) as aside:
+        folder.rename(aside / "removed")
+    return freed
+
+
+def size(dataset: str, model_id: str, home: Path | None = None) -> int:
+    """How much room a model's files take [bytes]."""
+    return sum(path.stat().st_size for path in _model_folder(dataset, model_id, home).iterdir())
 
 
 def versions() -> dict[str, str]:
