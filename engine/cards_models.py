@@ -78,3 +78,31 @@ def again(record: Mapping[str, Any]) -> str:
     if record["changed"]:
         page.line(f"Other versions than then: {record['changed']}.")
     return page.text
+
+
+def corrected(record: Mapping[str, Any]) -> str:
+    """What a correction brings, and the verdict."""
+    page = Page()
+    page.title(f"{record['rule']}: {record['verdict']}", f"{record['dataset']}, version {record['version']}")
+    page.line(f"It {record['says']}: {record['did']}.")
+    page.line(f"Verdict: {record['verdict']}, {record['why']}.")
+    if record["gain"]:
+        rows = [{"metric": SHOWN_METRICS[name], "raw": spelt(record["raw"][name]),
+                 "corrected": spelt(record["corrected"][name]), "gain": spelt(gain, "+.4f")}
+                for name, gain in record["gain"].items()]
+        page.table(rows, {"metric": "", "raw": "as they came", "corrected": "corrected",
+                          "gain": "corrected minus raw (95 %)"})
+        page.line(f"{record['algorithm']} on the same {plural(record['rows'], 'row')}, folds and answers.")
+    page.line(_kept(record))
+    return page.text
+
+
+def _kept(record: Mapping[str, Any]) -> str:
+    """What became of the data."""
+    if record["kept_as"]:
+        return (f"Kept as version {record['kept_as']}, in use now; the raw files are as they came. Learn from it: "
+                f"python -m engine train --dataset {record['dataset']}.")
+    if record["asked_to_keep"]:
+        return "Not kept, for it was not measured to help. The data are as they came."
+    keep = " --keep makes them a version of their own." if record["verdict"] == "keep" else ""
+    return f"Nothing was changed: the data are as they came.{keep}"

@@ -55,7 +55,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "open_path": ADMINS,       # on a screen, files that lie on the server
     "train": MANAGERS,
     "run": MANAGERS,           # onboard, train and score
-    "promote": MANAGERS,
+    "correct": MANAGERS,       # try a correction of the events, and keep it
+    "promote": MANAGERS,       # another model in use, the rule for it, old ones retired
     "rollback": MANAGERS,
     "cancel": MANAGERS,
     "audit": ADMINS,

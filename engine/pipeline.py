@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from engine import catalog, files, reports, saved, state
-from engine.data import adapters
+from engine.data import adapters, corrections
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS, EVERY_DEMO
 from engine.data.labels import freeze_labels, knows_from, windows_for
@@ -144,6 +144,7 @@ def onboard(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
             reading = adapters.read(came.files, staged, adapter, name=name, observed_until=observed_until, now=now,
                                     options=options)
             reading = replace(reading, findings=(*came.findings, *reading.findings))
+            reading = corrections.applied(reading, _corrections_of(name), staged)
         with steps("Check the data"):
             found = (*reading.findings, *checked(reading.dataset))
             gate(found)
@@ -154,6 +155,12 @@ def onboard(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
                 found = (*catalog.findings(dataset), *checked(dataset))
     state.record(actor, "onboard", name, now, {"version": dataset.version})
     return dataset, found
+
+
+def _corrections_of(name: str) -> tuple[str, ...]:
+    """The corrections that are kept for the dataset: what comes next is read the same way."""
+    known = [dataset for dataset in catalog.datasets() if dataset.name == name]
+    return tuple(known[0].options.get(corrections.OPTION, ())) if known else ()
 
 
 def checked(dataset: Dataset) -> list[Finding]:
@@ -334,10 +341,12 @@ def score_file(name: str, sources: Sequence[str | Path], output: Path, *, actor:
     with ExitStack() as stack:
         aside = stack.enter_context(tempfile.TemporaryDirectory())
         with steps("Read the file"):
-            options = {key: value for key, value in known.options.items() if key != "observed_until"}
+            options = {key: value for key, value in known.options.items()
+                       if key not in ("observed_until", corrections.OPTION)}
             came = stack.enter_context(brought(sources, queries))
             reading = adapters.read(came.files, Path(aside), known.adapter, name=name, observed_until=observed_until,
                                     now=now, options=options)
+            reading = corrections.applied(reading, known.options.get(corrections.OPTION, ()), Path(aside))
         with steps("Score every customer"):
             scored = judge(model, card, reading.dataset, reading.dataset.observed_until)
         with steps("Write the scores"):

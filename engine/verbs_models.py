@@ -1,4 +1,4 @@
-"""The verbs of models on the command line: list, compare, promote, roll back, retire, make again."""
+"""The verbs of models on the command line: list, compare, promote, roll back, retire, make again; and correct."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def add(verbs: Any) -> None:
     """Add the verbs to the command line."""
     verb(verbs, "models", _models, "list a dataset's models, compare them, choose the one in use, retire old ones",
          _models_options)
+    verb(verbs, "correct", _correct, "try a correction of the events: what does it bring on the same folds, keep or "
+         "drop?", _correct_options)
 
 
 def _models_options(models: argparse.ArgumentParser) -> None:
@@ -54,3 +56,35 @@ def _models(asked: argparse.Namespace) -> Printed:
     record = {"dataset": name, "models": engine.describe_models(name, acting()),
               "rule": champions.rule_of(name, acting()), **done}
     return record, cards_models.listed
+
+
+def _correct_options(correct: argparse.ArgumentParser) -> None:
+    from engine.data.corrections import RULES
+
+    correct.add_argument("--dataset", required=True)
+    correct.add_argument("--rule", metavar="RULE", help="one of: "
+                         + "; ".join(f"{rule.name}: {rule.says}" for rule in RULES.values())
+                         + ". What has been tried is listed when left out")
+    correct.add_argument("--keep", action="store_true", help="make the corrected data a version of their own, in use "
+                         "from now on, if the verdict is to keep them")
+    correct.add_argument("--undo", action="store_true", help="go back to the data before the last correction kept")
+    correct.add_argument("--quick", action="store_true", help="fewer folds, for a first look")
+    correct.add_argument("--seed", type=int, default=engine.Settings.seed)
+
+
+def _correct(asked: argparse.Namespace) -> Printed:
+    from engine import cards, correcting
+
+    if asked.undo:
+        version = correcting.undo(asked.dataset, actor=acting(), now=asked.now)
+        return {"dataset": asked.dataset, "version": version}, lambda record: (
+            f"Version {record['version']} is in use again. Learn from it: python -m engine train "
+            f"--dataset {record['dataset']}.")
+    if not asked.rule:
+        heads = {"at": "when", "rule": "rule", "version": "version", "did": "did", "verdict": "verdict", "why": "why",
+                 "kept_as": "kept as"}
+        record = {"dataset": asked.dataset, "trials": correcting.trials(asked.dataset, acting())}
+        return record, lambda record: cards.listing(record["trials"], heads, "No correction has been tried yet.")
+    done = correcting.correct(asked.dataset, asked.rule, keep=asked.keep, actor=acting(), now=asked.now,
+                              settings=engine.Settings(quick=asked.quick, seed=asked.seed))
+    return done, cards_models.corrected

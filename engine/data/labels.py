@@ -16,6 +16,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from engine.data.answers import checked, freeze, frozen
+from engine.data.corrections import IMPUTED
 from engine.data.features import Only, feature_columns, features_at
 from engine.data.features.orders import INDEX, connect
 from engine.data.renewals import HOW, renewal_answers
@@ -132,6 +133,7 @@ def _from_inactivity(dataset: Dataset, windows: Sequence[Window], only: Only) ->
     """Nothing of the rule's events in the window, asked of every customer with the first of them in the lookback."""
     _refuse_unfinished(dataset, windows)
     happened = connect().read_parquet(dataset.events).filter(ibis._.kind.isin(list(dataset.label.events)))
+    happened = happened.filter(~happened.event_id.startswith(IMPUTED))
     happened = happened if only is None else happened.filter(happened.customer_id.isin(list(only)))
     left = _inactive(happened, windows, dataset.label.events[0]).order_by(INDEX).execute()
     return left.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)["left"].astype("float64")

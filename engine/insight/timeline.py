@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.data.corrections import IMPUTED
 from engine.insight.source import Scope
 from engine.permissions import allow
 from engine.schema import Actor, plural
@@ -94,9 +95,10 @@ def _month_words(row: Mapping[Any, Any], currency: str) -> str:
 
 
 def _words(row: Mapping[Any, Any], currency: str) -> str:
-    """One event as a sentence."""
+    """One event as a sentence, which says so where a correction imputed it."""
     tell = SENTENCES.get(row["kind"])
-    return tell(row, _to_the_cent(row["amount"], currency)) if tell else str(row["kind"]).replace("_", " ").capitalize()
+    told = tell(row, _to_the_cent(row["amount"], currency)) if tell else str(row["kind"]).replace("_", " ").capitalize()
+    return f"Not recorded, imputed: {told}" if str(row.get("group", "")).startswith(IMPUTED) else told
 
 
 def _pieces(row: Mapping[str, Any]) -> str:

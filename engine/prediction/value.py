@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.data.corrections import IMPUTED, OPTION
 from engine.data.features import feature_columns, features
 from engine.prediction.churn import ChurnModel
 from engine.prediction.ltv import LtvInputs, LtvModel, train_ltv
@@ -73,12 +74,16 @@ def monthly_revenue(dataset: Dataset, customers: pd.Index, as_of: datetime) -> p
 
 
 def orders_of(dataset: Dataset, only: pd.Index | None = None) -> pd.DataFrame:
-    """Order lines: customer_id, at, amount [currency], quantity [pieces]; of `only` some customers if given."""
+    """Recorded order lines, none imputed: customer_id, at, amount [currency], quantity [pieces]; of `only` some
+    customers if given."""
     assert dataset.events is not None, "an orders dataset has events"
     wanted = ["customer_id", "at", "amount", "quantity"]
+    asked = ["event_id", *wanted] if OPTION in dataset.options else wanted
     if only is None:
-        return pd.read_parquet(dataset.events, columns=wanted, filters=[("kind", "==", "order")])
-    return rows_of(dataset.events, only, wanted, kind="order")
+        found = pd.read_parquet(dataset.events, columns=asked, filters=[("kind", "==", "order")])
+    else:
+        found = rows_of(dataset.events, only, asked, kind="order")
+    return found[~found["event_id"].str.startswith(IMPUTED)][wanted] if "event_id" in asked else found
 
 
 def train_value(dataset: Dataset, last: Snapshot, out_of_fold: pd.DataFrame, who: ChurnModel, algorithm: str,
