@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -26,9 +26,9 @@ from engine.locks import dataset_lock
 from engine.permissions import allow, may
 from engine.prediction import challenge, store
 from engine.prediction import model as prediction
-from engine.prediction.challenge import HEADLINES, PROMOTIONS, Comparison
+from engine.prediction.challenge import PROMOTIONS
 from engine.progress import Steps, Told
-from engine.schema import Actor, Dataset, ModelCard, jsonable
+from engine.schema import Actor, Dataset, ModelCard
 
 KEPT = 5
 
@@ -36,42 +36,30 @@ KEPT = 5
 # ----------------------------------------------------------------------------------------------------- compare
 
 def compare(name: str, challenger: str = "staging", champion: str = "production", *, actor: Actor, now: datetime,
-            progress: Told | None = None) -> dict[str, Any]:
+            kept_only: bool = False, progress: Told | None = None) -> dict[str, Any]:
     """The challenger beside the champion: metrics, paired differences with 95 % intervals, what changed; by id or
-    pointer. What took fits is kept, so that it is looked up the next time.
+    pointer. What took work is kept, so that it is looked up the next time; kept_only: do no such work now.
 
     Raises:
-        EngineError: when there is no such model, when both are one, or when fits are needed and the actor may not.
+        EngineError: when there is no such model, or both are one.
+        NeedsWork: when the kept rows do not tell, and the actor may not train or only what is kept was asked for.
     """
     allow(actor, "models")
     catalog.dataset(name)
     ids = [store.card(name, model_id).model_id for model_id in (champion, challenger)]
     if ids[0] == ids[1]:
         raise EngineError(f"{ids[0]} is both models. Compare two: python -m engine models --dataset {name} lists them.")
-    key = " and ".join(ids)
+    key = challenge.pair(*ids)
     known = [kept for kept in saved.kept("comparison", name, actor=actor) if kept.name == key]
     if known:
         return dict(known[0].content)
     with Steps(of=1, told=progress)("Hold both against each other") as part:
-        found = challenge.compare(name, ids[0], ids[1], again=may(actor, "train"), progress=part)
-    record = described(name, found)
-    if found.how in ("made anew", "as they are") and may(actor, "train"):
+        works = may(actor, "train") and not kept_only
+        found = challenge.compare(name, ids[0], ids[1], again=works, progress=part)
+    record = challenge.described(name, found)
+    if found.how != "held out":
         saved.keep("comparison", name, key, record, actor=actor, now=now)
     return record
-
-
-def described(name: str, found: Comparison) -> dict[str, Any]:
-    """A comparison in plain values; a verdict per metric: better, worse, or not told apart."""
-    verdicts = {metric: "better" if found.better(metric) else "worse" if found.worse(metric) else "not told apart"
-                for metric in found.differences}
-    return {"dataset": name, **jsonable(asdict(found)), "verdicts": verdicts,
-            "rules": {rule: _by(rule, found) for rule in PROMOTIONS}, "metrics": list(HEADLINES)}
-
-
-def _by(rule: str, found: Comparison) -> dict[str, Any]:
-    asks = PROMOTIONS[rule]
-    promoted, why = (True, "each new model is put to use") if asks is None else asks(found)
-    return {"promotes": promoted, "why": why}
 
 
 # ----------------------------------------------------------------------------------------------------- promote

@@ -39,7 +39,7 @@ from engine.locks import dataset_lock
 from engine.permissions import allow
 from engine.prediction import model as prediction
 from engine.prediction import store
-from engine.prediction.challenge import PROMOTIONS, Decision, decide
+from engine.prediction.challenge import PROMOTIONS, Decision, decide, described, pair
 from engine.prediction.level import learning_windows
 from engine.prediction.model import Model, Scored
 from engine.prediction.settings import Settings
@@ -97,6 +97,10 @@ def _put_to_use(dataset: Dataset, settings: Settings, found: Sequence[Finding], 
     """Learn; let the new model take production's place or wait in staging, by the rule; score with the one in use."""
     learned = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
     decision = _decided(dataset.name, learned[1], rule, steps)
+    if decision.comparison is not None:
+        told_apart = decision.comparison
+        saved.keep("comparison", dataset.name, pair(told_apart.champion, told_apart.challenger),
+                   described(dataset.name, told_apart), actor=actor, now=now)
     by = learned if decision.promoted else _staged(dataset, learned, actor, now)
     kept = score(dataset, actor=actor, now=now, steps=steps, by=by)
     catalog.use(dataset)

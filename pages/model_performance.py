@@ -5,6 +5,7 @@ import streamlit as st
 from engine.insight import card_words, trust
 from engine.schema import ModelCard, share
 from ui import evidence as parts
+from ui import versus
 from ui.charts import explained, performance, robustness, worth
 from ui.components import Kpi, card, escaped, findings, header, hint, kpis
 from ui.state import Here, card_of, here
@@ -99,7 +100,8 @@ def stress(model: ModelCard, at: Here) -> None:
 
 
 SECTIONS = {"Ranking": ranking, "Calibration": calibration, "Threshold and cost": threshold, "Drivers": drivers,
-            "Value": value, "Data checks": checks, "Stress": stress, "Model card": model_card}
+            "Value": value, "Data checks": checks, "Stress": stress, "Model card": model_card,
+            "Compare models": versus.section}
 
 at = here()
 models, picked = parts.models_of(at.dataset.name, at.actor), f"performance_model_{at.dataset.name}"

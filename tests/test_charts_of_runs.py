@@ -17,10 +17,11 @@ from engine.data.doctor.silence import of_events
 from engine.insight import distributions, overview, quadrant, segments
 from engine.insight.meaning import sorting_columns
 from engine.insight.past import effects_of
+from engine.prediction import challenge
 from engine.schema import RISK_BANDS, Actor, Estimate
 from tests.chart_checks import in_both_looks, small_enough, speaks, the_same
 from ui import charts
-from ui.charts import customer, effects, onboarding, plans, recovery
+from ui.charts import customer, effects, onboarding, plans, recovery, versus
 from ui.charts import overview as standing
 from ui.charts import segments as planes
 from ui.charts.base import Chart
@@ -122,8 +123,17 @@ def quiet(scope: insight.Scope, _currency: str) -> dict[str, Draw]:
     return {"silence": lambda look: onboarding.silence(found, look)}
 
 
+def compared(_scope: insight.Scope, _currency: str) -> dict[str, Draw]:
+    names = ("roc_auc", "log_loss", "brier", "ece")
+    found = {name: Estimate(0.01, -0.002, 0.02, 90, "") for name in names}
+    minus = found | {"log_loss": Estimate(-0.02, -0.03, -0.01, 90, "")}
+    told = challenge.Comparison("a", "b", "held out", "90 rows", found, found, minus, True, ())
+    record = challenge.described("x", told)
+    return {"ahead": lambda look: versus.ahead(record, look)}
+
+
 GROUPS = {"overview": overviews, "segments": planes_of, "recovery": recoveries, "customer": customers,
-          "effects": believed, "plans": planned, "onboarding": quiet}
+          "effects": believed, "plans": planned, "onboarding": quiet, "versus": compared}
 
 
 @pytest.fixture(params=[(name, group) for name in engine.DEMOS for group in GROUPS], ids=lambda pair: " ".join(pair))

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 import engine
-from engine import catalog, erasure, locks
+from engine import catalog, correcting, erasure, locks
 from engine.insight.card_words import algorithm_words
 from engine.schema import Actor, plural
 from ui import components, state
@@ -23,6 +23,8 @@ VERSION_HEADS = {"version": "Version", "current": "In use", "as_of": "As of", "c
                  "erased": "Erased since", "sources": "Files", "at": "Received", "by": "By"}
 RUN_HEADS = {"run_id": "Run", "as_of": "Scored as of", "version": "Version", "model_id": "Model",
              "customers": "Customers"}
+TRIAL_HEADS = {"rule": "Correction", "did": "What it did", "verdict": "Verdict", "why": "Why", "kept_as": "Kept as",
+               "version": "Tried on version", "at": "At", "by": "By"}
 MODEL_HEADS = {"model_id": "Model", "stage": "Stage", "algorithm": "Churn model", "ltv": "Value model",
                "as_of": "As of", "rows": "Learned from", "roc_auc": "ROC-AUC (95 %)", "brier": "Brier (95 %)",
                "usable": "Usable"}
@@ -95,6 +97,10 @@ def _details(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:
         newest = sorted(versions, key=lambda version: (version["current"], version["as_of"]), reverse=True)
         _table([_readable(version) for version in newest], VERSION_HEADS, f"data_versions_{name}", "Versions")
         _table(engine.describe_runs(name, actor)[::-1], RUN_HEADS, f"data_runs_{name}", "Scoring runs")
+        if tried := correcting.trials(name, actor):
+            st.caption("Corrections that were tried: the model on corrected events beside the model on the data as "
+                       "they came, on the same customers, folds and answers.")
+            _table([_trial(trial) for trial in tried], TRIAL_HEADS, f"data_trials_{name}", "Corrections tried")
     with tabs["Models"]:
         _models(name, models, actor)
     with tabs["Findings"]:
@@ -109,6 +115,11 @@ def _details(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:
 def _readable(version: dict[str, Any]) -> dict[str, Any]:
     return {**version, "as_of": f"{version['as_of']:%Y-%m-%d}", "at": f"{version['at']:%Y-%m-%d %H:%M}",
             "current": "yes" if version["current"] else "no", "sources": ", ".join(version["sources"])}
+
+
+def _trial(trial: dict[str, Any]) -> dict[str, Any]:
+    words = {name: trial[name].replace("_", " ") for name in ("rule", "why")}
+    return {**trial, **words, "at": trial["at"][:16].replace("T", " "), "kept_as": trial["kept_as"] or "not kept"}
 
 
 def _table(rows: Sequence[dict[str, Any]], heads: dict[str, str], key: str, what: str) -> None:

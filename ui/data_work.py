@@ -28,7 +28,8 @@ PULSE = "_data_pulse"
 DAY_HOURS = 24
 MOST_ENDS, MOST_JOBS = 3, 30
 VERBS = {"run": "Reading, learning and scoring", "train": "Learning and scoring", "demo": "Making the demo company",
-         "onboard": "Reading, learning and scoring", "score": "Scoring", "erase": "Erasing", "restore": "Restoring"}
+         "onboard": "Reading, learning and scoring", "score": "Scoring", "erase": "Erasing", "restore": "Restoring",
+         "models": "Comparing or choosing models", "correct": "Trying a correction"}
 ENDS: Mapping[str, tuple[str, Colour, str]] = {
     "done": (":material/check_circle:", "green", "done"), "failed": (":material/error:", "red", "failed"),
     "cancelled": (":material/cancel:", "gray", "cancelled"), "queued": (":material/schedule:", "gray", "waiting"),

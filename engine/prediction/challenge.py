@@ -11,7 +11,7 @@ A difference is always challenger minus champion, on the same rows with the same
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,10 @@ class Comparison:
         return found is not None and (found.high < 0 if name in MORE_IS_BETTER else found.low > 0)
 
 
+class NeedsWork(EngineError):
+    """Two models have not judged the same rows, and more than reading what is kept was not allowed."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """Both models' rows on one case: how they came about, on what, and whose rows they are."""
@@ -77,16 +81,17 @@ def compare(name: str, champion: str, challenger: str, *, again: bool = True,
             progress: Tick | None = None) -> Comparison:
     """The challenger held against the champion, models of one dataset by their ids.
 
-    again: whether both may be made anew where nothing else tells; else EngineError says that this takes fits.
+    again: whether models may be applied or made anew where the kept rows do not tell; else NeedsWork.
     """
     cards = store.card(name, champion), store.card(name, challenger)
-    judged = _kept(name, *cards) or _as_they_are(name, *cards)
+    judged = _kept(name, *cards)
+    if judged is None and not again:
+        raise NeedsWork(f"{champion} and {challenger} have not judged the same rows: holding them against each other "
+                        "may fit both anew, which takes minutes and a manager. From a shell: python -m engine models "
+                        f"--dataset {name} --compare {challenger} --against {champion}.")
+    judged = judged or _as_they_are(name, *cards)
     if judged is None and alike(*cards):
         return _told(cards, None)
-    if judged is None and not again:
-        raise EngineError(f"{champion} and {challenger} have not judged the same rows: holding them against each other "
-                          "fits both anew, which takes minutes and a manager. From a shell: python -m engine models "
-                          f"--dataset {name} --compare {challenger}.")
     return _told(cards, judged or _made_anew(name, *cards, progress))
 
 
@@ -142,7 +147,7 @@ def _as_they_are(name: str, champion: ModelCard, challenger: ModelCard) -> Judge
 
 def _unseen(dataset: Dataset, champion: ModelCard, known: Snapshot) -> np.ndarray:
     """Rows asked of a time after all that the champion's labels knew; of snapshots, customers it had not met."""
-    if dataset.kind == "orders":
+    if dataset.kind != "snapshot":
         return np.asarray(known.as_of >= _knows_until(champion) + pd.Timedelta(days=champion.horizon_days))
     met = catalog.dataset(dataset.name, champion.version).frame(columns=[]).index
     return ~np.asarray(known.X.index.get_level_values("customer_id").isin(met))
@@ -284,3 +289,21 @@ def decide(name: str, card: ModelCard, rule: str, progress: Tick | None = None) 
         return Decision(False, rule, "it knows nothing about who leaves", found)
     promoted, why = asks(found)
     return Decision(promoted, rule, why, found)
+
+
+def pair(champion: str, challenger: str) -> str:
+    """What the comparison of two models is kept under."""
+    return f"{champion} and {challenger}"
+
+
+def described(name: str, found: Comparison) -> dict[str, Any]:
+    """A comparison in plain values; a verdict per metric: better, worse, or not told apart; what each rule would do."""
+    verdicts = {metric: "better" if found.better(metric) else "worse" if found.worse(metric) else "not told apart"
+                for metric in found.differences}
+    return {"dataset": name, **jsonable(asdict(found)), "verdicts": verdicts,
+            "rules": {rule: _by(asks, found) for rule, asks in PROMOTIONS.items()}, "metrics": list(HEADLINES)}
+
+
+def _by(asks: Promotes | None, found: Comparison) -> dict[str, Any]:
+    promoted, why = (True, "each new model is put to use") if asks is None else asks(found)
+    return {"promotes": promoted, "why": why}

@@ -19,6 +19,7 @@ SECTIONS = {
     "Threshold and cost": "Where to draw the line", "Drivers": "The strongest driver on the whole",
     "Value": "Customers are ranked by value", "Data checks": "No column is too good to be true",
     "Stress": "Stress: not in this model's card", "Model card": "Its limits",
+    "Compare models": "Only one model so far",
 }
 
 pytestmark = pytest.mark.slow
@@ -138,3 +139,84 @@ def test_another_model_can_be_looked_at(own_companies: Path, monkeypatch: pytest
     evidence.models_of.clear()
     app.run()
     assert "another" not in str([table.value.to_dict() for table in healthy(app).table]), "a model that is gone"
+
+
+@pytest.fixture
+def two_models(own_companies: Path) -> tuple[str, str]:
+    """The demo telecom with a second model in staging, which says the same a little less surely; the ids of both."""
+    from dataclasses import replace
+
+    from engine.prediction import store
+    from ui import evidence, versus
+
+    name = "demo-telecom"
+    first = catalog.run(name).model_id
+    parts, card = store.load(name, first)
+    kept = store.table(name, first, "held_out")
+    assert kept is not None
+    blurred = kept.assign(probability=0.5 * kept["probability"] + 0.25)
+    store.save(parts, replace(card, model_id="another", settings={**card.settings, "balance": "smote"}), name,
+               tables={"held_out": blurred})
+    store.promote(name, "another", "staging")
+    for cached in (evidence.models_of, versus._compared):
+        cached.clear()
+    return first, "another"
+
+
+@pytest.mark.parametrize("role", ["executive", "manager"])
+def test_two_models_are_compared_and_only_a_manager_chooses(two_models: tuple[str, str], role: str,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, "Compare models", role=role)
+    told = plain(words(app))
+    assert f"Champion {two_models[0]} and challenger another" in told
+    assert "The challenger is worse by" in told and "Log loss" in told
+    assert "smote" in str([table.value.to_dict() for table in app.table])
+    labels = [button.label for button in app.button]
+    assert ("Put the challenger to use" in labels) == (role == "manager")
+    assert ("A manager decides which model is in use" in told) == (role == "executive")
+    assert "_" not in "".join(str(head) for frame in app.dataframe for head in frame.value.columns)
+
+
+def test_a_manager_puts_the_challenger_to_use_and_goes_back(two_models: tuple[str, str],
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    """The challenger was never applied, so its scores are made in the background first; here they are laid ready."""
+    from datetime import datetime
+
+    from engine import champions, pipeline
+    from engine.prediction import store
+    from engine.schema import Actor
+
+    ana, name = Actor("ana", "manager"), "demo-telecom"
+    pipeline.score(catalog.dataset(name), actor=ana, now=datetime(2025, 7, 2), by=pipeline.opened(name, "another"),
+                   in_use=False)
+    app = opened(monkeypatch, "Compare models", role="manager")
+    app.button(key="performance_versus_promote").click().run()
+    assert store.current(name) == catalog.run(name).model_id == "another"
+    app = opened(monkeypatch, "Compare models", role="manager")
+    app.selectbox(key=f"performance_versus_rule_{name}").set_value("person").run()
+    assert champions.rule_of(name, ana) == "person"
+    app.button(key="performance_versus_rollback").click().run()
+    assert store.current(name) == catalog.run(name).model_id == two_models[0]
+    healthy(app)
+
+
+def test_models_of_other_customers_are_held_against_each_other_in_the_background(two_models: tuple[str, str],
+                                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    import engine as door
+    from engine.prediction import store
+    from ui import versus
+
+    parts, card = store.load("demo-telecom", "another")
+    store.save(parts, replace(card, model_id="foreign", detail={}), "demo-telecom")
+    store.promote("demo-telecom", "foreign", "staging")
+    versus._compared.clear()
+    asked: list[list[str]] = []
+    monkeypatch.setattr(door, "start_job", lambda words, *_, **__: asked.append(words))
+    app = opened(monkeypatch, "Compare models", role="manager")
+    assert "These two have not judged the same customers" in plain(words(app))
+    app.button(key="performance_versus_work").click().run()
+    assert asked == [["models", "--dataset", "demo-telecom", "--compare", "foreign", "--against", two_models[0]]]
+    app = opened(monkeypatch, "Compare models", role="executive")
+    assert "Hold both against each other" not in [button.label for button in app.button]
