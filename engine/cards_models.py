@@ -37,7 +37,7 @@ def compared(record: Mapping[str, Any]) -> str:
                  "difference": spelt(record["differences"][name], "+.4f"), "verdict": record["verdicts"][name]}
                 for name in record["metrics"]]
         page.table(rows, {"metric": "", "champion": "champion", "challenger": "challenger",
-                          "difference": "challenger minus champion (95 %)", "verdict": "the challenger is"})
+                          "difference": "difference (95 %)", "verdict": "the challenger is"})
     page.section("What changed", [f"{what}: {old} -> {new}" for what, old, new in record["changed"]] or ["nothing"])
     page.section("By rule", [f"{rule}: {'promote' if told['promotes'] else 'leave'}: {told['why']}"
                              for rule, told in record["rules"].items()])
@@ -91,8 +91,10 @@ def corrected(record: Mapping[str, Any]) -> str:
                  "corrected": spelt(record["corrected"][name]), "gain": spelt(gain, "+.4f")}
                 for name, gain in record["gain"].items()]
         page.table(rows, {"metric": "", "raw": "as they came", "corrected": "corrected",
-                          "gain": "corrected minus raw (95 %)"})
-        page.line(f"{record['algorithm']} on the same {plural(record['rows'], 'row')}, folds and answers.")
+                          "gain": "difference (95 %)"})
+        judged = record["raw"]["log_loss"]["n"]
+        page.line(f"{record['algorithm']}, learned from {plural(record['rows'], 'row')} and judged on {judged:,} that "
+                  "were held out: the same customers, folds and answers for both.")
     page.line(_kept(record))
     return page.text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import engine
 from engine import cards_models
-from engine.grammar import Printed, verb
+from engine.grammar import Printed, told_on_stderr, verb
 from engine.permissions import acting
 
 
@@ -47,12 +47,12 @@ def _models(asked: argparse.Namespace) -> Printed:
     if asked.rule:
         champions.set_rule(name, asked.rule, **by)
     if asked.compare:
-        done["compared"] = champions.compare(name, asked.compare, asked.against, **by)
+        done["compared"] = champions.compare(name, asked.compare, asked.against, progress=told_on_stderr, **by)
     if asked.retire:
         keep = champions.KEPT if asked.keep is None else asked.keep
         done["retired"] = asdict(champions.retire(name, keep, dry=asked.dry_run, **by))
     if asked.reproduce:
-        done["again"] = asdict(champions.reproduce(name, asked.reproduce, **by))
+        done["again"] = asdict(champions.reproduce(name, asked.reproduce, progress=told_on_stderr, **by))
     record = {"dataset": name, "models": engine.describe_models(name, acting()),
               "rule": champions.rule_of(name, acting()), **done}
     return record, cards_models.listed
@@ -86,5 +86,5 @@ def _correct(asked: argparse.Namespace) -> Printed:
         record = {"dataset": asked.dataset, "trials": correcting.trials(asked.dataset, acting())}
         return record, lambda record: cards.listing(record["trials"], heads, "No correction has been tried yet.")
     done = correcting.correct(asked.dataset, asked.rule, keep=asked.keep, actor=acting(), now=asked.now,
-                              settings=engine.Settings(quick=asked.quick, seed=asked.seed))
+                              settings=engine.Settings(quick=asked.quick, seed=asked.seed), progress=told_on_stderr)
     return done, cards_models.corrected

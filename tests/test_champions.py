@@ -300,6 +300,42 @@ def test_a_model_that_is_not_what_its_card_says_is_found_out(acme: Path) -> None
     assert not told_again.same and told_again.largest_difference > 0 and told_again.same_files < told_again.files
 
 
+@pytest.mark.slow
+def test_next_months_file_is_judged_by_the_customers_neither_had_met(acme: Path, tmp_path: Path) -> None:
+    """The rule is asked by `run`: the old model is held against the new one on new customers, both as they are."""
+    source, options = company(tmp_path, customers=900)
+    champion = stages()["production"]
+    report = engine.run([source], name="acme", adapter="table", options=options, actor=ANA,
+                        now=NOW + timedelta(days=30), observed_until=datetime(2025, 8, 1), promotion="better_or_newer",
+                        settings=engine.Settings(quick=True))
+    told_again = report["promotion"]
+    assert told_again["promoted"] == (catalog.run("acme").model_id == told_again["model_id"])
+    record = champions.compare("acme", told_again["model_id"], str(champion), actor=EVE, now=NOW)
+    assert record["how"] == "as they are" and "400 rows" in record["on"], "500 of the 900 were known"
+    assert record["newer"] and record["rules"]["better_or_newer"]["why"] == told_again["why"]
+    assert {"data version", "rows learned from"} <= {what for what, *_ in record["changed"]}
+
+
+@pytest.mark.slow
+def test_the_command_line_tells_and_does_the_same(acme: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from engine.__main__ import main
+
+    def say(*words: str) -> str:
+        assert main(["models", "--dataset", "acme", *words]) == 0
+        return capsys.readouterr().out
+
+    names = stages()
+    assert f"{names['staging']} against {names['production']}" in say("--compare", "staging")
+    told_again = say("--compare", "staging")
+    assert "difference (95 %)" in told_again and "balance: none -> class_weight" in told_again
+    assert "Would remove" in say("--retire", "--keep", "1", "--dry-run") and len(store.models("acme")) == 2
+    assert "by the rule: better" in say("--rule", "better")
+    say("--promote", "staging")
+    assert store.current("acme") == names["staging"]
+    say("--rollback")
+    assert store.current("acme") == names["production"]
+
+
 # ----------------------------------------------------------------------------------------------------- retire
 
 @pytest.mark.slow

@@ -200,8 +200,8 @@ def test_a_manager_puts_the_challenger_to_use_and_goes_back(two_models: tuple[st
     healthy(app)
 
 
-def test_models_of_other_customers_are_held_against_each_other_in_the_background(two_models: tuple[str, str],
-                                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_of_other_customers_are_compared_in_the_background(two_models: tuple[str, str],
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
     import engine as door

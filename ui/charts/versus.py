@@ -54,11 +54,15 @@ def _title(record: Mapping[str, Any], names: list[str]) -> str:
 
 def table(record: Mapping[str, Any]) -> pd.DataFrame:
     """Each measure of both, the difference, and the verdict, in words."""
-    return pd.DataFrame([{
-        "Measure": METRICS[name][0], "The challenger is": record["verdicts"][name],
-        "Challenger minus champion": _spelt(record["differences"][name], "+.4f"),
-        "Champion": _spelt(record["champion_metrics"][name], ".3f"),
-        "Challenger": _spelt(record["challenger_metrics"][name], ".3f")} for name in record["metrics"] if name in record["differences"]])
+    return pd.DataFrame([_row(record, name) for name in record["metrics"] if name in record["differences"]])
+
+
+def _row(record: Mapping[str, Any], name: str) -> dict[str, str]:
+    champion, challenger, minus = (record[part][name] for part in ("champion_metrics", "challenger_metrics",
+                                                                   "differences"))
+    return {"Measure": METRICS[name][0], "The challenger is": record["verdicts"][name],
+            "Challenger minus champion": _spelt(minus, "+.4f"), "Champion": _spelt(champion, ".3f"),
+            "Challenger": _spelt(challenger, ".3f")}
 
 
 def _spelt(estimate: Mapping[str, float], style: str) -> str:
