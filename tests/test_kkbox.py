@@ -91,6 +91,15 @@ def test_dirty_cells_are_told_and_left_out(tmp_path: Path) -> None:
     assert events.loc[events["kind"] == "play", "quantity"].dropna().tolist() == [1.0]
 
 
+def test_money_given_back_buys_and_cancels_nothing(tmp_path: Path) -> None:
+    dataset = small(tmp_path, [term("a", 20240101, 20240131), term("a", 20240110, 20240501, paid=-149)]).dataset
+    events = pd.read_parquet(dataset.events)
+    assert events["kind"].tolist() == ["subscription", "return"]
+    assert events["amount"].tolist() == [149, 149]
+    X = features(dataset, datetime(2024, 1, 20))
+    assert X.loc["a", ["renewals", "days_to_expiry", "paid"]].tolist() == [1, 11, 149]
+
+
 def test_a_day_is_sorted_as_kkbox_sorts_it(tmp_path: Path) -> None:
     """Within a day: the greatest of price, plan and method as text first; cancellations after what they cancel."""
     day = 20240105

@@ -176,7 +176,7 @@ def _once(frames: Sequence[pd.DataFrame], what: str) -> tuple[pd.DataFrame, Find
 # ------------------------------------------------------------------------------------------------ transactions
 
 def take_transactions(raw: Raw, options: Options) -> Taken:
-    """The file's transactions; those that end before 2000 or pay a negative sum are rejected or read as money back."""
+    """The file's transactions; those that end before 2000 are rejected, and a negative sum is money given back."""
     taken = take(raw, TRANSACTION_FIELDS, match(TRANSACTION_FIELDS, raw.frame.columns), options)
     frame = taken.frame
     lost = frame["membership_expire_date"] < OLDEST
@@ -191,6 +191,10 @@ def take_transactions(raw: Raw, options: Options) -> Taken:
         count = int(backwards.sum())
         findings.append(Finding("note", raw.name, f"{plural(count, 'subscription', 'subscriptions')} had ended before "
                                 "the day of buying.", "Read as they are: they begin no membership.", count))
+    back = int((frame["actual_amount_paid"] < 0).sum())
+    if back:
+        findings.append(Finding("note", raw.name, f"{plural(back, 'payment is', 'payments are')} negative.",
+                                "Read as money given back: they buy and cancel nothing.", back))
     return replace(taken, frame=frame[~lost], findings=tuple(findings),
                    rejected=pd.concat([taken.rejected, rejects(raw, reasons)], ignore_index=True))
 
@@ -219,15 +223,16 @@ def _text(numbers: pd.Series) -> pd.Series:
 
 def _as_terms(terms: pd.DataFrame) -> pd.DataFrame:
     terms = in_order(terms)
-    cancels = terms["is_cancel"] == 1
     paid = terms["actual_amount_paid"]
+    back = paid < 0
+    cancels = (terms["is_cancel"] == 1) & ~back
     return pd.DataFrame({
         "event_id": "s" + pd.Series(terms.index.astype(str), terms.index).str.zfill(9),
         "customer_id": terms["customer_id"], "at": terms["transaction_date"].dt.normalize() + LAST_SECOND,
-        "kind": np.where(cancels, "subscription_cancelled", "subscription"),
-        "amount": paid.where(paid >= 0).mask(cancels), "quantity": terms["payment_plan_days"].mask(cancels),
-        "expires_at": terms["membership_expire_date"].dt.normalize(), "list_price": terms["plan_list_price"],
-        "auto_renew": terms["is_auto_renew"], "method": terms["payment_method_id"],
+        "kind": np.select([back, cancels], ["return", "subscription_cancelled"], "subscription"),
+        "amount": paid.abs().mask(cancels), "quantity": terms["payment_plan_days"].mask(cancels | back),
+        "expires_at": terms["membership_expire_date"].dt.normalize().mask(back),
+        "list_price": terms["plan_list_price"].mask(back), "auto_renew": terms["is_auto_renew"].mask(back), "method": terms["payment_method_id"],
     })
 
 
