@@ -72,7 +72,8 @@ def _mind(record: Mapping[str, Any]) -> list[str]:
            "at risk."] if held["customers"] else []),
         f"Chosen by {solution['method']} in {solution['seconds']:.2f} s; no plan within these limits brings more than "
         f"{100 * solution['gap']:.4f} % on top.",
-        f"Effects are those of the {record['sector']} playbook, moved by whatever was tried by chance.",
+        record["effects"]["words"],
+        f"Pooled rates are those of the {record['sector']} playbook, moved by whatever was tried by chance.",
     ]
 
 
@@ -94,10 +95,19 @@ def recommendation(record: Mapping[str, Any]) -> str:
     ])
     page.section("Why not the others", [f"{one['treatment'].replace('_', ' ')}: {_margin(one, currency)}. "
                                         f"{one['why_not']}" for one in record["alternatives"] if one["why_not"]])
-    page.section("Mind", [f"{one['treatment'].replace('_', ' ')} keeps {share(one['recovery_rate']['value'])} of "
-                          f"would-be leavers here ({one['evidence']})." for one in record["alternatives"]
-                         if one["treatment"] == record["action_name"]])
+    page.section("Mind", [*(_effect(one) for one in record["alternatives"]
+                            if one["treatment"] == record["action_name"]), record["effects"]["words"]])
     return page.text
+
+
+def _effect(one: Mapping[str, Any]) -> str:
+    """What the chosen treatment is expected to do, and how that is known."""
+    words = one["treatment"].replace("_", " ")
+    if one["learned"]:
+        low, high = (f"{100 * one[end]:.1f}" for end in ("uplift_low", "uplift_high"))
+        return (f"{words} is expected to lower the chance to leave by {100 * one['uplift']:.1f} points (90 % interval "
+                f"{low} to {high}), learned of customers like this one.")
+    return f"{words} keeps {share(one['recovery_rate']['value'])} of would-be leavers here ({one['evidence']})."
 
 
 def _offer(record: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:

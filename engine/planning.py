@@ -1,6 +1,6 @@
 """From a scoring run to a plan: who is priced, with which effects and doubts; and the same for one customer.
 
-    people_of(scope)  whom it is about and what is known of them         effects   insight/past.py
+    people_of(scope)  whom it is about and what is known of them   effects  insight/past.py, insight/learned.py
     plan(scope)       every offer priced, struck by guardrails, chosen under the constraints (decision/plan.py)
     recommend(...)    one customer's offers, by the same functions and so with the same numbers
 """
@@ -20,11 +20,12 @@ from engine import state
 from engine.campaign.export import write_csv
 from engine.decision import plan as planned
 from engine.decision.constraints import Constraints
-from engine.decision.economics import Doubts, Learned, Priced, price
+from engine.decision.economics import Doubts, Priced, price
 from engine.decision.guardrails import CONSENTS, KNOWN, blocked
 from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
 from engine.decision.plan import Plan
 from engine.errors import EngineError, choose
+from engine.insight.learned import learned_of
 from engine.insight.overview import doubt
 from engine.insight.past import effects_of
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted, scope
@@ -36,7 +37,6 @@ from engine.schema import DECISIONS, NOTHING_DONE, Actor, Estimate, ModelCard, j
 
 Z95 = 1.959963984540054
 AS_THE_BOOK_SAYS = Constraints()
-NOTHING_LEARNED = Learned()
 
 
 def _as_csv(found: Plan) -> bytes:
@@ -78,7 +78,8 @@ def priced(place: Scope, filters: Filters = EVERYONE_HERE,
     people = people_of(place, filters, margin_rate(card))
     if people.empty:
         raise EngineError(nobody)
-    return price(people, place.book, effects_of(place), doubts_of(place, card), NOTHING_LEARNED)
+    known = effects_of(place)
+    return price(people, place.book, known, doubts_of(place, card), learned_of(place, card, people, known))
 
 
 def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
@@ -144,7 +145,7 @@ def _recommended(place: Scope, one: Priced, bits: np.ndarray, chosen: int, used:
     offers: list[dict[str, Any]] = [{str(name): value for name, value in row.items()}
                                     for row in frame.to_dict("records")]
     person, best = one.people.iloc[0], offers[chosen] if chosen >= 0 else None
-    kind = str(types_of(one.p, one.uplift.max(axis=1))[0])
+    kind = str(types_of(one.p, one.moves)[0])
     return {
         "dataset": place.dataset.name, "run_id": place.run.run_id, "synthetic": place.dataset.synthetic,
         "currency": place.dataset.currency, "horizon_days": place.dataset.label.horizon_days,
@@ -158,8 +159,14 @@ def _recommended(place: Scope, one: Priced, bits: np.ndarray, chosen: int, used:
         "uplift": best["uplift"] if best else 0.0, "action_cost": best["expected_cost"] if best else 0.0,
         "roi": best["roi"] if best else None, "payback_days": best["payback_days"] if best else None,
         "channel": best["channel"] if best else "none", "strategy_used": used, "type": kind, "type_words": TYPES[kind],
-        "why": _why(best, offers), "alternatives": [_alternative(place, one, offer, best) for offer in _ranked(offers)],
+        "effects": _effects(one), "why": _why(best, offers),
+        "alternatives": [_alternative(place, one, offer, best) for offer in _ranked(offers)],
     }
+
+
+def _effects(priced: Priced) -> dict[str, Any]:
+    """Which treatments' effects are learned per customer, and where all of them are from, in words."""
+    return {"learned": [name for name in priced.names if name in priced.learned.uplift], "words": priced.learned.words}
 
 
 def _words(place: Scope, best: Mapping[str, Any] | None) -> str:
@@ -186,7 +193,8 @@ def _alternative(place: Scope, one: Priced, offer: dict[str, Any], best: Mapping
     estimate = one.effects.estimate(offer["treatment"], str(one.people["segment"].iloc[0]))
     why = "" if best and offer["treatment"] == best["treatment"] else offer["blocked_by"] or _less(offer, best)
     words = place.book.treatments[offer["treatment"]].words
-    return {**offer, "words": words, "recovery_rate": estimate, "why_not": why,
+    learned = offer["treatment"] in one.learned.uplift
+    return {**offer, "words": words, "recovery_rate": estimate, "why_not": why, "learned": learned,
             "evidence": f"tried on {estimate.n:,} customers" if estimate.n else "assumption of the playbook"}
 
 
@@ -207,13 +215,13 @@ def described(place: Scope, found: Plan) -> dict[str, Any]:
         "limits": found.prices, "guardrails": found.guardrails,
         "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1]},
         "treatments": found.by("treatment").to_dict("records"), "segments": found.by("segment").to_dict("records"),
-        "rivals": found.rivals, "types": types(found),
+        "rivals": found.rivals, "types": types(found), "effects": _effects(found.priced),
         "solution": {"method": solution.method, "seconds": solution.seconds, "gap": solution.gap,
                      "value": solution.value, "bound": solution.bound},
     })
 
 
 def types(found: Plan) -> dict[str, int]:
-    """How many customers are of which type (methods.TYPES), by the best uplift among the offers that fit them."""
-    kinds = types_of(found.priced.p, found.priced.uplift.max(axis=1))
+    """How many customers are of which type (methods.TYPES), by how far they can be moved (`Priced.moves`)."""
+    kinds = types_of(found.priced.p, found.priced.moves)
     return {name: int((kinds == name).sum()) for name in TYPES}

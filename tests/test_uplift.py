@@ -17,6 +17,7 @@ from engine.data.demo import DEMOS
 from engine.data.features import feature_columns, features
 from engine.decision.budget import Limit, Problem, solve
 from engine.errors import EngineError
+from engine.prediction import uplift_logit
 from engine.prediction.qini import curve, qini
 from engine.prediction.uplift import TYPES, kinds, learn_uplift
 from engine.prediction.uplift_learners import LEARNERS
@@ -145,6 +146,37 @@ def test_the_plan_beats_the_rules_in_the_simulated_world() -> None:
     plan = value(margin(p[:, 0] - p[:, 1], p[:, 1], world.ltv), world) / best
     assert plan > 0.75
     assert plan > value(world.p0 * world.ltv, world, all_of_them=True) / best + 0.1
+
+
+@pytest.mark.slow
+def test_standard_errors_hold_what_they_say() -> None:
+    """In worlds that were not looked at when they were set: each customer's, and of sums over those a plan chooses."""
+    each, sums = [], []
+    for seed, rho in ((160, 0.0), (161, -0.5), (162, 0.5), (163, 0.0)):
+        known, world = trial(4_000, rho, seed), trial(4_000, rho, 1_000 + seed)
+        found = uplift_logit.learn(known.X, known.treated.astype(np.int64), known.churned, seed)
+        p = found.chances(world.X)
+        off = p[:, 0] - p[:, 1] - (world.p0 - world.p1)
+        each.append(off / found.spread(world.X)[:, 0])
+        chosen = np.argsort(p[:, 1] - p[:, 0])[:800]
+        for rows, weights in ((chosen, world.ltv[chosen]), (np.arange(4_000), np.ones(4_000))):
+            variance = found.together(world.X.iloc[rows], np.ones(len(rows), np.int64), weights)
+            sums.append(weights @ off[rows] / np.sqrt(variance))
+    held = np.abs(np.concatenate(each)) <= 1.645
+    assert 0.83 < held.mean() < 0.97, "a 90 % interval"
+    assert 0.75 < np.std(np.concatenate(each)) < 1.25
+    assert np.mean(np.abs(sums) <= 1.645) >= 0.75
+
+
+@pytest.mark.slow
+def test_one_customers_error_is_that_of_a_sum_of_one_but_for_what_all_share() -> None:
+    X, arm, churned, chance = records(1_500, 5)
+    found = learn_uplift(X, arm, churned, chance, seed=0)
+    one = np.sqrt(found.together(X.iloc[:1], ["card"], np.ones(1)))
+    assert one == pytest.approx(found.spread(X.iloc[:1])["card"].iloc[0], rel=0.25)
+    many = np.sqrt(found.together(X, ["card"] * len(X), np.ones(len(X))))
+    assert many < found.spread(X)["card"].sum() * 1.25
+    assert many > np.sqrt((found.spread(X)["card"] ** 2).sum()), "errors are shared and do not average out"
 
 
 def test_the_simulated_world_is_the_published_one() -> None:

@@ -17,9 +17,10 @@ p, of r (one for all customers of a treatment and segment), and of L.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -47,12 +48,25 @@ class Doubts:
     worth_all: float = 0.0
 
 
+class Errors(Protocol):
+    """One standard error per customer, asked for by their places."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Learned:
-    """What an uplift model says of these people: expected uplift and its standard error, (n, treatments), by name."""
+    """What an uplift model says of these people, by treatment.
+
+    uplift: expected, one per customer. error: its standard error. together: the variance of the sum of weights x uplift
+    over rows and the names of their treatments, side by side; None = all of a treatment err together. words: where the
+    effects are from, in a sentence.
+    """
 
     uplift: Mapping[str, np.ndarray] = field(default_factory=dict)
-    error: Mapping[str, np.ndarray] = field(default_factory=dict)
+    error: Mapping[str, Errors] = field(default_factory=dict)
+    together: Callable[[np.ndarray, Sequence[str], np.ndarray], float] | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,17 @@ class Priced:
         """Each customer's segment as its place in SEGMENTS."""
         return places(self.people["segment"])
 
+    @cached_property
+    def modelled(self) -> np.ndarray:
+        """Of which columns the uplift is learned, (k,)."""
+        return np.array([name in self.learned.uplift for name in self.names], dtype=bool)
+
+    @cached_property
+    def moves(self) -> np.ndarray:
+        """How far each customer can be moved: the best learned uplift, or the best of all where nothing is learned."""
+        told = self.uplift[:, self.modelled] if self.modelled.any() else self.uplift
+        return np.asarray(told.max(axis=1))
+
     def offer(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """What those offers cost whoever takes them [currency]: one per row and column, side by side."""
         revenue = self.people["monthly_revenue"].to_numpy(dtype=float)[rows]
@@ -126,7 +151,7 @@ def price(people: pd.DataFrame, book: Playbook, effects: Effects, doubts: Doubts
     for column, treatment in enumerate(treatments):
         if treatment.name in learned.uplift:
             uplift[:, column] = learned.uplift[treatment.name]
-    np.clip(uplift, -1, p, out=uplift)
+    np.clip(uplift, p - 1, p, out=uplift)
     contact, taken = (np.array([getattr(treatment, name) for treatment in treatments])
                       for name in ("contact_cost", "redemption"))
     cost = np.concatenate([treatment.offer_price(revenue) + np.zeros_like(p) for treatment in treatments], axis=1)
@@ -165,8 +190,8 @@ def slopes(priced: Priced, rows: np.ndarray, columns: np.ndarray) -> Slopes:
     taken = np.array([treatment.redemption for treatment in priced.treatments])[columns]
     kept = np.where(uplift > 0, offer, 0.0)
     rate = np.divide(uplift, p, out=np.zeros_like(uplift), where=p > 0)
-    modelled = np.isin(columns, [at for at, name in enumerate(priced.names) if name in priced.learned.uplift])
-    effect = np.where(modelled, _model_error(priced, rows, columns), effect_error(priced, rows, columns) * p)
+    modelled = priced.modelled[columns]
+    effect = np.where(modelled, learned_error(priced, rows, columns), effect_error(priced, rows, columns) * p)
     chance = np.where(modelled, 0.0, rate)
     return Slopes(effect, chance, worth - kept, chance * (worth - kept) + taken * offer, uplift * worth)
 
@@ -176,7 +201,8 @@ def effect_error(priced: Priced, rows: np.ndarray, columns: np.ndarray) -> np.nd
     return np.asarray(priced.effects.wide("deviation", priced.names)[priced.place[rows], columns])
 
 
-def _model_error(priced: Priced, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def learned_error(priced: Priced, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The standard error of each learned uplift [share]; 0 where none is learned."""
     found = np.zeros(len(rows))
     for column, name in enumerate(priced.names):
         mine = columns == column
@@ -222,18 +248,27 @@ def variances(priced: Priced, rows: np.ndarray, columns: np.ndarray) -> dict[str
 
 
 def _effect_variance(priced: Priced, rows: np.ndarray, columns: np.ndarray, found: Slopes) -> float:
-    """Of rates: gradient' covariance gradient. Of an uplift model: all customers of a treatment err together."""
-    names = priced.names
-    modelled = np.isin(columns, [at for at, name in enumerate(names) if name in priced.learned.uplift])
+    """Of rates: gradient' covariance gradient. Of an uplift model: as the model says of all of them together."""
+    names, modelled = priced.names, priced.modelled[columns]
     gradient = np.zeros((len(names), len(SEGMENTS)))
     np.add.at(gradient, (columns, priced.place[rows]), np.where(modelled, 0.0, priced.p[rows] * found.by_effect))
     index = pd.MultiIndex.from_product([names, SEGMENTS])
     order = priced.effects.table.index.get_indexer(index)
     covariance = priced.effects.covariance[np.ix_(order, order)]
     flat = gradient.ravel()
-    together = np.zeros(len(names))
-    np.add.at(together, columns, np.where(modelled, found.effect * found.by_effect, 0.0))
-    return float(flat @ covariance @ flat + together @ together)
+    return float(flat @ covariance @ flat) + _model_variance(priced, rows[modelled], columns[modelled],
+                                                             found.by_effect[modelled], found.effect[modelled])
+
+
+def _model_variance(priced: Priced, rows: np.ndarray, columns: np.ndarray, brings: np.ndarray,
+                    error: np.ndarray) -> float:
+    if not len(rows):
+        return 0.0
+    if priced.learned.together is not None:
+        return priced.learned.together(rows, np.array(priced.names)[columns].tolist(), brings)
+    alike = np.zeros(len(priced.names))
+    np.add.at(alike, columns, error * brings)
+    return float(alike @ alike)
 
 
 def chance_variance(priced: Priced, rows: np.ndarray, columns: np.ndarray) -> float:

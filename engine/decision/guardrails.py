@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine.decision.economics import Priced
+from engine.decision.economics import Priced, learned_error
+from engine.decision.effects import Z90
 from engine.decision.treatments import Allowed, Playbook, Range, Treatment
 from engine.schema import Column
 
@@ -51,7 +52,9 @@ def _refused(priced: Priced, _book: Playbook) -> np.ndarray:
 
 
 def _dogs(priced: Priced, book: Playbook) -> np.ndarray:
-    return (priced.uplift <= 0) & book.guardrails.sleeping_dogs
+    """No uplift expected; and whoever every learned offer is expected to drive away is asked nothing at all."""
+    driven = (priced.moves <= 0) & priced.modelled.any()
+    return ((priced.uplift <= 0) | driven[:, None]) & book.guardrails.sleeping_dogs
 
 
 def _poor(priced: Priced, book: Playbook) -> np.ndarray:
@@ -73,8 +76,7 @@ GUARDS: Mapping[str, Guard] = {
     "fit": Guard("Eligibility", _unfit, lambda priced, _b, row, column: why_unfit(priced, row, column), False),
     "consent": Guard("Consent to the channel", _refused, lambda priced, _b, _r, column:
                      f"The customer has not agreed to {AGREED[priced.treatments[column].channel]}.", False),
-    "dog": Guard("Sleeping dogs", _dogs, lambda priced, _b, row, column: "Contact is expected to keep nobody: the "
-                 f"chance to leave would change by {-100 * priced.uplift[row, column]:+.1f} points."),
+    "dog": Guard("Sleeping dogs", _dogs, lambda priced, _b, row, column: _no_gain(priced, row, column)),
     "roi": Guard("Least return", _poor, lambda priced, book, row, column: f"ROI is {_per_cent(priced, row, column)}, "
                  f"below the least of {100 * book.guardrails.least_roi:.0f} %."),
     "payback": Guard("Payback", _slow, lambda priced, book, row, column: _payback(priced, row, column)
@@ -82,6 +84,18 @@ GUARDS: Mapping[str, Guard] = {
     "ltv": Guard("Share of lifetime value", _dear, lambda priced, book, row, column: _share(priced, row, column)
                  + f", more than {100 * book.guardrails.most_of_ltv:g} %."),
 }
+
+
+def _no_gain(priced: Priced, row: int, column: int) -> str:
+    """Why contact is not expected to help; of a learned uplift with its 90 % interval."""
+    uplift, modelled = priced.uplift[row, column], bool(priced.modelled[column])
+    if uplift > 0:
+        return ("A sleeping dog: every offer that was tried by chance is expected to raise this customer's chance to "
+                "leave, so this one is not tried either.")
+    half = Z90 * float(learned_error(priced, np.array([row]), np.array([column]))[0])
+    ends = f" (90 % interval {-100 * (uplift + half):+.1f} to {-100 * (uplift - half):+.1f})" if modelled else ""
+    return ("Contact is expected to keep nobody: the chance to leave would change by "
+            f"{-100 * uplift:+.1f} points{ends}.")
 
 
 def _per_cent(priced: Priced, row: int, column: int) -> str:

@@ -125,6 +125,14 @@ def load(dataset: str, model_id: str | None = None, home: Path | None = None) ->
     return parts, _card(contents["card.json"])
 
 
+def part(dataset: str, model_id: str, name: str, home: Path | None = None) -> Any:
+    """One part of a model alone, if no byte of the model has changed; None where it has no such part."""
+    folder = _model_folder(dataset, model_id, home)
+    manifest, contents = _verified(folder)
+    content = contents.get(f"{name}.joblib")
+    return None if content is None else _unpickled(folder / f"{name}.joblib", content, _changed(manifest))
+
+
 def card(dataset: str, model_id: str | None = None, home: Path | None = None) -> ModelCard:
     """A model's card alone, by id or pointer, if none of its files has changed."""
     return _card(_verified(_model_folder(dataset, _resolve(dataset, model_id, home), home))[1]["card.json"])

@@ -8,7 +8,7 @@ better than that, `usable` is False, and pooled rates are to be used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,12 @@ class Uplift:
     def spread(self, X: pd.DataFrame) -> pd.DataFrame:
         """Standard error of each uplift [share]."""
         return pd.DataFrame(self.effects.spread(self._needed(X)), index=X.index, columns=list(self.treatments))
+
+    def together(self, X: pd.DataFrame, treatment: Sequence[str], weights: np.ndarray) -> float:
+        """The variance of sum of weights x uplift, one of these treatments per customer: errors that customers share do
+        not average out."""
+        arm = 1 + pd.Index(self.treatments).get_indexer(pd.Index(treatment))
+        return self.effects.together(self._needed(X), arm, weights)
 
     def told(self) -> dict[str, Any]:
         """What a model card keeps: treatments, evidence, whether it is usable, and the sentence about it."""

@@ -26,6 +26,9 @@ class Effects(Protocol):
     def spread(self, X: pd.DataFrame) -> Floats:
         """Standard error of each treatment's uplift; missing where the learner has none."""
 
+    def together(self, X: pd.DataFrame, arm: np.ndarray, weights: Floats) -> float:
+        """The variance of sum of weights x uplift of those arms, one per row; missing where the learner has none."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -44,6 +47,10 @@ class Told:
     def spread(self, X: pd.DataFrame) -> Floats:
         """Missing: these learners do not say."""
         return np.full((len(X), len(self.uplifts)), np.nan)
+
+    def together(self, _X: pd.DataFrame, _arm: np.ndarray, _weights: Floats) -> float:
+        """Missing: these learners do not say."""
+        return float("nan")
 
 
 def logit_effects(X: pd.DataFrame, arm: np.ndarray, churned: np.ndarray, _propensity: np.ndarray, seed: int) -> Effects:

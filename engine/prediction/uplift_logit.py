@@ -10,8 +10,9 @@ Boosting stops on held-out records, so where trees know nothing more they add no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ GRID = (
     (0.6, 0.03), (0.6, 0.01), (1.0, 0.01), (0.3, 0.1), (0.3, 0.03), (0.6, 0.1), (0.1, 0.1), (0.1, 0.03),
     (0.03, 0.03))
 OWN_SHARE = 0.5
+DOUBTED, DOUBTED_C = 1.0, 0.03
+WIDER, UNSAID, WIDER_TOGETHER = 1.1, 0.15, 1.35
+AT_ONCE = 50_000
 MOST_COLUMNS = 200
 FOLDS, TUNED_ON = 3, 30_000
 TREES: Mapping[str, Any] = {"num_leaves": 6, "learning_rate": 0.05, "lambda_l2": 10.0, "feature_fraction": 0.5,
@@ -71,7 +75,11 @@ def _hinges(plain: Floats, knots: tuple[tuple[int, float], ...]) -> Floats:
 
 @dataclass(frozen=True)
 class LogitEffects:
-    """The learned base and effects; `boosters` and `wakes` are the trees of base and effect (booster texts)."""
+    """The learned base and effects; `boosters` and `wakes` are the trees of base and effect (booster texts).
+
+    covariance: of the weights under a penalty that hardly holds effects back (`DOUBTED`, the scale of who differs): the
+    penalty that predicts best is itself a guess, and with it errors seem smaller than they are.
+    """
 
     basis: Basis
     used: np.ndarray
@@ -84,44 +92,108 @@ class LogitEffects:
     boosters: tuple[str, ...]
     wakes: tuple[str, ...]
     categories: Mapping[str, tuple[object, ...]]
+    doubted: float | None = None
 
     def chances(self, X: pd.DataFrame) -> Floats:
         """P(leaves) under each arm, nothing first: (customers, arms)."""
-        F, trees = self.basis.of(X), _codes(X, self.categories)
-        base, wake = (np.mean([_raw(text, trees) for text in texts], axis=0) if texts else np.zeros(len(X))
-                      for texts in (self.boosters, self.wakes))
-        contacted = 1 - self.shares[0]
-        return np.column_stack([
-            sigmoid(self._linear(F, arm) + base + wake * ((arm > 0) - contacted)) for arm in range(len(self.shares))])
+        return np.concatenate([self._seen(part)[1] for part in _parts(X)])
 
     def spread(self, X: pd.DataFrame) -> Floats:
-        """Standard error of each treatment's uplift, from the penalised likelihood: (customers, arms - 1)."""
-        F, p, errors = self.basis.of(X), self.chances(X), []
-        slope = p * (1 - p)
-        plain = self._with_one(F, 0) * slope[:, :1]
-        for arm in range(1, len(self.shares)):
-            apart = plain - self._with_one(F, arm) * slope[:, arm : arm + 1]
-            errors.append(np.sqrt(np.einsum("ij,jk,ik->i", apart, self.covariance, apart, optimize=True)))
+        """Standard error of each treatment's uplift: (customers, arms - 1).
+
+        Of the penalised likelihood, `WIDER` for the trees and the choice of the penalty, and `UNSAID` beside it: both
+        measured in simulated worlds, where 90 % intervals hold about 90 %.
+        """
+        return np.concatenate([self._errors(*self._doubts(part)) for part in _parts(X)])
+
+    def together(self, X: pd.DataFrame, arm: np.ndarray, weights: Floats) -> float:
+        """The variance of sum of weights x uplift of those arms, one per row: what rows share does not average out.
+
+        Wider than of one customer: the penalty that holds effects back holds back those of all who are chosen.
+        """
+        along, own, first = np.zeros(len(self.covariance)), 0.0, 0
+        for part in _parts(X):
+            (blocks, p), rows = self._doubts(part), slice(first, first + len(part))
+            apart = [scale * weights[rows] for scale in self._apart(p, arm[rows])]
+            along += np.concatenate([block.T @ scale for block, scale in zip(blocks, apart, strict=True)])
+            own += float((weights[rows] ** 2) @ _unsaid(p, arm[rows]) ** 2)
+            first += len(part)
+        return float(along @ self.covariance @ along) * WIDER_TOGETHER**2 + own
+
+    def _seen(self, X: pd.DataFrame) -> tuple[Floats, Floats]:
+        """The columns of the base, and P(leaves) under each arm."""
+        F, trees = self.basis.of(X), _codes(X, self.categories)
+        told = [block @ weights for block, weights in zip(
+            self._blocks(F, self.shrink), self._cut(np.append(self.weights, self.intercept)), strict=True)]
+        base, wake = (np.mean([_raw(text, trees) for text in texts], axis=0) if texts else np.zeros(len(X))
+                      for texts in (self.boosters, self.wakes))
+        return F, sigmoid(np.column_stack(told) @ self._scales + base[:, None] + wake[:, None] * self._scales[1])
+
+    def _doubts(self, X: pd.DataFrame) -> tuple[list[Floats], Floats]:
+        """The blocks of columns that the covariance speaks of, and P(leaves) under each arm."""
+        F, p = self._seen(X)
+        return self._blocks(F, self.doubted or self.shrink), p
+
+    def _blocks(self, F: Floats, shrink: float) -> list[Floats]:
+        """The columns in blocks that arms only scale: base, effects as often as there are any, one."""
+        plain = plain_effect(F[:, self.used], leaning(F, self.risk), shrink)
+        return [F, *[plain] * (len(self._scales) - 2), np.ones((len(F), 1))]
+
+    @cached_property
+    def _scales(self) -> Floats:
+        """What each arm multiplies the blocks of columns by: (blocks, arms)."""
+        return scales(np.arange(len(self.shares)), self.shares)
+
+    def _cut(self, rows: Floats) -> list[Floats]:
+        """Rows, one per column of the design and one for the intercept, cut into the blocks of columns."""
+        wide = (len(rows) - 1 - self.basis.width) // (len(self._scales) - 2)
+        return np.split(rows, self.basis.width + wide * np.arange(len(self._scales) - 1))
+
+    def _apart(self, p: Floats, arm: np.ndarray) -> Floats:
+        """How far the uplift of those arms moves with each block's columns: (blocks, rows)."""
+        slope, rows = p * (1 - p), np.arange(len(p))
+        return np.asarray(self._scales[:, :1] * slope[:, 0] - self._scales[:, arm] * slope[rows, arm])
+
+    def _errors(self, blocks: list[Floats], p: Floats) -> Floats:
+        root = self._cut(np.asarray(np.linalg.cholesky(self.covariance), np.float64))
+        told, errors = [block @ part for block, part in zip(blocks, root, strict=True)], []
+        for number in range(1, len(self.shares)):
+            arm = np.full(len(p), number)
+            apart = sum(scale[:, None] * part for scale, part in zip(self._apart(p, arm), told, strict=True))
+            errors.append(np.hypot(WIDER * np.sqrt(np.square(apart).sum(axis=1)), _unsaid(p, arm)))
         return np.column_stack(errors)
 
-    def _with_one(self, F: Floats, arm: int) -> Floats:
-        return np.column_stack([self._design(F, arm), np.ones(len(F))])
 
-    def _design(self, F: Floats, arm: int) -> Floats:
-        return design(F, F[:, self.used], leaning(F, self.risk), np.full(len(F), arm), self.shares, self.shrink)
+def _unsaid(p: Floats, arm: np.ndarray) -> Floats:
+    """The error of each uplift by what no column says of who differs: `UNSAID` log-odds."""
+    own = p[np.arange(len(p)), arm]
+    return np.asarray(UNSAID * own * (1 - own))
 
-    def _linear(self, F: Floats, arm: int) -> Floats:
-        return np.asarray(self.intercept + self._design(F, arm) @ self.weights)
+
+def _parts(X: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The customers part by part; one empty part where there are none."""
+    return (X.iloc[start : start + AT_ONCE] for start in range(0, max(len(X), 1), AT_ONCE))
+
+
+def scales(arm: np.ndarray, shares: Floats) -> Floats:
+    """What the blocks of columns are multiplied by: base, being contacted, with several treatments each of them, one.
+
+    (blocks, rows)
+    """
+    contact = (arm > 0) - (1 - shares[0])
+    own = [OWN_SHARE * ((arm == number) - shares[number]) for number in range(1, len(shares))]
+    return np.stack([np.ones(len(arm)), contact, *(own if len(shares) > 2 else []), np.ones(len(arm))])
+
+
+def plain_effect(E: Floats, lean: Floats, shrink: float) -> Floats:
+    """The columns of an effect: a constant, the lean on the risk, and who differs."""
+    return np.column_stack([np.full(len(E), CONSTANT), LEAN * lean, shrink * E])
 
 
 def design(F: Floats, E: Floats, lean: Floats, arm: np.ndarray, shares: Floats, shrink: float) -> Floats:
     """Columns of the base, of being contacted, and, with several treatments, of each treatment beside that."""
-    contact = ((arm > 0) - (1 - shares[0]))[:, None]
-    plain = np.column_stack([np.full(len(F), CONSTANT), LEAN * lean, shrink * E])
-    blocks = [F, plain * contact]
-    if len(shares) > 2:
-        blocks += [OWN_SHARE * plain * ((arm == number) - shares[number])[:, None] for number in range(1, len(shares))]
-    return np.column_stack(blocks)
+    plain = plain_effect(E, lean, shrink)
+    return np.column_stack([F, *(plain * scale[:, None] for scale in scales(arm, shares)[1:-1])])
 
 
 def leaning(F: Floats, risk: Floats) -> Floats:
@@ -152,14 +224,19 @@ def learn(X: pd.DataFrame, arm: np.ndarray, churned: np.ndarray, seed: int) -> L
     risk = _risk(F, churned, c)
     D = design(F, E, leaning(F, risk), arm, shares, shrink)
     fitted = _fit(D, churned, c)
-    p = fitted.predict_proba(D)[:, 1]
-    one = np.column_stack([D, np.ones(len(D))])
-    covariance = np.linalg.inv((one * (p * (1 - p))[:, None]).T @ one + np.diag([1 / c] * D.shape[1] + [1e-9]))
+    covariance = _covariance(design(F, E, leaning(F, risk), arm, shares, DOUBTED), fitted.predict_proba(D)[:, 1])
     categories = {str(name): tuple(X[name].astype("category").cat.categories) for name in X
                   if not pd.api.types.is_numeric_dtype(X[name])}
     boosters, wakes = _boosted(_codes(X, categories), D, churned, (arm > 0) - (1 - shares[0]), c, seed)
     return LogitEffects(basis, used, risk, shares, shrink, float(fitted.intercept_[0]), fitted.coef_[0], covariance,
-                        boosters, wakes, categories)
+                        boosters, wakes, categories, DOUBTED)
+
+
+def _covariance(D: Floats, p: Floats) -> Floats:
+    """Of the penalised likelihood's weights and intercept, by the curvature at these chances."""
+    one = np.column_stack([D, np.ones(len(D))])
+    curved = (one * (p * (1 - p))[:, None]).T @ one + np.diag([1 / DOUBTED_C] * D.shape[1] + [1e-9])
+    return np.asarray(np.linalg.inv(curved))
 
 
 def _telling(basis: Basis, arms: int) -> np.ndarray:

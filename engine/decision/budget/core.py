@@ -7,7 +7,7 @@ exceeds the gap between that plan and the bound, so a core of all others holds t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,11 @@ def core_of(terms: Terms, seen: Look, choice: np.ndarray, customers: np.ndarray,
     first = ordered[np.searchsorted(row[ordered], np.arange(len(customers)))]
     return Core(customers, row, named, value[row, column], terms.use(customers[row], named), regret[row, column], first,
                 room(terms) - used_by(terms, others))
+
+
+def without(core: Core, free: np.ndarray) -> Core:
+    """The core without those limits: what it brings then is at least what it can bring."""
+    return replace(core, most=np.where(free, np.inf, core.most))
 
 
 def start(core: Core, choice: np.ndarray) -> np.ndarray:

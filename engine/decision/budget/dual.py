@@ -78,17 +78,33 @@ def best_prices(terms: Terms, gap: float) -> Look:
 
     With everybody else settled the dual is never above the true one, so the two show how far the prices may be off.
     """
-    seen, count = look(terms, find_prices(terms)), int(np.clip(len(terms.values) // 50, *PRICED_ON))
+    seen = discerning(terms, look(terms, find_prices(terms)))
+    count = int(np.clip(len(terms.values) // 50, *PRICED_ON))
     for _ in range(SEARCHES):
         some = nearest(seen, count)
         used, brought = _settled(terms, seen, some)
+        if (used > terms.most).any():
+            seen = discerning(terms, descend(terms, seen.prices, NEARBY))
+            continue
         found = descend(terms.rows(some, terms.most - used), seen.prices, NEARBY)
         below = found.bound + brought
-        tried = look(terms, found.prices)
+        tried = discerning(terms, look(terms, found.prices))
         if tried.bound - below <= gap / 10 * tried.bound:
             return tried
         seen, count = (tried, count) if tried.bound < seen.bound else (seen, 4 * count)
-    return descend(terms, seen.prices, NEARBY)
+    return discerning(terms, descend(terms, seen.prices, NEARBY))
+
+
+def discerning(terms: Terms, seen: Look) -> Look:
+    """The look with `apart`, where only some choices differ in what has a price: few waver about what is scarce."""
+    own, scarce = seen.prices[terms.whose] > 0, seen.prices > 0
+    if own.any() or not scarce.any():
+        return seen
+    use = np.vstack([terms.shared[:, scarce], np.zeros(np.count_nonzero(scarce))])
+    kind = np.unique(use, axis=0, return_inverse=True)[1].ravel()
+    base, apart = terms.shared @ seen.prices, np.empty(len(terms.values))
+    compiled(kernels.apart)(terms.values, base, kind, seen.choice, apart)
+    return replace(seen, apart=apart)
 
 
 def _settled(terms: Terms, seen: Look, some: np.ndarray) -> tuple[np.ndarray, float]:
@@ -100,14 +116,15 @@ def _settled(terms: Terms, seen: Look, some: np.ndarray) -> tuple[np.ndarray, fl
 
 
 def nearest(seen: Look, count: int) -> np.ndarray:
-    """The customers whose two best choices are closest, in their order; about so many where there are very many."""
-    if count >= len(seen.margin):
-        return np.arange(len(seen.margin))
-    if len(seen.margin) <= COUNTED:
-        return np.sort(np.argsort(seen.margin, kind="stable")[:count])
-    width = np.quantile(seen.margin[:: len(seen.margin) // COUNTED], count / len(seen.margin))
-    close = np.flatnonzero(seen.margin <= width)
-    return close[:: max(1, len(close) // count)]
+    """The customers nearest to choosing otherwise, in their order; about so many where there are very many."""
+    close = seen.close
+    if count >= len(close):
+        return np.arange(len(close))
+    if len(close) <= COUNTED:
+        return np.sort(np.argsort(close, kind="stable")[:count])
+    width = np.quantile(close[:: len(close) // COUNTED], count / len(close))
+    near = np.flatnonzero(close <= width)
+    return near[:: max(1, len(near) // count)]
 
 
 def rounded(terms: Terms, seen: Look) -> np.ndarray:
@@ -122,7 +139,7 @@ def rounded(terms: Terms, seen: Look) -> np.ndarray:
 
 def _around(terms: Terms, seen: Look, choice: np.ndarray, count: int) -> cores.Core:
     some = nearest(seen, count)
-    margins = seen.margin[some]
+    margins = seen.close[some]
     width = float(margins[np.isfinite(margins)].max(initial=0.0))
     return cores.core_of(terms, seen, choice, some, width)
 
@@ -188,7 +205,7 @@ def _paired(terms: Terms, plan: Plan) -> Plan:
 def _relaxed(terms: Terms, plan: Plan) -> Plan:
     """The bound sharpened by the prices of an LP among those who waver, and the plan that these round to if better."""
     prices = cores.relaxed(_around(terms, plan.seen, plan.seen.choice, RELAXED_ON))
-    seen = plan.seen if prices is None else look(terms, prices)
+    seen = plan.seen if prices is None else discerning(terms, look(terms, prices))
     if seen.bound < plan.bound:
         plan = replace(plan, seen=seen, bound=max(seen.bound, plan.value))
     return plan.or_better(terms, rounded(terms, plan.seen))
@@ -199,12 +216,13 @@ def _exactly(terms: Terms, plan: Plan, customers: int, gap: float, seconds: floa
     seen, width = plan.seen, plan.seen.bound - plan.value
     some = nearest(seen, customers)
     core = cores.core_of(terms, seen, seen.choice, some, width)
-    found = cores.solved(core, gap / 2 * plan.bound / max(float(core.value[core.first].sum()), 1e-300), seconds)
+    what_has_a_price = core if seen.apart is None else cores.without(core, seen.prices <= 0)
+    found = cores.solved(what_has_a_price, gap / 2 * plan.bound / max(float(core.value[core.first].sum()), 1e-300), seconds)
     if found is None:
         return plan
     at = found[0] if (cores.left_by(core, found[0]) >= 0).all() else cores.mended(core, found[0])
     plan = plan.or_better(terms, None if at is None else core.written(seen.choice, at))
-    if np.count_nonzero(seen.margin <= width) > np.count_nonzero(seen.margin[some] <= width):
+    if np.count_nonzero(seen.close <= width) > np.count_nonzero(seen.close[some] <= width):
         return plan
     others = seen.choice.copy()
     others[some] = kernels.NOTHING

@@ -56,6 +56,20 @@ def choose(
     return total
 
 
+def apart(values: np.ndarray, base: np.ndarray, kind: np.ndarray, choice: np.ndarray, out: np.ndarray) -> None:
+    """How far each row's choice is from the best choice of another kind; `kind` of each column, of nothing last."""
+    n, k = values.shape
+    for i in range(n):
+        mine = kind[choice[i]] if choice[i] >= 0 else kind[k]
+        own = values[i, choice[i]] - base[choice[i]] if choice[i] >= 0 else 0.0
+        best = -np.inf if mine == kind[k] else 0.0
+        for t in range(k):
+            worth = values[i, t] - base[t]
+            if kind[t] != mine and worth > best:
+                best = worth
+        out[i] = own - best
+
+
 def spent(use: np.ndarray, choice: np.ndarray) -> float:
     """The sum of what the chosen columns use."""
     total = 0.0

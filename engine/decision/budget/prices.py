@@ -19,7 +19,7 @@ from engine.prediction.treemodel import compiled
 SAMPLES = (8_192, 65_536, 524_288)
 ROUNDS, ROUNDS_BY_CUTS = 40, 120
 EDGE = 0.02
-WAVERERS = 300
+WAVERERS, FEW = 300, 30
 SETTLED, NEARBY = 1e-9, 0.02
 
 
@@ -126,7 +126,10 @@ def _lowest(terms: Terms, seen: list[Look], best: Look, scale: Scale, radius: fl
 
 
 def curvature(terms: Terms, here: Look, reach: float) -> np.ndarray:
-    """How fast the use of each limit falls as prices rise (m, m), from customers whose two best choices are close."""
+    """How fast the use of each limit falls as prices rise (m, m), from customers whose two best choices are close.
+
+    Of a limit that hardly any of them waver about, as of a small cap, from those who come next.
+    """
     enough = min(WAVERERS, len(here.margin)) - 1
     width = max(reach, float(np.partition(here.margin, enough)[enough])) if enough >= 0 else reach
     if not np.isfinite(width):
@@ -134,4 +137,22 @@ def curvature(terms: Terms, here: Look, reach: float) -> np.ndarray:
     near = np.flatnonzero(here.margin <= width)
     apart = terms.use(near, here.choice[near]) - terms.use(near, here.second[near])
     curve: np.ndarray = apart.T @ apart / (2 * max(width, 1e-300))
+    for limit in np.flatnonzero(np.count_nonzero(apart, axis=0) < FEW):
+        curve[limit, limit] = max(curve[limit, limit], _own_curvature(terms, here, limit))
     return curve
+
+
+def _own_curvature(terms: Terms, here: Look, limit: int) -> float:
+    """How fast the use of one limit falls with its own price, from the few who waver most about it."""
+    if limit in terms.whose:
+        return 0.0
+    use = np.append(terms.shared[:, limit], 0.0)
+    differ = (use[:, None] != use[None])[here.choice, here.second]
+    about = np.flatnonzero(differ & np.isfinite(here.margin))
+    if not len(about):
+        return 0.0
+    enough = min(FEW, len(about)) - 1
+    width = float(np.partition(here.margin[about], enough)[enough])
+    close = about[here.margin[about] <= width]
+    apart = use[here.choice[close]] - use[here.second[close]]
+    return float(apart @ apart) / (2 * max(width, 1e-300))

@@ -106,7 +106,8 @@ class Terms:
 class Look:
     """The plan that prices alone would make: each customer's best and second-best choice, and how far they are apart.
 
-    bound: no plan within the limits brings more (weak duality). used: what this plan uses of each limit.
+    bound: no plan within the limits brings more (weak duality). used: what this plan uses of each limit. apart: how far
+    each customer's best choice is from the best of those that differ from it in what has a price; None = as `margin`.
     """
 
     prices: np.ndarray
@@ -115,6 +116,12 @@ class Look:
     margin: np.ndarray
     bound: float
     used: np.ndarray
+    apart: np.ndarray | None = None
+
+    @property
+    def close(self) -> np.ndarray:
+        """How little each customer is away from choosing otherwise in a way that matters."""
+        return self.margin if self.apart is None else self.apart
 
 
 def ready(problem: Problem) -> Terms:
