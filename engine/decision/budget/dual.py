@@ -216,8 +216,8 @@ def _exactly(terms: Terms, plan: Plan, customers: int, gap: float, seconds: floa
     seen, width = plan.seen, plan.seen.bound - plan.value
     some = nearest(seen, customers)
     core = cores.core_of(terms, seen, seen.choice, some, width)
-    what_has_a_price = core if seen.apart is None else cores.without(core, seen.prices <= 0)
-    found = cores.solved(what_has_a_price, gap / 2 * plan.bound / max(float(core.value[core.first].sum()), 1e-300), seconds)
+    priced = core if seen.apart is None else cores.without(core, seen.prices <= 0)
+    found = cores.solved(priced, gap / 2 * plan.bound / max(float(core.value[core.first].sum()), 1e-300), seconds)
     if found is None:
         return plan
     at = found[0] if (cores.left_by(core, found[0]) >= 0).all() else cores.mended(core, found[0])
