@@ -95,7 +95,10 @@ def result(record: Record) -> str:
 
 
 def _part(part: Record) -> str:
-    return f"{part['name']}: {_estimate(part['saves'], ',.1f')} saves, {part['verdict']}"
+    """Saves and ROI of one treatment or segment, each with its interval, beside what the plan expected."""
+    promised = part["promised"]
+    return (f"{part['name']}: {_estimate(part['saves'], ',.1f')} saves of {promised['saves']:,.1f} expected, ROI "
+            f"{_estimate(part['roi'], '.2f')} of {_number(promised['roi'], '.2f')} expected; {part['verdict']}")
 
 
 def _estimate(estimate: Record | None, form: str) -> str:

@@ -26,7 +26,7 @@ from engine.insight import Scope
 from engine.insight.overview import Doubt, standing
 from engine.insight.past import effects_of
 from engine.insight.recovery import EXACT
-from engine.schema import SEGMENTS, Actor, Dataset, LabelRule, MoneyRule
+from engine.schema import SEGMENTS, Actor, Column, Dataset, LabelRule, MoneyRule
 
 EVE = Actor("eve", "executive")
 SURE = Doubt(level=0.0, tested=False, learned_from=10**9)
@@ -345,6 +345,29 @@ def test_only_who_is_still_there_and_not_held_back_is_counted(home: Path) -> Non
     assert (sums["drift"], sums["drift_worth"]) == pytest.approx((0.2 * 0.4375, 0.2 * (0.25 * 100 + 0.1875 * 200)))
 
 
+def test_who_has_not_agreed_to_be_called_is_not_counted_and_said(home: Path) -> None:
+    """At-Risk VIPs are called: of four two agreed, one refused, of one it is not known; e-mail is no call."""
+    people = pd.DataFrame({"segment": "At-Risk VIP", "p": [0.5, 0.25, 0.9, 0.9], "L": [100.0, 200.0, 999.0, 999.0]})
+    place = stored(home, people)
+    asked = pd.read_parquet(place.dataset.customers).assign(consent_phone=[1, 1, 0, None], consent_email=[0, 0, 1, 1])
+    asked.to_parquet(place.dataset.customers)
+    flags = tuple(Column(name, "flag", "", "") for name in ("consent_phone", "consent_email"))
+    place = replace(place, dataset=replace(place.dataset, columns=flags))
+    found = insight.recovery_cells(place, SURE)
+    assert found["at_risk"].sum() == pytest.approx(0.5 * 100 + 0.25 * 200)
+    start = insight.recovery_starts(place)["At-Risk VIP"]
+    assert start.treatment.channel == "phone"
+    assert start.source(0.1).endswith("2 customers have not agreed to be called and are not counted.")
+    assert insight.recovery_starts(place)["Vulnerable"].left_out == ""
+    everybody = insight.recovery_cells(stored_again(place), SURE)
+    assert everybody["customers"].sum() == 4, "data without consents ask nobody"
+
+
+def stored_again(place: Scope) -> Scope:
+    """The same customers, of whom the data hold no consents."""
+    return replace(place, dataset=replace(place.dataset, columns=()))
+
+
 def test_what_is_unsure_about_leavers_is_what_the_overview_counts(home: Path, rng: np.random.Generator) -> None:
     people = pd.DataFrame({"segment": "Vulnerable", "p": rng.beta(1, 3, 900), "L": rng.lognormal(5, 0.8, 900)})
     scope, doubt = stored(home, people), Doubt(level=0.2, tested=True, learned_from=700)
@@ -497,7 +520,10 @@ def test_weighting_undoes_who_was_offered_more_often(home: Path) -> None:
     naive = frame.groupby(frame["treatment"] == "none")["churned"].mean()
     assert 1 - naive[False] / naive[True] > 0.4
     assert start.measured is not None
-    assert 0 < start.measured.value < 0.10, "between the assumption and the nothing that was measured"
+    counted = 2_000**2 / (750 / 0.75**2 + 250 / 0.25**2)
+    expected = pooled("At-Risk VIP", *of_trial(0.3, 0.3, round(counted)))
+    assert (counted, 0 < expected < 0.10) == (pytest.approx(750), True)
+    assert start.measured.value == pytest.approx(expected, abs=2e-4), "as of 750 on each side, of whom 30 % left"
 
 
 def test_break_even_of_nobody_is_nothing() -> None:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from engine.decision.effects import Effects
+from engine.decision.guardrails import AGREED, CONSENTS, KNOWN
 from engine.decision.playbooks import Treatment
 from engine.decision.recovery.plan import CELLS
 from engine.decision.recovery.terms import AT_RISK, STRENGTH, Scenario, Terms, first_paying
 from engine.insight.overview import Z90, Doubt
 from engine.insight.past import effects_of
-from engine.insight.source import Scope, ask
-from engine.schema import SEGMENTS, Estimate, share
+from engine.insight.planned import literal
+from engine.insight.source import Scope, ask, quoted
+from engine.schema import SEGMENTS, Estimate, plural, share
 
 EXACT = 500
 RATE_STEP = 0.005
 LEAST_MONEY = 1e-9
 
 CELLS_SQL = f"""
+WITH reached AS (SELECT * FROM people WHERE coalesce(hold_back, '') = '' AND {{agreed}})
 SELECT segment, count(*)::DOUBLE AS customers, sum(p) AS leavers, sum(p * worth) AS at_risk,
        sum(p * worth * worth) AS squares, sum(v) AS noise, sum(v * worth) AS noise_worth,
        sum(v * worth * worth) AS noise_squares, sum(w) AS drift, sum(w * worth) AS drift_worth
 FROM (SELECT customer_id, segment, churn_probability AS p, ltv_if_stays AS worth,
              ? * p * (1 - p) + pow((churn_high - churn_low) / {2 * Z90}, 2) AS v, ? * p * (1 - p) AS w,
              ln(greatest(margin_at_risk, {LEAST_MONEY})) AS size
-      FROM people WHERE coalesce(hold_back, '') = '')
+      FROM reached)
 JOIN (SELECT segment, count(*) AS many, avg(ln(greatest(margin_at_risk, {LEAST_MONEY}))) AS middle
-      FROM people WHERE coalesce(hold_back, '') = '' GROUP BY segment) USING (segment)
+      FROM reached GROUP BY segment) USING (segment)
 GROUP BY segment, CASE WHEN many <= {EXACT} THEN customer_id END, least(floor(5 * p), 4),
          greatest(-50, least(49, floor(16 * (size - middle))))
 ORDER BY segment, at_risk / customers DESC, leavers
@@ -41,13 +44,15 @@ class Start:
     """What a segment's sliders begin with: its step in the playbook, the terms, and what is known of the rate.
 
     measured: as a plan takes it (insight/past.py), from trials of the step and the playbook's assumption; None where it
-    was never tried, and the rate is that assumption.
+    was never tried, and the rate is that assumption. refused: customers who have not agreed to the step's channel and
+    are not counted.
     """
 
     segment: str
     treatment: Treatment
     terms: Terms
     measured: Estimate | None = None
+    refused: int = 0
 
     @property
     def assumed(self) -> float:
@@ -55,7 +60,19 @@ class Start:
         return self.treatment.rate(self.segment)
 
     def source(self, rate: float) -> str:
-        """Where a recovery rate comes from, in words: measured, or an assumption."""
+        """Where a recovery rate comes from, in words: measured, or an assumption; and who is not counted."""
+        return f"{self._whence(rate)} {self.left_out}".strip()
+
+    @property
+    def left_out(self) -> str:
+        """Who is not counted, and why; "" where everybody is."""
+        if not self.refused:
+            return ""
+        verb = "has" if self.refused == 1 else "have"
+        return (f"{plural(self.refused, 'customer')} {verb} not agreed to {AGREED[self.treatment.channel]} and "
+                f"{'is' if self.refused == 1 else 'are'} not counted.")
+
+    def _whence(self, rate: float) -> str:
         if self.measured is None:
             return f"Assumption (the playbook's is {share(self.assumed)}); campaigns will measure it."
         low, high = share(self.measured.low), share(self.measured.high)
@@ -96,20 +113,49 @@ def rates_words(starts: Mapping[str, Start], scenario: Scenario) -> str:
 
 
 def recovery_cells(scope: Scope, doubt: Doubt) -> pd.DataFrame:
-    """Customers who are still there and not held back, in groups of about the same chance and margin at risk: CELLS.
+    """Customers who are still there, not held back and, as far as the data say, agree to the channel of their segment's
+    step, in groups of about the same chance and margin at risk: CELLS.
 
     At most 500 groups per segment; a segment of at most 500 customers has each of them alone. What is unsure about
     their chances is counted as in `engine.insight.overview`.
     """
     learning = scope.run.customers / max(doubt.learned_from, 1)
-    return ask(scope, CELLS_SQL, [learning, doubt.level])[list(CELLS)]
+    held = _consents(scope)
+    sql = CELLS_SQL.format(agreed=_agreed(scope, held))
+    return ask(scope, sql, [learning, doubt.level], known=held)[list(CELLS)]
+
+
+def _consents(scope: Scope) -> list[str]:
+    """The consents that the data hold."""
+    return [name for name in CONSENTS.values() if name in scope.dataset.names]
+
+
+def _agreed(scope: Scope, held: Collection[str]) -> str:
+    """SQL that is true for whoever agrees to the channel of their segment's step; what is not known is no agreement,
+    what the data do not hold is not asked."""
+    channels = {segment: CONSENTS.get(first_paying(scope.book, segment).channel, "") for segment in SEGMENTS}
+    cases = " ".join(f"WHEN {literal(segment)} THEN coalesce(CAST({quoted(KNOWN + name)} AS INTEGER), 0) = 1"
+                     for segment, name in channels.items() if name in held)
+    return f"CASE segment {cases} ELSE true END" if cases else "true"
+
+
+def _refused(scope: Scope) -> dict[str, int]:
+    """Per segment, customers who are there and not held back, but do not agree to the channel of its step."""
+    held = _consents(scope)
+    if not held:
+        return {}
+    sql = f"""SELECT segment, count(*) AS refused FROM people
+              WHERE coalesce(hold_back, '') = '' AND NOT {_agreed(scope, held)} GROUP BY segment"""
+    found = ask(scope, sql, known=held)
+    return dict(zip(found["segment"], found["refused"].astype(int), strict=True))
 
 
 def recovery_starts(scope: Scope) -> dict[str, Start]:
     """What each segment's campaign begins with: the playbook's first step that costs anything, and the recovery rate
     that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
-    known = effects_of(scope)
-    return {segment: _start(segment, first_paying(scope.book, segment), known) for segment in SEGMENTS}
+    known, refused = effects_of(scope), _refused(scope)
+    return {segment: replace(_start(segment, first_paying(scope.book, segment), known),
+                             refused=refused.get(segment, 0)) for segment in SEGMENTS}
 
 
 def first_scenario(scope: Scope, starts: Mapping[str, Start]) -> Scenario:

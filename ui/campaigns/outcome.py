@@ -29,7 +29,8 @@ from ui.tables import table
 MADE, SETTLED, FORM = "_campaign_export", "_campaign_settled", "_campaign_form"
 MOST_REASONS = 3
 HEADS = {"by": "By", "part": "Part", "verdict": "Verdict", "saved": "Saved", "promised": "Promised",
-         "margin": "Incremental margin", "roi": "ROI", "treated": "Treated", "held": "Held out"}
+         "margin": "Incremental margin", "roi": "ROI", "roi_promised": "ROI promised",
+         "treated": "Treated", "held": "Held out"}
 
 
 # ---- what leaves
@@ -220,7 +221,7 @@ def _row(part: Part, currency: str) -> dict[str, str]:
     return {"part": worded(part.name) if "_" in part.name or part.name.islower() else part.name,
             "verdict": part.verdict.capitalize(), "saved": _between(part.saves),
             "promised": f"{part.promised.saves:,.1f}", "margin": _money(part.margin, currency),
-            "roi": "–" if part.roi is None else f"{100 * part.roi.value:,.0f} %",
+            "roi": _ratio(part.roi), "roi_promised": _percent(part.promised.roi),
             "treated": f"{part.treated.known:,} of {part.treated.customers:,} known, {_left(part.treated)} left",
             "held": f"{part.held.known:,} of {part.held.customers:,} known, {_left(part.held)} left"}
 
@@ -237,6 +238,17 @@ def _money(found: Estimate | None, currency: str) -> str:
     if found is None or math.isnan(found.value):
         return "–"
     return f"{money(found.value, currency)} ({money(found.low, currency)} to {money(found.high, currency)})"
+
+
+def _ratio(found: Estimate | None) -> str:
+    """A ratio in per cent with its interval."""
+    if found is None:
+        return "–"
+    return f"{_percent(found.value)} ({_percent(found.low)} to {_percent(found.high)})"
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:,.0f} %"
 
 
 def _notes(found: Result) -> None:
