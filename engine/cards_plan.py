@@ -72,6 +72,7 @@ def _mind(record: Mapping[str, Any]) -> list[str]:
            "at risk."] if held["customers"] else []),
         f"Chosen by {solution['method']} in {solution['seconds']:.2f} s; no plan within these limits brings more than "
         f"{100 * solution['gap']:.4f} % on top.",
+        *([record["waiting"]] if record["waiting"] else []),
         record["effects"]["words"],
         f"Pooled rates are those of the {record['sector']} playbook, moved by whatever was tried by chance.",
     ]
@@ -130,4 +131,5 @@ def playbook(record: Mapping[str, Any]) -> str:
     page.table(record["treatments"], {
         "name": "treatment", "channel": "channel", "contact_cost": "contact", "offer": "offer", "rate": "keeps",
         "evidence": "from", "cooldown_days": "rest, days"})
+    page.section("Mind", [record["waiting"]] if record.get("waiting") else [])
     return page.text

@@ -18,11 +18,13 @@ import pandas as pd
 
 from engine import state
 from engine.campaign.export import write_csv
+from engine.catalog import Run
 from engine.decision import plan as planned
 from engine.decision.constraints import Constraints
 from engine.decision.economics import Doubts, Priced, price
 from engine.decision.guardrails import CONSENTS, KNOWN, blocked
 from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
+from engine.decision.own_playbooks import playbook_for
 from engine.decision.plan import Plan
 from engine.errors import EngineError, choose
 from engine.insight.learned import learned_of
@@ -164,6 +166,23 @@ def _recommended(place: Scope, one: Priced, bits: np.ndarray, chosen: int, used:
     }
 
 
+def waiting(place: Scope) -> str:
+    """That the playbook's rule for new customers was changed after the run was scored; "" where it was not.
+
+    Who is held back is decided when customers are scored, and the run's id says by which rule.
+    """
+    run, book = place.run, place.book
+
+    def scored_by(rules: str) -> bool:
+        return Run.of(place.dataset, run.model_id, run.as_of, run.customers, rules).run_id == run.run_id
+
+    earlier = {playbook_for(place.dataset, number).rules for number in range(place.playbook)} - {book.rules}
+    if scored_by(book.rules) or not any(map(scored_by, earlier)):
+        return ""
+    return (f"The minimum tenure is {book.minimum_tenure_months:g} months now; this run was scored under another and "
+            "holds back by that one. It counts from the next scoring on.")
+
+
 def _effects(priced: Priced) -> dict[str, Any]:
     """Which treatments' effects are learned per customer, and where all of them are from, in words."""
     return {"learned": [name for name in priced.names if name in priced.learned.uplift], "words": priced.learned.words}
@@ -215,7 +234,7 @@ def described(place: Scope, found: Plan) -> dict[str, Any]:
         "limits": found.prices, "guardrails": found.guardrails,
         "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1]},
         "treatments": found.by("treatment").to_dict("records"), "segments": found.by("segment").to_dict("records"),
-        "rivals": found.rivals, "types": types(found), "effects": _effects(found.priced),
+        "rivals": found.rivals, "types": types(found), "effects": _effects(found.priced), "waiting": waiting(place),
         "solution": {"method": solution.method, "seconds": solution.seconds, "gap": solution.gap,
                      "value": solution.value, "bound": solution.bound},
     })

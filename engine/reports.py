@@ -102,7 +102,8 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
     """
     row = scored.scores.iloc[0]
     reasons = scored.reasons.sort_values("rank")
-    known = {str(name): value for name, value in scored.known.iloc[0].items()}
+    made = scored.features.iloc[0] if len(scored.features) else pd.Series(dtype=object)
+    known = {str(name): value for name, value in {**made, **scored.known.iloc[0]}.items()}
     actions = book.steps(row["segment"], known, hold_back=row["hold_back"], has_left=bool(row["has_left"] == 1))
     return jsonable({
         **{name: row[name] for name in row.index if name != "run_id"},

@@ -127,7 +127,7 @@ def _playbook(asked: argparse.Namespace) -> Printed:
 
 
 def _of_dataset(asked: argparse.Namespace) -> Printed:
-    from engine import catalog, insight
+    from engine import catalog, insight, planning
     from engine.decision import own_playbooks
     from engine.insight.past import effects_of
 
@@ -141,7 +141,7 @@ def _of_dataset(asked: argparse.Namespace) -> Printed:
     title = f"The playbook of {dataset.name}, " + (f"version {version.number}" if version.number else "as shipped")
     book = own_playbooks.playbook_for(dataset)
     record = _shown(title, book, version.text, effects_of(place) if place else None)
-    return {**record, "version": version.number}, _print(asked)
+    return {**record, "version": version.number, "waiting": planning.waiting(place) if place else ""}, _print(asked)
 
 
 def _read(path: Path) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine import insight, state
 from engine.decision.playbooks import Playbook, Range, Treatment
 from engine.errors import EngineError, Refused
-from engine.insight import Filters, Listing, Scope, ask, worklist
+from engine.insight import Filters, Listing, Scope, ask, source, worklist
 from engine.insight.planned import STANDINGS, WORKLIST, looked_at, planned, step_sql
 from engine.insight.signs import lately
 from engine.schema import SEGMENTS, Actor
@@ -58,6 +58,25 @@ def test_the_step_is_the_playbooks_own_by_hand(scope: Scope) -> None:
     steps = ["contract_migration", "tech_support_call", "loyalty_discount", "leave_alone", "leave_alone", "win_back",
              "autopay_switch", "service_email"]
     assert planned_steps(scope).to_dict() == dict(zip(IDS, steps, strict=True)) == own_steps(scope).to_dict()
+
+
+def test_a_step_may_hang_on_a_computed_feature(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feature of the run that the customers' file has not is looked at like one of its columns."""
+    path = scope.run.folder / "features.parquet"
+    pd.read_parquet(path).assign(tickets_new=[float(k % 2) for k in range(len(IDS))]).to_parquet(path)
+    source._columns.cache_clear()
+    book = scope.book
+    steps = {name: replace(one, only_if={"tickets_new": Range(1)} if name == "service_email" else {})
+             for name, one in book.treatments.items()}
+    own = replace(book, treatments=steps, segments=dict.fromkeys(SEGMENTS, ("service_email", "loyalty_discount")))
+    monkeypatch.setattr(Scope, "book", property(lambda _: own))
+    found, ordered = planned_steps(scope), pd.read_parquet(path)["customer_id"]
+    for place, who in enumerate(ordered):
+        if found[who] not in ("leave_alone", "win_back"):
+            assert found[who] == ("service_email" if place % 2 else "loyalty_discount")
+    assert set(found) >= {"service_email", "loyalty_discount"}
+    page = worklist.rows(scope, Listing(standing=""), ANA).set_index("customer_id")["next_step"]
+    assert page.sort_index().to_dict() == found.loc[page.sort_index().index].to_dict()
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from engine.schema import DECISIONS, NOTHING_DONE, OFFERS, Estimate, money, plur
 METHOD = "90 %: effects, chances to leave and lifetime values; errors that customers share do not average out"
 REALISED = "90 %: the same, and who happens to be kept"
 SETTLED = 1e-9
+FINE, COARSE, LARGE = 1e-5, 1e-4, 100_000
 AS_THE_BOOK_SAYS = Constraints()
 NOBODY_CHOSE = ("left", "fit")
 
@@ -67,13 +68,17 @@ class Price:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a guardrail does: offers it forbids that could be made, customers left without any, margin it costs."""
+    """What a guardrail does: offers it forbids that could be made, customers left without any, margin it costs.
+
+    within: how far that margin may be off, by what the two plans are proven to leave open [currency].
+    """
 
     name: str
     title: str
     offers: int
     customers: int
     margin: float
+    within: float
     words: str
 
 
@@ -225,15 +230,27 @@ def _costs(priced: Priced, bits: np.ndarray, kept: Constraints, problem: Problem
         mine, alone = (bits >> bit) & 1 == 1, bits == 1 << bit
         if name in NOBODY_CHOSE or name in kept.without or not mine.any():
             continue
-        margin = 0.0
-        if (priced.margin[alone] > 0).any():
-            freed = _values(priced, np.where(alone, 0, bits), kept)
-            margin = max(0.0, solve(replace(problem, values=freed), kept.method).value - solution.value)
+        margin, within = _forgone(priced, bits, alone, kept, problem, solution)
         without = int((alone.any(axis=1) & ~(bits == 0).any(axis=1)).sum())
-        costs = f"{money(margin, '')} of margin" if margin > SETTLED else "nothing"
-        found.append(Cost(name, guard.title, int(mine.sum()), without, margin,
+        about = f" (within {money(within, '')})" if within > max(margin / 100, SETTLED) else ""
+        costs = f"{money(margin, '')} of margin{about}" if margin > SETTLED else f"nothing{about}"
+        found.append(Cost(name, guard.title, int(mine.sum()), without, margin, within,
                           f"{guard.title} costs {costs}: it forbids {plural(int(mine.sum()), 'offer')}."))
     return tuple(sorted(found, key=lambda cost: -cost.margin))
+
+
+def _forgone(priced: Priced, bits: np.ndarray, alone: np.ndarray, kept: Constraints, problem: Problem,
+             solution: Solution) -> tuple[float, float]:
+    """What the offers that one guardrail alone forbids would bring more, and how far that may be off [currency]."""
+    places = np.flatnonzero((alone & (priced.margin > 0)).ravel())
+    if not len(places):
+        return 0.0, 0.0
+    values = problem.values.copy()
+    values.ravel()[places] = _values(priced, np.where(alone, 0, bits), kept).ravel()[places]
+    gap = FINE if values.size <= LARGE else max(COARSE, 2 * solution.gap)
+    freed = solve(replace(problem, values=values), kept.method, gap, solution.prices)
+    open_ = max(freed.bound - freed.value, solution.bound - solution.value)
+    return max(0.0, freed.value - solution.value), open_
 
 
 def _rivals(priced: Priced, bits: np.ndarray, kept: Constraints, problem: Problem) -> dict[str, Total]:

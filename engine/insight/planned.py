@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment
 from engine.decision.treatments import Allowed
-from engine.insight.source import Scope, quoted
+from engine.insight.source import OWN, Scope, columns, quoted
 from engine.schema import CUSTOMER_ID, SCORES, Column, Table, select
 
 CONTACT_LIST = "contact"
@@ -57,13 +57,20 @@ def looked_at(scope: Scope, consents: bool = True) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in scope.dataset.names)
 
 
+def of_features(scope: Scope) -> tuple[str, ...]:
+    """The columns that steps hang on and the customers have not: computed features of the run, known likewise."""
+    made = set(columns(scope)) - OWN
+    return tuple(name for name in scope.book.looked_at if name not in scope.dataset.names and name in made)
+
+
 def planned(scope: Scope, held: Collection[str], source: str = "people") -> str:
     """SQL that adds the table `planned`, the WORKLIST columns of `people`, to those that a question may name.
 
     held: what the question is asked with as the columns `known`: all that are `looked_at`, or, where nobody asks who
     agreed, all but the consents. source: `some_of` instead of everybody.
     """
-    book = scope.book
+    book, others = scope.book, of_features(scope)
+    beside = "".join(f", {quoted(name)} AS {quoted('known_' + name)}" for name in others)
     consents = ", ".join(quoted("known_" + name) for name in CONSENTS.values() if name in held) or "NULL"
     return f""", planned AS (SELECT *,
              {by_step(book, lambda step: standing_of(step.name))} AS standing,
@@ -73,15 +80,17 @@ def planned(scope: Scope, held: Collection[str], source: str = "people") -> str:
                       {by_step(book, lambda step: float(step.contact_cost))} AS contact_cost
                FROM (SELECT {", ".join(ASKED)}, {consents}, coalesce(hold_back, '') AS hold_back,
                             CASE WHEN has_left = 1 THEN NULL ELSE margin_at_risk END AS margin_at_risk,
-                            {step_sql(book, held)} AS next_step
-                     FROM {source})))"""
+                            {step_sql(book, (*held, *others))} AS next_step
+                     FROM (SELECT *{beside} FROM {source}))))"""
 
 
-def some_of(held: Collection[str]) -> str:
-    """A source for `planned`: those alone whose ids fill its two question marks, however many there are."""
+def some_of(scope: Scope, held: Collection[str]) -> str:
+    """A source for `planned`: those alone whose ids fill its question marks, two or, with features, three."""
     known = ", ".join(["customer_id", *(f"{quoted(name)} AS {quoted('known_' + name)}" for name in held)])
     these = "WHERE customer_id IN (SELECT unnest(?))"
-    return f"(SELECT * FROM scores {these}) LEFT JOIN (SELECT {known} FROM customers {these}) USING (customer_id)"
+    made = ", ".join(["customer_id", *map(quoted, of_features(scope))])
+    more = f" LEFT JOIN (SELECT {made} FROM features {these}) USING (customer_id)" if of_features(scope) else ""
+    return f"(SELECT * FROM scores {these}) LEFT JOIN (SELECT {known} FROM customers {these}) USING (customer_id){more}"
 
 
 def step_sql(book: Playbook, held: Collection[str]) -> str:

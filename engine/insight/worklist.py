@@ -150,8 +150,9 @@ def rows(scope: Scope, listing: Listing, actor: Actor, *, start: int = 0, most: 
     """
     allow(actor, "customers")
     ids, held = _ids(scope, listing, start, most), looked_at(scope)
-    sql = f"{planned(scope, held, some_of(held))} SELECT {', '.join(WORKLIST.names)} FROM planned"
-    page = ask(scope, sql, [ids, ids]).set_index("customer_id").loc[ids].reset_index()
+    source = some_of(scope, held)
+    sql = f"{planned(scope, held, source)} SELECT {', '.join(WORKLIST.names)} FROM planned"
+    page = ask(scope, sql, [ids] * source.count("?")).set_index("customer_id").loc[ids].reset_index()
     return page.assign(reason=page["customer_id"].map(_reasons(scope, ids)), lately=signs_of(scope, ids))
 
 

@@ -44,9 +44,10 @@ class Plan:
         return replace(self, choice=choice, value=value, bound=max(self.bound, value))
 
 
-def plan_by_prices(terms: Terms, gap: float) -> Plan:
-    """A plan within that gap if the search finds one, and the best it found otherwise."""
-    seen = best_prices(terms, gap)
+def plan_by_prices(terms: Terms, gap: float, start: np.ndarray | None = None) -> Plan:
+    """A plan within that gap if the search finds one, and the best it found otherwise; `start`: prices to begin from.
+    """
+    seen = best_prices(terms, gap, start)
     plan = Plan(seen, nobody(terms), 0.0, max(seen.bound, 0.0))
     plan = plan.or_better(terms, rounded(terms, seen))
     if not plan.within(max(gap, CROWD)):
@@ -73,12 +74,12 @@ def nobody(terms: Terms) -> np.ndarray:
     return np.full(len(terms.values), kernels.NOTHING, np.int16)
 
 
-def best_prices(terms: Terms, gap: float) -> Look:
+def best_prices(terms: Terms, gap: float, start: np.ndarray | None = None) -> Look:
     """The look at the best prices found: samples first, then those who waver, until all agree.
 
     With everybody else settled the dual is never above the true one, so the two show how far the prices may be off.
     """
-    seen = discerning(terms, look(terms, find_prices(terms)))
+    seen = discerning(terms, look(terms, find_prices(terms) if start is None else start))
     count = int(np.clip(len(terms.values) // 50, *PRICED_ON))
     for _ in range(SEARCHES):
         some = nearest(seen, count)

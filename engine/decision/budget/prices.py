@@ -138,7 +138,7 @@ def curvature(terms: Terms, here: Look, reach: float) -> np.ndarray:
     apart = terms.use(near, here.choice[near]) - terms.use(near, here.second[near])
     curve: np.ndarray = apart.T @ apart / (2 * max(width, 1e-300))
     for limit in np.flatnonzero(np.count_nonzero(apart, axis=0) < FEW):
-        curve[limit, limit] = max(curve[limit, limit], _own_curvature(terms, here, limit))
+        curve[limit, limit] = max(curve[limit, limit], _own_curvature(terms, here, int(limit)))
     return curve
 
 
