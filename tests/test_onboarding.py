@@ -149,7 +149,7 @@ def small(folder: Path, rows: int = 600, seed: int = 5, **columns: Any) -> Path:
     fee = np.round(20 + 60 * rng.random(rows), 2)
     left = rng.random(rows) < 0.05 + 0.5 * (fee > 50)
     frame = pd.DataFrame({"client_no": [f"K{n:05d}" for n in range(rows)], "monthly_fee": fee,
-                          "plan": rng.choice(["Basic", "Pro", "basic "], rows),
+                          "plan": rng.choice(["Basic", "Pro", "basic "], rows, p=[0.45, 0.45, 0.1]),
                           "months_active": rng.integers(1, 60, rows),
                           "status": np.where(left, "cancelled", "active"), **columns})
     folder.mkdir(parents=True, exist_ok=True)
@@ -249,6 +249,13 @@ def test_a_unit_that_changed_is_told_from_a_customer_base_that_grew() -> None:
     values = np.linspace(10, 90, 200)
     assert [change.kind for change in changes.compared(of(values), of(values * 12))] == ["unit"]
     assert changes.compared(of(values), of(values * 1.3)) == ()
+
+
+def test_the_kept_mapping_says_by_itself_how_a_file_is_read(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    kept = onboarding.keep(onboarding.propose([path], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
+    reading = adapters.read([path], tmp_path / "read", name="acme", now=NOW, options={"mapping": kept})
+    assert reading.dataset.adapter == "table" and set(reading.dataset.frame()["plan"]) == {"Basic", "Pro"}
 
 
 @pytest.mark.slow
