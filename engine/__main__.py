@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine import cards, verbs_campaign, verbs_decide, verbs_models, verbs_onboard
+from engine import cards, verbs_campaign, verbs_decide, verbs_models, verbs_onboard, verbs_scale
 from engine.grammar import Grammar, Printed, Verb, moment, narrowed, narrowing, refuse, told_on_stderr, verb
 from engine.permissions import acting
 from engine.schema import jsonable
@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     verbs_onboard.add(verbs)
     verbs_decide.add(verbs)
     verbs_campaign.add(verbs)
+    verbs_scale.add(verbs)
     audit = verb(verbs, "audit", _audit, "show who did what, the newest first")
     audit.add_argument("--limit", type=int, default=20)
     audit.add_argument("--customer-id", help="only what was done about this customer")

@@ -20,7 +20,8 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from engine.data.features.happened import EVENT_TYPES, happened, settled
+from engine.data.features.backends import Query, answer
+from engine.data.features.happened import EVENT_TYPES, settled
 from engine.schema import Column
 from engine.schema.orders import (
     ORDER_FEATURES,
@@ -42,6 +43,7 @@ SPINE_TYPES = {
 SEASONS = {
     "season_orders": "season_known", "season_spend": "season_known", "season_before_orders": "season_before_known"
 }  # fmt: skip
+KNOWN = tuple(dict.fromkeys(SEASONS.values()))
 MONEY = ("spend", "items", "season_spend")
 INDEX = ["as_of", "customer_id"]
 
@@ -73,13 +75,16 @@ def order_features(
     `horizon_days` is the label window's length: the same season last year has that length too. `only` computes some
     customers alone and gives them the same values.
     """
-    knows = known_of(events)
-    spine = _spine(as_ofs, knows.begins, horizon_days, lookback_days)
-    with happened(events, only) as connection:
-        connection.register("spine", spine)
-        frame = connection.execute(_query(knows.products, knows.visits, horizon_days)).df()
+    frame = answer(query(events, as_ofs, horizon_days=horizon_days, lookback_days=lookback_days), events, only)
     names = [column.name for column in order_columns(events)]
     return frame.astype({"as_of": "datetime64[ns]"}).set_index(INDEX)[names].astype("float64")
+
+
+def query(events: Path, as_ofs: Sequence[datetime], *, horizon_days: int, lookback_days: int = 365) -> Query:
+    """What is asked of the events, as a backend takes it; arguments as in `order_features`."""
+    knows = known_of(events)
+    asked = functools.partial(_query, knows.products, knows.visits, horizon_days)
+    return Query(asked, _spine(as_ofs, knows.begins, horizon_days, lookback_days))
 
 
 @dataclass(frozen=True)
@@ -119,15 +124,16 @@ def _spine(as_ofs: Sequence[datetime], begins: datetime, horizon_days: int, look
 
 
 @functools.lru_cache(maxsize=32)
-def _query(products: bool, visits: bool, horizon_days: int) -> str:
-    """The expression as DuckDB's SQL over the tables `events` and `spine`; making it takes longer than most answers."""
+def _query(products: bool, visits: bool, horizon_days: int, dialect: str) -> str:
+    """The expression as SQL over the tables `events` and `spine`; making it takes longer than most answers."""
     events = ibis.table(EVENT_TYPES | ({"item_id": "string"} if products else {}), name="events")
     spine = ibis.table(SPINE_TYPES, name="spine")
     sums = _sums(_seen(_moments(events, products), spine.select("as_of")), horizon_days, visits)
-    active = sums.inner_join(spine, "as_of").filter(ibis._.recency_s <= ibis._.lookback_s)
+    active = _as_floats(sums.inner_join(spine, "as_of").filter(ibis._.recency_s <= ibis._.lookback_s))
     names = [column.name for column in (*ORDER_FEATURES, *(VISIT_FEATURES if visits else ()))]
     known = _features(active, visits)
-    return str(ibis.to_sql(active.select(*INDEX, **{name: known[name] for name in names}).order_by(INDEX), "duckdb"))
+    told = active.select(*INDEX, **{name: known[name] for name in names}).order_by(INDEX)
+    return str(ibis.to_sql(told, dialect))
 
 
 def _moments(events: ir.Table, products: bool) -> ir.Table:
@@ -213,7 +219,7 @@ def _rhythm_sums(seen: ir.Table) -> Sums:
         "months_with_orders": (seen.age_s // (30 * DAY)).nunique(where=seen.begins & (seen.age_s < 360 * DAY)),
         "latest_s": seen.age_s.min(where=days),
         "gap_squares": (gap * gap).cast("decimal(38, 0)").sum(where=spaced),
-        "gap_median_s": seen.gap_s.median(where=spaced),
+        "gap_median_s": spaced.ifelse(seen.gap_s, ibis.null("int64")).median(),
         "gaps3_s": seen.gaps3_s.argmax(seen.turn, where=days & seen.gaps3_s.notnull()),
         "gap_last_s": seen.gap_s.argmax(seen.turn, where=spaced),
         "gap_longest_s": seen.gap_s.max(where=spaced),
@@ -299,9 +305,14 @@ def _within(seen: ir.Table, days: int, since: int = 0) -> ir.Value:
     return (seen.age_s <= days * DAY) & ((seen.age_s > since * DAY) if since > 0 else True)
 
 
+def _as_floats(sums: ir.Table) -> ir.Table:
+    """The sums, whole numbers, as float64: what engines make of a whole number over a fraction differs."""
+    return sums.mutate(**{name: sums[name].cast("float64") for name in sums.columns if name not in (*INDEX, *KNOWN)})
+
+
 def _features(sums: ir.Table, visits: bool) -> Sums:
     """Every feature from the sums, each sum a whole number."""
-    features = {name: sums[name].cast("float64") for name in sums.columns if name not in INDEX}
+    features = {name: sums[name] for name in sums.columns if name not in (*INDEX, *KNOWN)}
     features |= {name: sums[name] / float(UNIT) for name in sums.columns if name.startswith(MONEY)}
     features |= _rhythm(sums) | _money(sums) | _trends(sums) | _undone(sums)
     for name, known in SEASONS.items():
