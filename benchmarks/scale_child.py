@@ -40,15 +40,18 @@ def at_once(events: Path, folder: Path) -> None:
 
 
 def ours(events: Path, folder: Path) -> None:
-    """The shared features by the engine's expression: what nobody asks for, DuckDB does not compute."""
+    """The shared features by the engine's expression, in parts: what nobody asks for, DuckDB does not compute."""
     from engine.data.features.happened import happened
     from engine.data.features.orders import query
+    from engine.data.features.parts import customers_in_parts
 
     asked = query(events, MOMENTS, horizon_days=HORIZON_DAYS, lookback_days=LOOKBACK_DAYS)
     text = f"SELECT as_of, customer_id, {', '.join(SHARED)} FROM ({asked.sql('duckdb')})"
-    with happened(events) as connection:
-        connection.register("spine", asked.spine)
-        connection.execute(f"COPY ({text}) TO '{folder / 'features-0.parquet'}' (FORMAT parquet, COMPRESSION zstd)")
+    for number, some in enumerate(customers_in_parts(dataset_of(events))):
+        with happened(events, some.to_pylist()) as connection:
+            connection.register("spine", asked.spine)
+            target = folder / f"features-{number}.parquet"
+            connection.execute(f"COPY ({text}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
 
 
 def pandas(events: Path, folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from engine import catalog, jobs, saved, state, uploads
+from engine import bulk, catalog, jobs, saved, state, uploads
 from engine.campaign import traces
 from engine.catalog import Run, dataset_folder
 from engine.data.readers import EXCEL, column_names, digest
@@ -62,6 +62,7 @@ def forget(name: str, customer_id: str, resumed: bool = False) -> Removed:
     """Remove the customer from the dataset, everywhere. `resumed`: an interrupted call has removed some already."""
     for half in dataset_folder(name).rglob(".*.part"):
         half.unlink()
+    bulk.drop_parts(name)
     texts, versions, runs = texts_of(name, customer_id), versions_of(name), catalog.runs(name)
     removed = Removed(
         uploads=drop_uploads(lambda upload: any(mentions(path, customer_id) for path in upload.sources)),

@@ -33,22 +33,28 @@ def in_parts(folder: Path, asked: Mapping[str, Any], parts: Sequence[T],
     Raises:
         EngineError: when the folder holds the parts of another question.
     """
-    _begin(folder, asked)
+    begin(folder, asked)
     there = 0
     for number, some in enumerate(parts):
         if _done(folder, number).exists():
             there += 1
         else:
-            for name, frame in make(some).items():
-                with whole(folder / f"{name}-{number:05d}.parquet") as file:
-                    frame.to_parquet(file, index=False, compression="zstd")
-            write_text(_done(folder, number), "")
+            keep_part(folder, number, make(some))
         if part:
             part(number + 1, len(parts))
     return there
 
 
-def _begin(folder: Path, asked: Mapping[str, Any]) -> None:
+def keep_part(folder: Path, number: int, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Keep the tables of a part, and then note that it is whole."""
+    for name, frame in frames.items():
+        with whole(folder / f"{name}-{number:05d}.parquet") as file:
+            frame.to_parquet(file, index=False, compression="zstd")
+    write_text(_done(folder, number), "")
+
+
+def begin(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Make the folder one for the parts of this question; EngineError when it is another's."""
     text, path = json.dumps(asked, sort_keys=True), folder / ASKED
     if path.is_file():
         if path.read_text(encoding="utf-8") != text:

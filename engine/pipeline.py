@@ -15,6 +15,7 @@ Every verb that changes or reveals something takes `actor` and is refused or rec
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine import catalog, files, reports, saved, state
+from engine import bulk, catalog, files, reports, saved, state
 from engine.data import adapters, corrections
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS, EVERY_DEMO
@@ -192,6 +193,8 @@ def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None 
     """
     allow(actor, "score")
     steps = steps or Steps(of=2)
+    if bulk.many(dataset):
+        return _score_in_parts(dataset, by or production(dataset.name), actor, now, steps, in_use)
     with steps("Score every customer"):
         model, card = by or production(dataset.name)
         scored = judge(model, card, dataset, dataset.observed_until)
@@ -201,11 +204,28 @@ def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None 
     return kept
 
 
+def _score_in_parts(dataset: Dataset, by: tuple[Model, ModelCard], actor: Actor, now: datetime, steps: Steps,
+                    in_use: bool) -> catalog.Run:
+    """The same of more customers than memory holds, or on a cluster."""
+    model, card = by
+    asked = _run_of(dataset, card, dataset.observed_until, 0)
+    with steps("Score every customer") as part:
+        judged = functools.partial(with_hold_back, card=card, book=_steps_of(dataset))
+        kept = bulk.score_in_parts(model, dataset, asked, judged, actor=actor, now=now, part=part, in_use=in_use)
+    with steps("Keep the run"):
+        state.record(actor, "score", dataset.name, now, {"run_id": kept.run_id})
+    return kept
+
+
+def _run_of(dataset: Dataset, card: ModelCard, as_of: datetime, customers: int) -> catalog.Run:
+    learned_until = catalog.dataset(dataset.name, card.version).observed_until
+    return catalog.Run.of(dataset, card.model_id, as_of, customers, _steps_of(dataset).rules,
+                          looks_back=as_of < learned_until)
+
+
 def _keep(scored: Scored, dataset: Dataset, card: ModelCard, actor: Actor, now: datetime,
           in_use: bool = True) -> catalog.Run:
-    learned_until = catalog.dataset(dataset.name, card.version).observed_until
-    kept = catalog.Run.of(dataset, card.model_id, scored.as_of, len(scored.scores), _steps_of(dataset).rules,
-                          looks_back=scored.as_of < learned_until)
+    kept = _run_of(dataset, card, scored.as_of, len(scored.scores))
     scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
     return catalog.save_run(kept, scores, reasons, scored.features, actor=actor, now=now, in_use=in_use)
 
@@ -269,8 +289,13 @@ def judge(model: Model, card: ModelCard, dataset: Dataset, as_of: datetime,
           only: Sequence[str] | None = None) -> Scored:
     """Scores and reasons of all customers or of `only` some, with the reason for which one is held back."""
     scored = prediction.score(model, dataset, as_of, only)
-    scores = scored.scores.assign(hold_back=hold_back(scored, card, _steps_of(dataset)))
-    return replace(scored, scores=scores[[name for name in SCORES.names if name in scores]])
+    return replace(scored, scores=with_hold_back(scored, card, _steps_of(dataset)))
+
+
+def with_hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.DataFrame:
+    """The scores, and per customer the reason for which no action is advised."""
+    scores = scored.scores.assign(hold_back=hold_back(scored, card, book))
+    return scores[[name for name in SCORES.names if name in scores]]
 
 
 def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:

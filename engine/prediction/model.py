@@ -198,6 +198,13 @@ def score(model: Model, dataset: Dataset, as_of: datetime, only: Sequence[str] |
         who = f"customer {only[0]!r}" if only is not None and len(only) == 1 else "these customers"
         raise EngineError(f"{dataset.name} knows {who}, but not enough to judge as of {as_of:%Y-%m-%d}: "
                           f"nobody {dataset.label.unasked} is judged.")
+    return score_of(model, dataset, X, as_of, only)
+
+
+def score_of(model: Model, dataset: Dataset, X: pd.DataFrame, as_of: datetime,
+             only: Sequence[str] | None = None) -> Scored:
+    """SCORES and REASONS of the customers in X, their features as of the moment; `only`: their ids, if they are some
+    of many."""
     chance = model.churn.probability(X)
     p, worth = _judged(model, dataset, X, as_of, chance)
     low, high = model.level.interval(chance, *model.churn.interval(X, chance), as_of)

@@ -13,6 +13,7 @@ from datetime import datetime
 import pandas as pd
 
 from engine.data.features import browsing, orders, streaming, subscriptions, table
+from engine.data.features.backends import Query
 from engine.errors import EngineError, choose
 from engine.schema import Column, Dataset
 
@@ -25,11 +26,13 @@ class FeatureSet:
 
     compute(dataset, as_ofs, lookback_days, only) gives one row per (as_of, customer_id), sorted. rows(dataset,
     customers, only) computes them of customers rows as they are; None where features come from events alone.
+    query(dataset, as_ofs, lookback_days) is what any backend may be asked; None where it takes more than events.
     """
 
     columns: Callable[[Dataset], tuple[Column, ...]]
     compute: Callable[[Dataset, Sequence[datetime], int, Only], pd.DataFrame]
     rows: Callable[[Dataset, pd.DataFrame, Only], pd.DataFrame] | None = None
+    query: Callable[[Dataset, Sequence[datetime], int], Query] | None = None
 
 
 def features(dataset: Dataset, as_of: datetime, only: Only = None, *, lookback_days: int = 365) -> pd.DataFrame:
@@ -52,6 +55,24 @@ def features_at(
 def feature_columns(dataset: Dataset) -> tuple[Column, ...]:
     """The meaning of each feature, in the order of the frame's columns."""
     return choose("feature set", dataset.adapter, FEATURE_SETS).columns(dataset)
+
+
+def asks_events_alone(dataset: Dataset) -> bool:
+    """Whether `query` has an answer."""
+    return choose("feature set", dataset.adapter, FEATURE_SETS).query is not None
+
+
+def query(dataset: Dataset, as_ofs: Iterable[datetime], *, lookback_days: int = 365) -> Query:
+    """What is asked of the dataset's events for the features as of the moments.
+
+    Raises:
+        EngineError: when its features are not of events alone.
+    """
+    known = choose("feature set", dataset.adapter, FEATURE_SETS)
+    if known.query is None:
+        raise EngineError(f"The features of {dataset.name} are not of events alone, so they are computed here: leave "
+                          "--backend out.")
+    return known.query(dataset, sorted(set(as_ofs)), lookback_days)
 
 
 def features_then(dataset: Dataset, rows: pd.DataFrame) -> pd.DataFrame | None:
@@ -124,12 +145,17 @@ def _orders(dataset: Dataset, as_ofs: Sequence[datetime], lookback_days: int, on
     return orders.order_features(dataset.events, as_ofs, horizon_days=horizon, lookback_days=lookback_days, only=only)
 
 
+def _orders_query(dataset: Dataset, as_ofs: Sequence[datetime], lookback_days: int) -> Query:
+    assert dataset.events is not None, "an orders dataset has events"
+    return orders.query(dataset.events, as_ofs, horizon_days=dataset.label.horizon_days, lookback_days=lookback_days)
+
+
 FEATURE_SETS: dict[str, FeatureSet] = {
     "telco": FeatureSet(_telecom_columns, _snapshot(_telecom), _telecom),
     "shop_snapshot": FeatureSet(_shop_columns, _snapshot(_shop), _shop),
-    "orders": FeatureSet(_order_columns, _orders),
     "kkbox": FeatureSet(streaming.streaming_columns, streaming.streaming_features),
     "shop_events": FeatureSet(browsing.shop_event_columns, browsing.shop_event_features),
     "subscriptions": FeatureSet(subscriptions.subscription_columns, subscriptions.subscription_features),
+    "orders": FeatureSet(_order_columns, _orders, query=_orders_query),
     "table": FeatureSet(table.table_columns, _snapshot(_table), _table),
 }

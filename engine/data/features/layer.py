@@ -21,8 +21,9 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from engine.data.features.backends import Query, answer
 from engine.data.features.declared import DAY, UNIT, Feature, FeatureTable, Found, LastText, Look
-from engine.data.features.happened import EVENT_TYPES, happened, settled
+from engine.data.features.happened import EVENT_TYPES, settled
 from engine.schema import EVENT_EXTRAS, Column
 from engine.schema.stored import read_parquet
 
@@ -105,10 +106,10 @@ def _seen(events: ir.Table, spine: ir.Table) -> ir.Table:
 
 
 @functools.lru_cache(maxsize=64)
-def _sql(key: tuple[str, tuple[str, ...]]) -> str:
+def _sql(key: tuple[str, tuple[str, ...]], dialect: str) -> str:
     name, wanted = key
     table = TABLES[name]
-    return str(ibis.to_sql(expression(table, [f for f in table.features if f.column.name in wanted]), "duckdb"))
+    return str(ibis.to_sql(expression(table, [f for f in table.features if f.column.name in wanted]), dialect))
 
 
 TABLES: dict[str, FeatureTable] = {}
@@ -158,9 +159,8 @@ def features_of(table: FeatureTable, events: Path, as_ofs: Sequence[datetime], *
     """
     tells = told_by(events)
     wanted = tuple(feature.column.name for feature in table.of_kinds(tells.kinds, names))
-    with happened(events, only) as connection:
-        connection.register("spine", _spine(as_ofs, tells.begins, reach_days))
-        frame = connection.execute(_sql((table.name, wanted))).df()
+    asked = functools.partial(_sql, (table.name, wanted))
+    frame = answer(Query(asked, _spine(as_ofs, tells.begins, reach_days)), events, only)
     text = {feature.column.name for feature in table.features if isinstance(feature.how, LastText)}
     frame = frame.astype({"as_of": "datetime64[ns]", **{name: "float64" for name in wanted if name not in text}})
     return frame.set_index(INDEX)[list(wanted)]

@@ -20,7 +20,7 @@ from engine.progress import Part
 from engine.schema import Dataset
 from engine.schema.stored import a_cursor, read_parquet
 
-PART = 50_000
+PART = 20_000
 
 
 def customers_in_parts(dataset: Dataset, size: int = PART) -> list[pa.ChunkedArray]:
