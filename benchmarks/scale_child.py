@@ -130,7 +130,7 @@ def totals(folder: Path) -> dict[str, float]:
 
     sums = ", ".join(f"sum({name})" for name in ("orders", "spend", "orders_90d", "spend_90d", "sessions_90d"))
     sql = f"SELECT count(*), {sums}, sum(recency_days) FROM read_parquet('{folder}/**/features-*.parquet')"
-    [row] = duckdb.sql(sql).fetchall()
+    [row] = duckdb.execute(sql).fetchall()
     return {"rows": row[0], "sums": [round(float(value), 1) for value in row[1:]]}
 
 

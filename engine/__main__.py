@@ -56,8 +56,10 @@ def parser() -> argparse.ArgumentParser:
                    "is worth doing about it.")
     root.add_argument("--version", action="version", version=f"Holdfast {version()}")
     verbs = root.add_subparsers(required=True, metavar="VERB", parser_class=Verb)
-    verb(verbs, "run", _run, "read a company's file, learn, score every customer, and store it all", _run_options)
-    verb(verbs, "train", _train, "learn anew from a dataset that is there, and score every customer", _train_options)
+    verb(verbs, "run", verbs_scale.backed(_run), "read a company's file, learn, score every customer, and store it all",
+         _run_options)
+    verb(verbs, "train", verbs_scale.backed(_train),
+         "learn anew from a dataset that is there, and score every customer", _train_options)
     _predict_verb(verbs)
     _score_verb(verbs)
     verb(verbs, "export", _export, "write a worklist to a file: whom to contact, with which step, and why",
@@ -112,6 +114,7 @@ def _train_options(train: argparse.ArgumentParser) -> None:
 
 
 def _learning_options(run: argparse.ArgumentParser) -> None:
+    verbs_scale.backing(run)
     run.add_argument("--algorithm", default="", help="churn model; by the kind of data when left out")
     run.add_argument("--ltv", dest="ltv_algorithm", default="", help="LTV model; by the kind of data when left out")
     balance = run.add_mutually_exclusive_group()
@@ -147,12 +150,14 @@ def _predict_verb(verbs: Any) -> None:
 
 
 def _score_verb(verbs: Any) -> None:
-    score = verb(verbs, "score", _score, "score a new file with the dataset's production model")
+    score = verb(verbs, "score", verbs_scale.backed(_score),
+                 "score a new file with the dataset's production model, or without one every customer anew")
     score.add_argument("--dataset", required=True)
-    score.add_argument("--input", required=True, action="append", help=SOURCE)
+    score.add_argument("--input", action="append", default=[], help=SOURCE)
     score.add_argument("--query", action="append", default=[], help=QUERY)
-    score.add_argument("--output", required=True, type=Path, help="a .csv or .parquet file")
+    score.add_argument("--output", type=Path, help="a .csv or .parquet file, for a new file's scores")
     score.add_argument("--as-of", type=moment)
+    verbs_scale.backing(score)
 
 
 def _export_options(export: argparse.ArgumentParser) -> None:
@@ -242,6 +247,11 @@ def _predict(asked: argparse.Namespace) -> Printed:
 
 
 def _score(asked: argparse.Namespace) -> Printed:
+    if not asked.input and asked.output is None:
+        return verbs_scale.rescore(asked)
+    if not asked.input or asked.output is None:
+        raise engine.EngineError("A new file's scores take both --input and --output; leave out both to score every "
+                                 "customer of the dataset anew.")
     report = engine.score_file(asked.dataset, asked.input, asked.output, observed_until=asked.as_of,
                                queries=asked.query, actor=acting(), now=_now(), progress=told_on_stderr)
     return report, cards.scored

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -78,7 +79,7 @@ def score_in_parts(model: Model, dataset: Dataset, run: Run, judged: Judge, *, a
         if cluster := _cluster(dataset):
             from engine.spark_scoring import score_on_spark
 
-            score_on_spark(cluster, model, dataset, run, judged, folder, asked)
+            score_on_spark(cluster, model, dataset, run, functools.partial(told, run=run, judged=judged), folder, asked)
         else:
             in_parts(folder, asked, customers_in_parts(dataset, size), _scoring(model, dataset, run, judged), part)
         _keep(folder, run, actor, now)

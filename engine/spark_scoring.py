@@ -25,13 +25,13 @@ from engine.schema import Dataset
 if TYPE_CHECKING:
     import pandas as pd
 
-Judge = Callable[["Scored"], "pd.DataFrame"]
+Tables = Callable[[Scored], Mapping[str, "pd.DataFrame"]]
 COUNTED = pa.schema([("part", pa.int64()), ("rows", pa.int64())])
 
 
-def score_on_spark(spark: Spark, model: Model, dataset: Dataset, run: Run, judged: Judge, folder: Path,
+def score_on_spark(spark: Spark, model: Model, dataset: Dataset, run: Run, told: Tables, folder: Path,
                    asked: Mapping[str, Any]) -> None:
-    """Write the scores, reasons and features of every customer into the folder, part by part.
+    """Write the scores, reasons and features of every customer into the folder, part by part; `told` makes the tables.
 
     Raises:
         EngineError: when parts are missing at the end, for the machines do not share the folder.
@@ -43,7 +43,7 @@ def score_on_spark(spark: Spark, model: Model, dataset: Dataset, run: Run, judge
     parts = -(-pq.read_metadata(dataset.customers).num_rows // asked["size"])
     placed = known.repartitionByRange(parts, "customer_id").sortWithinPartitions("customer_id")
     names = [column.name for column in feature_columns(dataset)]
-    by = session.sparkContext.broadcast((model, judged))
+    by = session.sparkContext.broadcast((model, told))
     done = placed.mapInArrow(_task(by, dataset, run, folder, names), "part long, rows long").toPandas()
     there = sum(pq.read_metadata(path).num_rows for path in folder.glob("scores-*.parquet"))
     if there != int(done["rows"].sum()):
@@ -56,16 +56,14 @@ def _task(by: Any, dataset: Dataset, run: Run, folder: Path, names: list[str]) -
     def score_part(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import TaskContext
 
-        from engine.bulk import told
-
         some = [batch for batch in batches if batch.num_rows]
         if some:
             context = TaskContext.get()
             assert context is not None, "a task runs within Spark"
-            model, judged = by.value
+            model, told = by.value
             X = pa.Table.from_batches(some).to_pandas().set_index("customer_id")[names].astype("float64")
             scored = score_of(model, dataset, X, run.as_of, X.index.tolist())
-            keep_part(folder, context.partitionId(), told(scored, run, judged))
+            keep_part(folder, context.partitionId(), told(scored))
             yield pa.RecordBatch.from_pydict({"part": [context.partitionId()], "rows": [len(X)]}, COUNTED)
 
     return score_part

@@ -1,19 +1,51 @@
-"""The verbs for many customers, on the command line: features."""
+"""The verbs for many customers, on the command line: features; and what computes them, here or on a cluster."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.grammar import Printed, moment, told_on_stderr, verb
 from engine.permissions import acting
+from engine.progress import Steps
 
 
 def add(verbs: Any) -> None:
     """Add the verbs to the command line."""
-    verb(verbs, "features", _features, "write every customer's features, part by part; killed, it resumes",
+    verb(verbs, "features", backed(_features), "write every customer's features, part by part; killed, it resumes",
                     _features_options)
+
+
+def backing(parser: argparse.ArgumentParser) -> None:
+    """Options that say what computes features."""
+    parser.add_argument("--backend", default="duckdb", help="what computes features: duckdb (here) or spark")
+    parser.add_argument("--spark-master", default="", metavar="URL", help="the cluster: spark://host:7077, yarn, ...")
+
+
+def backed(does: Callable[[argparse.Namespace], Printed]) -> Callable[[argparse.Namespace], Printed]:
+    """The verb, its features computed by what the options of `backing` say."""
+    def on_backend(asked: argparse.Namespace) -> Printed:
+        from engine.data.features.backends import using
+
+        with using(asked.backend, asked.spark_master):
+            return does(asked)
+
+    return on_backend
+
+
+def rescore(asked: argparse.Namespace) -> Printed:
+    """Score every customer of the dataset anew, as its production model says."""
+    from engine import catalog, pipeline
+    from engine.locks import dataset_lock
+
+    dataset, actor = catalog.dataset(asked.dataset), acting()
+    with dataset_lock(asked.dataset, "score", actor, asked.now):
+        run = pipeline.score(dataset, actor=actor, now=asked.now, steps=Steps(of=2, told=told_on_stderr))
+    record = {"dataset": run.dataset, "run_id": run.run_id, "model_id": run.model_id, "rows": run.customers,
+              "as_of": run.as_of.isoformat()}
+    return record, lambda record: f"{record['rows']:,} customers scored: run {record['run_id']}"
 
 
 def _features_options(features: argparse.ArgumentParser) -> None:
@@ -24,6 +56,7 @@ def _features_options(features: argparse.ArgumentParser) -> None:
                           help="a moment of knowledge; repeat for several")
     features.add_argument("--output", required=True, type=Path, help="a folder for Parquet files")
     features.add_argument("--part", type=int, default=PART, metavar="CUSTOMERS", help="how many at a time")
+    backing(features)
 
 
 def _features(asked: argparse.Namespace) -> Printed:

@@ -1,6 +1,6 @@
 """Features on Apache Spark: the same expression, as Spark's SQL, over the same Parquet files.
 
-The files lie where every machine of the cluster sees them under the same path. Moments are naive UTC on both sides.
+The files, this checkout and its Python lie where every machine of the cluster sees them under the same path. Moments are naive UTC on both sides.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Spark:
         if not self.master:
             raise EngineError("Which Spark? Give its URL: --spark-master spark://host:7077, or local[2] for a try.")
         builder = _builder()
-        for name, value in (SETTINGS | (LOOPBACK if self.master.startswith(HERE) else {})).items():
+        here = LOOPBACK if self.master.startswith(HERE) else {}
+        root = str(Path(__file__).resolve().parents[3])
+        for name, value in (SETTINGS | here | {"spark.executorEnv.PYTHONPATH": root}).items():
             builder = builder.config(name, value)
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         session = _opened(builder.master(self.master))
