@@ -359,9 +359,8 @@ def test_what_is_damaged_gives_advice_everywhere(shop: Path, monkeypatch: pytest
 @pytest.mark.slow
 def test_from_a_file_to_scores_on_the_screen(shop: Path, monkeypatch: pytest.MonkeyPatch, telco: bytes) -> None:
     app = brought(monkeypatch, "telco.csv", telco)
-    field(app, "data_name_").set_value("beta")
-    field(app, "data_quick_", "toggle").set_value(True)
-    app = healthy(field(app, "FormSubmitter:data_ask_", "button").click().run())
+    app = healthy(field(app, "data_name_").set_value("beta").run())
+    app = healthy(field(app, "data_quick_", "toggle").set_value(True).run())
     app = healthy(field(app, "data_start_", "button").click().run())
     assert "beta is being learned from telco.csv" in said(app)
     [work] = jobs.jobs("beta")
