@@ -358,15 +358,15 @@ def test_steps_are_told_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_terminal_shows_how_far_a_step_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.__main__ import _progress
+    from engine.grammar import told_on_stderr
 
     for terminal, shown in ((True, "   4/9  Train  45 %\r"), (False, "")):
         stream = io.StringIO()
         stream.isatty = lambda terminal=terminal: terminal  # type: ignore[method-assign]
         monkeypatch.setattr(sys, "stderr", stream)
-        _progress(Progress("Train", 4, 9, part=0.45))
+        told_on_stderr(Progress("Train", 4, 9, part=0.45))
         assert stream.getvalue() == shown
-        _progress(Progress("Train", 5, 9, seconds=1.25))
+        told_on_stderr(Progress("Train", 5, 9, seconds=1.25))
         assert re.search(r"   5/9  Train +1\.2 s\n$", stream.getvalue())
 
 
