@@ -103,10 +103,10 @@ def _made(folder: Path) -> World:
     known, truth = trial(RECORDS, 0.0, SEED), trial(DECIDED, 0.0, SEED + 1)
     offers = known.X.assign(customer_id=[f"p{k}" for k in range(RECORDS)], offered_at="2025-01-01", propensity=0.5,
                             treatment=np.where(known.treated, "gift", "none"), churned=known.churned)
-    here = truth.X.assign(customer_id=[f"c{k:05d}" for k in range(DECIDED)], spend=50.0)
+    here = truth.X.assign(client_no=[f"c{k:05d}" for k in range(DECIDED)], spend=50.0)
     for name, frame in (("customers", here), ("offers", offers)):
         frame.to_csv(folder / f"{name}.csv", index=False)
-    mapping = {"id": "customer_id", "money": {"column": "spend", "per": "month"}, "numeric": list(truth.X),
+    mapping = {"id": "client_no", "money": {"column": "spend", "per": "month"}, "numeric": list(truth.X),
                "sector": "telecom", "currency": "EUR", "horizon_days": 90}
     company, _ = onboard([folder / "customers.csv", folder / "offers.csv"], name="world", actor=ANA, now=NOW,
                          adapter="table", observed_until=UNTIL, options={"mapping": mapping, "synthetic": True})
