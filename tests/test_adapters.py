@@ -471,8 +471,10 @@ def test_cdnow_in_full(real_data: Callable[[str], Path], tmp_path: Path) -> None
 
 @pytest.mark.real
 def test_a_log_of_views_is_not_taken_for_orders(real_data: Callable[[str], Path], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown kind"):
-        read([real_data("rees46_sample/2019-Oct_head17435.csv")], tmp_path, name="log", now=NOW)
+    log = real_data("rees46_sample/2019-Oct_head17435.csv")
+    assert guess([log]).name == "shop_events"
+    with pytest.raises(DataError, match="No order is left"):
+        read([log], tmp_path, "orders", name="log", now=NOW)
 
 
 def test_a_parquet_of_numbers_is_read_as_a_csv_of_text(tmp_path: Path) -> None:
