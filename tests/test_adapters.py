@@ -477,6 +477,17 @@ def test_a_log_of_views_is_not_taken_for_orders(real_data: Callable[[str], Path]
         read([log], tmp_path, "orders", name="log", now=NOW)
 
 
+def test_offers_known_by_the_very_id_of_the_mapping_are_no_customers(tmp_path: Path) -> None:
+    clients = [row.replace("client", "customer_id") for row in CLIENTS]
+    (tmp_path / "map.toml").write_text(MAPPING.replace("client", "customer_id"))
+    who = [row.split(",")[0] for row in clients[1:3]]
+    made = save(tmp_path / "offers.csv", "customer_id,offered_at,treatment,propensity,churned",
+                f"{who[0]},2024-01-01,none,0.5,0", f"{who[1]},2024-01-01,discount,0.5,1")
+    result = reading(made, save(tmp_path / "clients.csv", *clients), adapter="table", mapping=tmp_path / "map.toml")
+    assert pd.read_parquet(result.dataset.offers or "")["treatment"].tolist() == ["none", "discount"]
+    assert len(result.dataset.frame()) == len(clients) - 1
+
+
 def test_a_parquet_of_numbers_is_read_as_a_csv_of_text(tmp_path: Path) -> None:
     pq.write_table(pa.table({"CustomerID": [7.0, 8.0], "InvoiceDate": pa.array([datetime(2024, 1, 1)] * 2),
                              "Amount": [5, 6]}), tmp_path / "o.parquet")

@@ -65,10 +65,16 @@ def _parts(sources: Sequence[Path], plan: Plan) -> dict[Role, list[Path]]:
     joins_by = {beside.key for beside in plan.files}
     for path in sources:
         names = column_names(path)
-        mine = plan.id in names and not joins_by & set(names)
-        part = extra_role(names) if not mine and not _joined(names, plan) else None
+        extra = extra_role(names)
+        mine = plan.id in names and not joins_by & set(names) and not (extra and _tells_else(names, plan))
+        part = extra if not mine and not _joined(names, plan) else None
         parts[part or "customers"].append(path)
     return parts
+
+
+def _tells_else(names: Sequence[str], plan: Plan) -> bool:
+    """Whether a file lacks the answer or the money that the mapping names: it may be known by the same id all the same."""
+    return not {plan.label, plan.money} - {""} <= set(names)
 
 
 def _joined(names: Sequence[str], plan: Plan) -> bool:
