@@ -186,7 +186,7 @@ def test_the_hand_made_card_fills_every_section_of_the_model() -> None:
              report._value(card, "EUR", figures), report._checks(card, figures), report._stress(card, figures),
              report._card(card, "EUR")]
     read = Read(page("all", [], parts, LIGHT))
-    assert figures.count == 17
+    assert figures.count == 18
     assert "Exit survey" in " ".join(read.texts)
 
 
