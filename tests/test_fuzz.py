@@ -39,4 +39,3 @@ def test_any_file_is_taken_or_refused_with_advice(home: Path, tmp_path: Path) ->
         said[answer[:40]] = said.get(answer[:40], 0) + 1
         path.unlink()
     assert len(said) > COUNT / 10, "The files are refused for few reasons: they are not spoilt in many ways."
-    assert COUNT < 300 or said.get("taken", 0) > 0, "None was good enough to be taken."

@@ -19,9 +19,9 @@ PAYS = Scenario({"Vulnerable": Terms(4, 10, 0.3), "At-Risk VIP": Terms(6, 0, 0.2
 COURSES = {
     "pays": PAYS, "never pays": Scenario({"Vulnerable": Terms(4, 500, 0.3)}, budget=5_000.0, whole_budget=True),
     "loses": Scenario({"Vulnerable": Terms(60, 0, 0.1)}, budget=9_000.0, whole_budget=True),
-    "all kept": Scenario({"Vulnerable": Terms(0, 0, 1.0)}),
+    "all kept": Scenario({"Vulnerable": Terms(0, 0, 1.0)}, budget=20_000.0),
 }
-NOBODY = {"nobody pays": Scenario({"Vulnerable": Terms(60, 0, 0.1)}),
+NOBODY = {"nobody pays": Scenario({"Vulnerable": Terms(60, 0, 0.1)}, budget=20_000.0),
           "nothing spent": Scenario(PAYS.segments, budget=0.0)}
 Draw = Callable[[Simulation, str, Look], Chart]
 

@@ -212,7 +212,7 @@ def test_a_zipped_upload_is_its_members(home: Path, tmp_path: Path, telco: Path)
     archive = packed(tmp_path / "x.zip", {"<b>Kunden.csv": telco.read_bytes(), "notes.md": "hello"})
     upload = uploads.keep([("x.zip", archive.read_bytes())], actor=ANA, now=datetime(2024, 6, 1))
     assert [path.name for path in upload.sources] == ["b_Kunden.csv"] and upload.left_out == ("notes.md",)
-    assert onboarding.propose(upload.sources, name="zipped", actor=ANA, now=datetime(2024, 6, 1)).adapter == "telco"
+    assert onboarding.propose(upload.sources, name="zipped", actor=ANA, now=datetime(2024, 6, 1)).trainable
     more = uploads.add(upload.token, [("y.csv.gz", gzip.compress(ROWS.encode()))], actor=ANA)
     assert [path.name for path in more.sources] == ["b_Kunden.csv", "y.csv"] and more.left_out == ("notes.md",)
     assert uploads.opened(upload.token, actor=ANA) == more

@@ -48,6 +48,8 @@ def planned_steps(scope: Scope) -> pd.Series:
 def own_steps(scope: Scope) -> pd.Series:
     """Everyone's step as the playbook says, one customer after the other."""
     book, scores, known = scope.book, scope.run.scores(), scope.dataset.frame()
+    computed = pd.read_parquet(scope.run.folder / "features.parquet").set_index("customer_id")
+    known = known.join(computed[[name for name in computed if name not in known]])
     known = known.reindex(scores["customer_id"]).to_dict("records")
     steps = [book.steps(row["segment"], mine, hold_back=row["hold_back"], has_left=bool(row["has_left"] == 1))[0].name
              for row, mine in zip(scores.to_dict("records"), known, strict=True)]
