@@ -145,7 +145,7 @@ def _zip(frame: pd.DataFrame, path: Path, rng: np.random.Generator) -> None:
 
 
 def _gz(frame: pd.DataFrame, path: Path, _: np.random.Generator) -> None:
-    path.write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
+    path.write_bytes(gzip.compress(frame.to_csv(index=False).encode(), mtime=0))
 
 
 def _sqlite(frame: pd.DataFrame, path: Path, _: np.random.Generator) -> None:

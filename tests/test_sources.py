@@ -83,7 +83,7 @@ def test_members_of_archives_are_files_and_what_holds_no_data_is_told(folder: Pa
     with brought([both]) as came:
         [unpacked, left] = came.findings
         assert "orders.csv, 2-orders.csv" in unpacked.what and "README.txt" in left.what and "photo.png" in left.what
-    (folder / "lines.csv.gz").write_bytes(gzip.compress(ROWS.encode()))
+    (folder / "lines.csv.gz").write_bytes(gzip.compress(ROWS.encode(), mtime=0))
     assert texts(folder / "lines.csv.gz") == {"lines.csv": CELLS}
 
 
@@ -183,7 +183,7 @@ def test_what_could_harm_is_refused_and_nothing_is_written_outside(folder: Path,
 
 def test_limits_are_settings_with_their_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = packed(folder / "x.zip", {f"{n}.csv": ROWS for n in range(3)})
-    (folder / "big.csv.gz").write_bytes(gzip.compress(os.urandom(1 << 20) * 2))
+    (folder / "big.csv.gz").write_bytes(gzip.compress(os.urandom(1 << 20) * 2, mtime=0))
     monkeypatch.setenv("HOLDFAST_SOURCE_FILES", "2")
     with pytest.raises(EngineError, match=r"more than the 2 files.*HOLDFAST_SOURCE_FILES"):
         texts(path)
@@ -196,9 +196,10 @@ def test_limits_are_settings_with_their_names(folder: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("name", "body", "says"), [
-    ("a.csv.gz", b"not gzip", "not a whole archive"), ("a.csv.gz", gzip.compress(b"id\n1\n" * 9999)[:-9], "whole"),
-    ("a.gz", gzip.compress(b"id\n1\n"), "does not say what it holds"),
-    ("a.tar.gz", gzip.compress(b"id\n1\n"), "does not say what it holds"), ("a.csv", ROWS.encode(), "neither"),
+    ("a.csv.gz", b"not gzip", "not a whole archive"),
+    ("a.csv.gz", gzip.compress(b"id\n1\n" * 9999, mtime=0)[:-9], "whole"),
+    ("a.gz", gzip.compress(b"id\n1\n", mtime=0), "does not say what it holds"),
+    ("a.tar.gz", gzip.compress(b"id\n1\n", mtime=0), "does not say what it holds"), ("a.csv", ROWS.encode(), "neither"),
 ])
 def test_what_is_no_archive_is_told(folder: Path, name: str, body: bytes, says: str) -> None:
     (folder / name).write_bytes(body)
@@ -213,7 +214,7 @@ def test_a_zipped_upload_is_its_members(home: Path, tmp_path: Path, telco: Path)
     upload = uploads.keep([("x.zip", archive.read_bytes())], actor=ANA, now=datetime(2024, 6, 1))
     assert [path.name for path in upload.sources] == ["b_Kunden.csv"] and upload.left_out == ("notes.md",)
     assert onboarding.propose(upload.sources, name="zipped", actor=ANA, now=datetime(2024, 6, 1)).trainable
-    more = uploads.add(upload.token, [("y.csv.gz", gzip.compress(ROWS.encode()))], actor=ANA)
+    more = uploads.add(upload.token, [("y.csv.gz", gzip.compress(ROWS.encode(), mtime=0))], actor=ANA)
     assert [path.name for path in more.sources] == ["b_Kunden.csv", "y.csv"] and more.left_out == ("notes.md",)
     assert uploads.opened(upload.token, actor=ANA) == more
 
