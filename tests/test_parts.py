@@ -62,6 +62,7 @@ def test_parts_equal_all_at_once(company: Dataset, tmp_path: Path, size: int) ->
     assert told == [(done, count) for done in range(1, count + 1)]
 
 
+@pytest.mark.slow
 def test_every_customer_is_in_one_part(company: Dataset) -> None:
     ids = [one for part in customers_in_parts(company, 333) for one in part.to_pylist()]
     assert ids == sorted(company.frame().index)
@@ -168,6 +169,7 @@ def test_scores_in_parts_equal_those_of_all_at_once(own_companies: Path, name: s
     assert not list(run.folder.parent.glob(".parts-*"))
 
 
+@pytest.mark.slow
 def test_parts_in_the_making_go_when_a_customer_is_erased(own_companies: Path) -> None:
     runs = catalog.dataset_folder("demo-shop") / "runs"
     (runs / ".parts-abc").mkdir()

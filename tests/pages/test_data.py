@@ -21,6 +21,7 @@ from tests.traces import contacts, leave_traces
 from ui.navigation import SCREENS
 
 PAGE = "data.py"
+pytestmark = pytest.mark.slow  # each opens the whole app; test_actions and others keep the quick ones
 ANA, BEN, ROOT = Actor("ana", "manager"), Actor("ben", "manager"), Actor("root", "admin")
 BRING = "Bring your own"
 

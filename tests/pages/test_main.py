@@ -52,6 +52,7 @@ def test_a_link_to_a_screen_that_is_not_offered_gets_advice() -> None:
     assert "There are no scored customers yet" in told("manager", "customer")
 
 
+@pytest.mark.slow
 class TestTheDatasetLookedAt:
     def test_is_in_the_address_from_the_first_look_on(self, read_companies: Path,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
