@@ -1,8 +1,8 @@
 """Scoring on Apache Spark: features by the same expression, the model broadcast, one file per part by mapInArrow.
 
 A part holds consecutive customers, so that the order lines that value needs are read from one stretch of the shared
-file of events. A task that is run again, because its executor died, writes the same part again: nothing is lost and
-nothing is there twice.
+file of events. A task that is run again, because its executor died, writes the same part again, so that no
+part is there twice.
 """
 
 from __future__ import annotations
