@@ -6,8 +6,11 @@ HOLDFAST_FUZZ says how many are made (300), HOLDFAST_FUZZ_SEED from which seed o
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests import fuzz
@@ -39,3 +42,13 @@ def test_any_file_is_taken_or_refused_with_advice(home: Path, tmp_path: Path) ->
         said[answer[:40]] = said.get(answer[:40], 0) + 1
         path.unlink()
     assert len(said) > COUNT / 10, "The files are refused for few reasons: they are not spoilt in many ways."
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("company", "rows"), [(fuzz._snapshot, 700), (fuzz._lines, 3_000)])
+def test_the_same_files_unspoilt_are_taken(home: Path, tmp_path: Path, company: Callable[..., pd.DataFrame], rows: int
+                                           ) -> None:
+    """So that the refusals above are of what was spoilt."""
+    path = tmp_path / "a.csv"
+    company(np.random.default_rng(0), rows).to_csv(path, index=False)
+    assert fuzz.onboard(path) == "taken"
