@@ -37,14 +37,20 @@ def proposed(made: Company, folder: Path) -> Proposal:
 
 # -------------------------------------------------------------------------------------------- companies made at random
 
+def _customers_in(made: Company, column: str) -> set[str]:
+    """Whom a column names, over all files that have it: a further file may spell the id's name otherwise."""
+    return {str(who) for frame in made.files.values() if column in frame for who in frame[column]}
+
+
 def wrong(made: Company, parts: dict[str, Any], used: set[str]) -> list[str]:
     """What of a company is not recognised as it is."""
     label = parts["label"]
     value = {"<date>"} if label.value == "filled" else set(label.value.split("|"))
     found = [f"the label is {label.column!r}, not {made.label!r}"] if label.column != made.label else []
     found += [f"{value} means left, not {set(made.positive)}"] if not found and value != made.positive else []
-    ids = {made.id, f"{made.id.replace(' ', '_')}_ref"}  # a further file names the same customers so
-    found += [f"the id is {parts['id'].column!r}, not {made.id!r}"] if parts["id"].column not in ids else []
+    named = parts["id"].column
+    same = named == made.id or _customers_in(made, named) == _customers_in(made, made.id) != set()
+    found += [] if same else [f"the id is {named!r}, not {made.id!r}"]
     return found + [f"{name} is not used" for name in sorted(made.honest - used)]
 
 
