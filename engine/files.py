@@ -237,6 +237,16 @@ def publish(staged: Path, final: Path) -> bool:
     return True
 
 
+def remove_whole(folder: Path) -> None:
+    """Remove a folder, at once for everybody who looks: what a killed process leaves of it is swept like a staging one.
+    Nothing happens when it is gone already."""
+    with suppress(FileNotFoundError):
+        with _locked(folder.parent):
+            aside = _unused(folder.parent)
+            folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def sweep(parent: Path) -> int:
     """Remove the staging folders in `parent` whose process has ended; returns how many."""
     dead = 0
@@ -269,8 +279,11 @@ def _unused(parent: Path) -> Path:
 
 
 def _try_lock(path: Path) -> int | None:
-    """A descriptor of `path`, locked for this process; None when another one holds it."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """A descriptor of `path`, locked for this process; None when another one holds it, or has removed it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

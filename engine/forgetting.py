@@ -21,7 +21,7 @@ from engine.catalog import Run, dataset_folder
 from engine.data.readers import EXCEL, column_names, digest
 from engine.data.rewriting import BROKEN, id_column, id_columns, mentions, remove_rows, rows_of
 from engine.errors import EngineError
-from engine.files import write_record
+from engine.files import sweep, write_record
 from engine.prediction import store
 from engine.pseudonyms import pseudonym
 from engine.schema import CONTACT, Dataset, Finding
@@ -104,6 +104,7 @@ def drop_uploads(wanted: Callable[[Upload], bool]) -> int:
     gone = [upload for upload in uploads.every() if wanted(upload)]
     for upload in gone:
         uploads.remove(upload)
+    sweep(uploads.uploads_home())
     return len(gone)
 
 

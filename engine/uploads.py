@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from engine.data.archives import ARCHIVES, READABLE, Allowance, unpack
 from engine.data.databases import is_url, public
 from engine.data.sources import bring, place
 from engine.errors import EngineError
-from engine.files import copy_whole, publish, read_record, safe_name, write_bytes, write_record
+from engine.files import copy_whole, publish, read_record, remove_whole, safe_name, write_bytes, write_record
 from engine.limits import MEGABYTE, setting
 from engine.permissions import allow
 from engine.schema import Actor
@@ -203,7 +202,7 @@ def drop(token: str, *, actor: Actor) -> None:
 
 def remove(upload: Upload) -> None:
     """Remove an upload, whoever's."""
-    shutil.rmtree(upload.folder, ignore_errors=True)
+    remove_whole(upload.folder)
 
 
 def sweep(now: datetime) -> int:
@@ -211,5 +210,5 @@ def sweep(now: datetime) -> int:
     fresh = {upload.token for upload in every() if now - upload.at <= KEPT}
     old = [folder for folder in uploads_home().glob("[!.]*") if folder.name not in fresh]
     for folder in old:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(old)
+        remove_whole(folder)
+    return len(old) + files.sweep(uploads_home())

@@ -119,6 +119,18 @@ def test_uploads_live_for_a_day(home: Path, now: datetime) -> None:
     assert uploads.every() == [new] and not old.folder.exists() and not broken.exists()
 
 
+def test_a_removal_that_was_killed_half_way_is_gone_for_all_and_swept(
+    home: Path, now: datetime, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload = keep(("a.csv", b"x\n1\n"), now=now)
+    with monkeypatch.context() as killed:
+        killed.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+        uploads.drop(upload.token, actor=ANA)
+    assert uploads.every() == [] and not upload.folder.exists() and uploads.latest(actor=ANA) is None
+    assert list(uploads.uploads_home().rglob("a.csv")), "The bytes are still there, aside."
+    assert uploads.sweep(now) == 1 and not list(uploads.uploads_home().rglob("a.csv"))
+
+
 def test_an_upload_goes_once_its_job_is_done(home: Path, now: datetime) -> None:
     upload, other = keep(("a.csv", b"x\n1\n"), now=now), keep(("b.csv", b"x\n1\n"), actor=BEN, now=now)
     command = [sys.executable, "-c", "import sys; sys.exit(int(sys.argv[-2]))"]
