@@ -321,6 +321,8 @@ def test_orders_and_events_are_known_under_names_of_any_language(tmp_path: Path)
     assert orders.mapping["names"] == {"customer_id": "cliente", "at": "fecha", "order_id": "factura",
                                        "amount": "importe"}
     assert orders.mapping["horizon_days"] == orders.silence.days
+    assert orders.part("label").value == f"no order within {orders.silence.days} days"
+    assert [found for found in orders.examined.findings if found.where == "label"] == []
     frame.rename(columns={"customer_id": "user_id", "at": "timestamp"}).to_csv(tmp_path / "log.csv", index=False)
     events = onboarding.propose([tmp_path / "log.csv"], name="log", actor=ANA, now=NOW)
     assert events.kind == "an event log" and events.trainable

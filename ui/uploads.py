@@ -159,7 +159,14 @@ def _files(upload: Upload, look: Sequence[Seen], actor: Actor) -> None:
 
 
 def _size(megabytes: float) -> str:
-    return f"{megabytes:,.1f} MB" if megabytes >= 0.1 else f"{1024 * megabytes:,.0f} kB"
+    """A file's size as people say it.
+
+    >>> _size(12.34), _size(0.05), _size(0.00001)
+    ('12.3 MB', '51 kB', 'less than 1 kB')
+    """
+    if megabytes >= 0.1:
+        return f"{megabytes:,.1f} MB"
+    return f"{1024 * megabytes:,.0f} kB" if 1024 * megabytes >= 1 else "less than 1 kB"
 
 
 # ---------------------------------------------------------------------------------------------------- settings

@@ -34,7 +34,8 @@ def examined(proposal: Proposal, paths: Sequence[Path]) -> Proposal:
         except DataError as problem:
             return replace(proposal, examined=Examined(problem.findings, stopped=True))
         proposal, dataset = _after_silence(proposal, reading.dataset)
-        seen = _looked_at(dataset, reading.findings)
+        said = reading.dataset.label is not dataset.label  # the reader's own days of silence hold no more
+        seen = _looked_at(dataset, [found for found in reading.findings if not (said and found.where == "label")])
         return replace(proposal, examined=replace(seen, rejected=len(reading.rejected),
                                                    first=_first_customers(dataset)))
 

@@ -68,7 +68,7 @@ def title(role: str) -> str:
 def sure(part: Part) -> None:
     """How sure the proposal is, and why."""
     if part.evidence and (part.column or part.value or part.role in ("id", "label", "money")):
-        st.caption(f":{COLOURS[part.word]}[**{part.word.capitalize()}**] · {escaped(part.evidence)}")
+        st.markdown(f":small[:{COLOURS[part.word]}[**{part.word.capitalize()}**] :gray[· {escaped(part.evidence)}]]")
 
 
 def _choose(upload: Upload, role: str, key: str) -> None:

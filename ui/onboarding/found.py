@@ -21,7 +21,7 @@ ROWS = "One row per customer"
 def summary(found: Proposal) -> None:
     """What the files are, in four figures and a sentence."""
     seen = found.examined
-    with card(_kind(found), found.part("kind").evidence):
+    with card(_kind(found), sentence(found.part("kind").evidence)):
         if seen.stopped:
             st.markdown(":material/error: **The files cannot be learned from yet.** What stands at the head of the "
                         "findings is to be mended first.")
@@ -30,6 +30,15 @@ def summary(found: Proposal) -> None:
             st.metric("Left", share(seen.left) if seen.left is not None else "unknown")
             st.metric("Columns left out by the audit", f"{len(seen.quarantined):,}")
             st.metric("Rejected rows", f"{seen.rejected:,}")
+
+
+def sentence(words: str) -> str:
+    """Words of a listing as a sentence.
+
+    >>> sentence("no order within 90 days"), sentence("")
+    ('No order within 90 days.', '')
+    """
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def _kind(found: Proposal) -> str:
@@ -65,7 +74,8 @@ def faults(upload: Upload, first: Proposal) -> None:
 
 def _fault(upload: Upload, first: Proposal, fault: Fault) -> None:
     finding = fault.finding
-    rows = f" ({plural(finding.rows, 'row')})" if finding.rows else ""
+    counted = not finding.rows or finding.what.startswith(f"{finding.rows:,} ")
+    rows = "" if counted else f" ({plural(finding.rows, 'row')})"
     example = f" For example {fault.example}." if fault.example and fault.example not in finding.what else ""
     cure = next((cure for cure in first.cures if cure.spec == fault.cure), None) if fault.cure else None
     fix = f" :gray[{escaped(finding.fix)}]" if cure is None else ""
@@ -92,8 +102,8 @@ def silence(found: Proposal) -> None:
         return
     label = found.part("label")
     with card("When has a customer left?", "The window above changes it; empty, the proposal is taken."):
-        st.markdown(escaped(label.value or f"Nothing for {found.silence.days} days."))
-        st.caption(escaped(f"{found.silence.evidence[:1].upper()}{found.silence.evidence[1:]}."))
+        st.markdown(escaped(sentence(label.value or f"nothing for {found.silence.days} days")))
+        st.caption(escaped(sentence(found.silence.evidence)))
         if len(found.silence.curve):
             components.plot(charts.silence(found.silence, look_of_browser()), "data_silence")
 

@@ -301,7 +301,7 @@ def _as_contact(look: Look) -> Part | None:
         return None
     texts = [text for text, _ in look.values]
     if look.kind == "text" and sum(bool(re.fullmatch(EMAIL, text.lower())) for text in texts) > len(texts) / 2:
-        return Part("email", look.name, 0.95, f"its values are addresses, such as {_hidden(texts[0])}")
+        return Part("email", look.name, 0.95, f"its values are addresses, such as some at {_host(texts[0])}")
     for role, pattern in words.CONTACT.items():
         if not re.fullmatch(rf"(?:customer_|client_|contact_|primary_)?(?:{pattern})(?:_number|_no|_nr)?", look.plain):
             continue
@@ -317,8 +317,8 @@ def _phones(look: Look, texts: Sequence[str]) -> bool:
     return fit and look.distinct > look.rows / 2
 
 
-def _hidden(address: str) -> str:
-    return "...@" + address.rpartition("@")[2]
+def _host(address: str) -> str:
+    return address.rpartition("@")[2]
 
 
 def _as_consent(look: Look) -> Part | None:
