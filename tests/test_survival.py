@@ -14,6 +14,7 @@ from lifelines.utils import concordance_index
 from engine.errors import EngineError
 from engine.prediction import survival as sv
 from engine.prediction.encoding import Encoder
+from engine.prediction.ltv import judge_survival
 from engine.prediction.ltv_metrics import concordance, integrated_brier, kaplan_meier, survival_decile_error
 from engine.prediction.money import DAYS_PER_MONTH, month_grid
 
@@ -27,6 +28,22 @@ def world(rng: np.random.Generator, n: int = 4000) -> tuple[pd.DataFrame, pd.Ser
     seen = rng.integers(1, 61, n)
     frame = pd.DataFrame({"x": x, "noise": pd.Categorical(rng.choice(["a", "b"], n))})
     return frame, pd.Series(np.minimum(leaving, seen)), pd.Series((leaving <= seen).astype(int)), hazard
+
+
+def test_customers_of_unknown_tenure_change_nothing(rng: np.random.Generator) -> None:
+    X, tenure, left, _ = world(rng, 1500)
+    X = X.assign(shift=rng.normal(size=len(X)), tenure_twice=2.0 * tenure)
+    unknown = pd.Series(np.nan, range(1500, 1600))
+    more = pd.concat([X, X.iloc[:100].set_axis(unknown.index)])
+    all_tenures, all_left = pd.concat([tenure.astype(float), unknown]), pd.concat([left, left.iloc[:100]])
+    assert sv.covariates(more, all_tenures) == sv.covariates(X, tenure) == ["x", "noise", "shift"]
+    names = ["x", "noise", "shift"]
+    wanted, found = (sv.fit_hazard(*rows) for rows in ((X[names], tenure, left), (more[names], all_tenures,
+                                                                                  all_left.set_axis(more.index))))
+    assert np.allclose(found.theta, wanted.theta) and found.longest == wanted.longest
+    judged = [judge_survival(*rows, 0, np.random.default_rng(1), 12)[0]["concordance"].value
+              for rows in ((X[names], tenure, left), (more[names], all_tenures, all_left.set_axis(more.index)))]
+    assert judged[0] == judged[1]
 
 
 def test_a_known_hazard_is_recovered(rng: np.random.Generator) -> None:

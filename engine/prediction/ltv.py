@@ -232,7 +232,9 @@ def _latest(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _hazard(inputs: LtvInputs, algorithm: str) -> sv.HazardModel | None:
     tenure = inputs.tenure()
-    if algorithm == "bgnbd" or tenure is None or inputs.left is None or inputs.left.sum() < sv.FEWEST_LEAVERS:
+    if algorithm == "bgnbd" or tenure is None or inputs.left is None:
+        return None
+    if inputs.left[tenure.notna()].sum() < sv.FEWEST_LEAVERS:
         return None
     return sv.fit_hazard(inputs.X[sv.covariates(inputs.X, tenure)], tenure, inputs.left)
 
@@ -248,7 +250,12 @@ def _judge_hazard(inputs: LtvInputs, model: LtvModel, seed: int,
 
 def judge_survival(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, seed: int, rng: np.random.Generator,
                    months: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
-    """Concordance (by S(12)), integrated Brier over 1..`months`, and error of S(12) by decile, cross-validated."""
+    """Concordance (by S(12)), integrated Brier over 1..`months`, and error of S(12) by decile, cross-validated.
+
+    Customers of unknown tenure are not judged.
+    """
+    known = tenure_months.notna().to_numpy()
+    X, tenure_months, left = X[known], tenure_months[known], left[known]
     survival = np.zeros((len(X), months + 1))
     for train, test in _folds(X, np.asarray(left, int), seed):
         fitted = sv.fit_hazard(X.iloc[train], tenure_months.iloc[train], left.iloc[train])

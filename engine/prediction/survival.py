@@ -68,7 +68,8 @@ class HazardModel:
 def fit_hazard(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series) -> HazardModel:
     """The hazard model of highest penalised likelihood; a customer is at risk in months 1..tenure.
 
-    X: covariates, functions of tenure left out beforehand (see covariates). left: 1 where tenure ended by leaving.
+    Customers of unknown tenure tell nothing of when one leaves, and are left out. X: covariates, functions of tenure
+    left out beforehand (see covariates). left: 1 where tenure ended by leaving.
 
     >>> rng = np.random.default_rng(0)
     >>> tenure = pd.Series(np.minimum(rng.geometric(0.1, 3000), 24))
@@ -77,8 +78,10 @@ def fit_hazard(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series) -> Ha
     >>> bool(abs(model.from_start(pd.DataFrame({"x": [0.0]}), 12)[0, -1] - 0.9 ** 12) < 0.03)
     True
     """
-    tenure = np.clip(np.asarray(tenure_months, float), 0, LONGEST_MONTHS).round().astype(int)
-    event = np.asarray(left, float) * (tenure > 0) * (np.asarray(tenure_months, float) <= LONGEST_MONTHS)
+    known = tenure_months.notna().to_numpy()
+    X, months, left = X[known], np.asarray(tenure_months[known], float), left[known]
+    tenure = np.clip(months, 0, LONGEST_MONTHS).round().astype(int)
+    event = np.asarray(left, float) * (tenure > 0) * (months <= LONGEST_MONTHS)
     if event.sum() < FEWEST_LEAVERS:
         raise EngineError(f"Only {int(event.sum())} customers have left with a known tenure, too few to learn when "
                           "contracts end. Use an LTV algorithm that needs no tenure.")
@@ -104,7 +107,7 @@ def covariates(X: pd.DataFrame, tenure_months: pd.Series, without: Sequence[str]
 def _rank_correlation(column: pd.Series, ranks: Floats) -> float:
     if not pd.api.types.is_numeric_dtype(column) or column.nunique() < 3:
         return 0.0
-    known = column.notna().to_numpy()
+    known = column.notna().to_numpy() & np.isfinite(ranks)
     if known.sum() < 3 or np.ptp(ranks[known]) == 0:
         return 0.0
     return float(np.corrcoef(column[known].rank(), ranks[known])[0, 1])
