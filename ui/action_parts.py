@@ -183,7 +183,7 @@ def _who(number: int, row: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 def _why(row: Mapping[str, Any]) -> str:
     band = row["churn_risk"]
     lines = [f":{RISK_COLOURS[band]}[{RISK_ICONS[band]} **{share(row['churn_probability'])}** chance to leave] "
-             f":gray[(90 % interval {share(row['churn_low'])} to {share(row['churn_high'])})]",
+             ":gray[" + escaped(f"(90 % interval {share(row['churn_low'])} to {share(row['churn_high'])})") + "]",
              escaped(row["reason"] or "")]
     return "  \n".join([*lines, *([f"**{escaped(row['lately'])}.**"] if row["lately"] else [])])
 

@@ -53,7 +53,8 @@ def told() -> Iterator[None]:
 
 
 def escaped(text: str) -> str:
-    """Text from data, so that Markdown leaves it as it is."""
+    """Text from data, so that Markdown leaves it as it is, and no line ends between a figure and its per cent sign."""
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
     for sign in r"\`*_{}[]<>#|~$:":
         text = text.replace(sign, "\\" + sign)
     return text

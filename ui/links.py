@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
-from ui.clock import now
 from ui.navigation import BY_URL
-
-
-def this_hour() -> datetime:
-    """The hour: one look at a list of customers is recorded once in it, however often the screen is drawn."""
-    return now().replace(minute=0, second=0)
 
 
 def customer_column(key: str, title: str = "Customer") -> Any:

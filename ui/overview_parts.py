@@ -15,7 +15,7 @@ from engine.schema import Actor, Estimate, money, plural, share
 from ui.charts import overview as charts
 from ui.charts.overview import unit as in_unit
 from ui.components import ICONS, Kpi, card, empty, escaped, plot, told
-from ui.links import customer_column, open_clicked, this_hour
+from ui.links import customer_column, open_clicked
 from ui.navigation import BY_URL
 from ui.state import Here, answer, now
 
@@ -163,7 +163,7 @@ def _movers(here: Here, found: movement.Changes) -> None:
         if rows.empty:
             st.caption(f"Nobody's risk has {str(which).lower()}.")
             return
-        reasons = answer(movement.why, here.scope, found.than.run_id, rows, actor=here.actor, now=this_hour())
+        reasons = answer(movement.why, here.scope, found.than.run_id, rows, actor=here.actor, now=now())
         _movers_table(here, rows, reasons)
 
 

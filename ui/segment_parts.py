@@ -16,7 +16,7 @@ from ui.charts import segments as charts
 from ui.charts.parts import rows
 from ui.components import Mode, card, carried, empty, escaped, plot, show
 from ui.filters import NO_AUDIENCE, in_words
-from ui.links import customer_column, open_clicked, this_hour
+from ui.links import customer_column, open_clicked
 from ui.state import Here, answer, now
 
 PICKED, ROUND = "segments_picked", "segments_round"
@@ -43,7 +43,7 @@ def plane(here: Here, filters: Filters, stands: overview.Standing, words: str) -
     counted = answer(quadrant.plane, here.scope, axes, filters)
     by, corner = st.session_state.get("segments_by_hand") or BOX, words if words in quadrant.CORNERS else ""
     if stands.customers <= quadrant.MOST_POINTS and here.may("customers"):
-        found = answer(quadrant.points, here.scope, filters, actor=here.actor, now=this_hour())
+        found = answer(quadrant.points, here.scope, filters, actor=here.actor, now=now())
         chart = charts.points(found, counted, axes, by, here.currency, here.look, corner)
     else:
         chart = charts.bins(counted, axes, by, here.currency, here.look, corner)
@@ -155,7 +155,7 @@ def customers(here: Here, filters: Filters, count: int, words: str) -> None:
         if not seen:
             st.caption("Single customers are shown to marketers and managers. Your role sees figures of all together.")
             return
-        found = answer(segments.customers, here.scope, filters, actor=here.actor, now=this_hour())
+        found = answer(segments.customers, here.scope, filters, actor=here.actor, now=now())
         if found.empty:
             st.caption("Nobody.")
             return

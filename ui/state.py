@@ -6,7 +6,7 @@ the engine once per run and arguments, for all sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -72,13 +72,18 @@ def here() -> Here:
 def answer(function: Callable[P, R], *args: P.args, **more: P.kwargs) -> R:
     """What an engine function of a scope says, kept by its name, run and arguments; do not change what comes back.
 
-    Give the actor as an argument where the function takes one: what one role may see is never shown to another.
+    Give the actor as an argument where the function takes one: what one role may see is never shown to another. What
+    takes the moment records a look at customers: once an hour, however often the screen is drawn, at its true time.
     """
     scope = next(part for part in args if isinstance(part, insight.Scope))
     told = (function.__module__, function.__qualname__, scope.dataset.name, scope.key,
-            *(part for part in args if part is not scope), more)
+            *(part for part in args if part is not scope), more | _hour(more))
     found: R = _answer(told, lambda: function(*args, **more))
     return found
+
+
+def _hour(more: Mapping[str, Any]) -> dict[str, Any]:
+    return {"now": more["now"].replace(minute=0, second=0)} if "now" in more else {}
 
 
 @st.cache_data(max_entries=MOST_ANSWERS, ttl="12h", max_size="1GB", show_spinner=False)

@@ -30,11 +30,12 @@ def open_app(monkeypatch: pytest.MonkeyPatch, role: str = "manager", page: str =
 
 
 def words(app: AppTest) -> str:
-    """Everything the screen says, as one text."""
+    """Everything the screen says, as one text; spaces at which no line may end are plain ones."""
     kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.warning, app.error,
              app.success)
     metrics = [f"{metric.label} {metric.value} {metric.delta}" for metric in app.metric]
-    return "\n".join([*(element.value for kind in kinds for element in kind), *metrics])
+    told = "\n".join([*(element.value for kind in kinds for element in kind), *metrics])
+    return told.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def healthy(app: AppTest) -> AppTest:

@@ -38,7 +38,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, section: str, name: str = "demo-tele
 
 def plain(text: str) -> str:
     """The text without icons, and without the signs that keep Markdown from reading it."""
-    return re.sub(r":material/\w+:", "", text).replace("\\", "")
+    return re.sub(r":material/\w+:", "", text).replace("\\", "").replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize("name", list(engine.DEMOS))

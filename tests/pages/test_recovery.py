@@ -35,7 +35,8 @@ def test_an_executive_asks_what_twenty_thousand_buy(read_companies: Path, monkey
     healthy(app.number_input(key="budget").set_value(20_000).run())
     assert "of the $20,000 is worth spending" in words(app).replace("\\", "")
     assert {metric.label for metric in app.metric} == {"Investment", "Expected saves", "Net return", "ROI"}
-    assert all("90 % band" in str(metric.delta) for metric in app.metric if metric.label != "Investment")
+    bands = {metric.label: str(metric.delta) for metric in app.metric if metric.label != "Investment"}
+    assert all("90\N{NO-BREAK SPACE}% band" in band for band in bands.values())
 
 
 def test_each_slider_says_where_its_rate_comes_from(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

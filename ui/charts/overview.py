@@ -160,7 +160,7 @@ def drivers(found: pd.DataFrame, currency: str, look: Look) -> Chart:
     most = float(max(table["raises"].max(), table["lowers"].max(), 1))
     drawn(figure, look, height=max(SMALL, 84 + ROW * len(table)), x="customers")
     figure.update_layout(barmode="overlay", margin_t=30)
-    figure.update_xaxes(range=[-1.5 * most, 1.5 * most], showticklabels=False, showgrid=False)
+    figure.update_xaxes(range=[-1.9 * most, 1.9 * most], showticklabels=False, showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=look.text)
     marked(figure, lines=[{"x": 0, "color": look.muted}], notes=[
         {"x": 0, "y": 1, "yref": "paper", "text": words, "xanchor": anchor, "yanchor": "bottom", "xshift": shift,

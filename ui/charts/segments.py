@@ -231,14 +231,14 @@ def _sharpest(found: pd.DataFrame, column: Column) -> str:
 def differences(found: pd.DataFrame, one: str, other: str, look: Look) -> Chart:
     """By what two segments differ most, in standard deviations; to the right what the first has more of."""
     table = found.head(MOST_DIFFERENCES)
-    names = [f"{folded(row.title, 30)}<br><span style='color:{look.muted}'>{safe(row.one)} · {safe(row.other)}</span>"
-             for row in rows(table)]
+    names = [f"{folded(row.title, 30)}<br><span style='color:{look.muted}'>{both}</span>" for row in rows(table)
+             for both in [folded(f"{row.one} · {row.other}", 26)]]
     figure = go.Figure(go.Bar(
         x=table["size"], y=names, orientation="h",
         marker_color=[look.segments[one if size > 0 else other] for size in table["size"]],
         hovertemplate=[f"<b>{safe(row.title)}</b><br>{one}: {safe(row.one)}<br>{other}: {safe(row.other)}<br>"
                        f"{abs(row.size):.1f} standard deviations apart<extra></extra>" for row in rows(table)]))
-    drawn(figure, look, height=max(MEDIUM, 90 + ROW * len(table)), x="difference [standard deviations]")
+    drawn(figure, look, height=max(MEDIUM, 90 + ROW * len(table)), x="difference [SD]")
     most = 1.15 * max(float(table["size"].abs().max()), 0.1)
     figure.update_xaxes(range=[-most, most]).update_yaxes(autorange="reversed", showgrid=False,
                                                           tickfont_color=look.text)
@@ -247,8 +247,8 @@ def differences(found: pd.DataFrame, one: str, other: str, look: Look) -> Chart:
         {"x": 0, "y": 1, "yref": "paper", "text": words, "xanchor": anchor, "yanchor": "bottom", "xshift": shift,
          "font": {"size": 12, "color": look.text}}
         for anchor, shift, words in (("right", -6, f"more in<br>← {other}"), ("left", 6, f"more in<br>{one} →"))])
-    says = (f"Under each feature the mean, or the share, of {one} and then of {other}. Of the features that the model "
-            "rests on most.")
+    says = (f"Under each feature the mean, or the share, of {one} and then of {other}; their difference in standard "
+            "deviations (SD). Of the features that the model rests on most.")
     data = table[["title", "one", "other", "size"]].assign(size=table["size"].round(2)).set_axis(
         ["Feature", one, other, "Difference [standard deviations]"], axis=1)
     return Chart(f"{one} and {other} differ most in {table['title'].iloc[0]}", says, figure, data)
