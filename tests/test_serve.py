@@ -101,7 +101,7 @@ class TestDemoCompanies:
 
     def test_are_made_where_they_are_absent(self, ran: list[list[str]]) -> None:
         assert ui.main(["serve", "--demo"]) == 2, "What went wrong there ends this too."
-        assert ran == [[sys.executable, "-m", "engine", "demo"]]
+        assert ran == [[sys.executable, "-m", "engine", "demo", "--company", next(iter(engine.DEMOS))]]
 
     def test_are_left_as_they_are(self, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
         found = [{"name": name, "runs": 1} for name in engine.DEMOS]
