@@ -27,8 +27,16 @@ def proposal(record: Mapping[str, Any]) -> str:
     serious = [found for found in told["findings"] if found["severity"] in ("error", "severe")]
     card.section("Look at", [f"{f['severity']}: {f['where']}: {f['what']} {f['fix']}" for f in serious])
     if not told["trainable"]:
-        card.section("Training", ["Nobody says who left, or an error stops it: nothing can be learned from this."])
+        card.section("Training", [_untrainable(told)])
     return card.text
+
+
+def _untrainable(told: Mapping[str, Any]) -> str:
+    """Why nothing can be learned from the files."""
+    if told["stopped"]:
+        return "An error stops it: see above."
+    why = told["too_few"] or "Nobody says who left."
+    return f"{why} The customers can be kept, and scored by a model that is there."
 
 
 def _told(part: Mapping[str, Any]) -> bool:

@@ -103,7 +103,8 @@ def described(proposal: Proposal) -> dict[str, Any]:
         "cures": [{"where": cure.where, "what": cure.what, "on": cure.on, "safe": cure.safe}
                   for cure in proposal.cures],
         "changes": jsonable(proposal.changes), "customers": seen.customers, "rejected": seen.rejected,
-        "left": seen.left, "quarantined": [{"column": name, "why": why} for name, why in seen.quarantined],
+        "left": seen.left, "stopped": seen.stopped, "too_few": seen.too_few,
+        "quarantined": [{"column": name, "why": why} for name, why in seen.quarantined],
         "findings": jsonable(seen.findings), "silence": _silence(proposal),
     }
 

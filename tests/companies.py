@@ -321,7 +321,7 @@ def company(
     n = rows or int(rng.integers(1_000, 4_000))
     clean, names = _features(rng, sector, n)
     signal = bool(rng.random() < 0.85) if signal is None else signal
-    left = _left(rng, clean, signal)
+    left = leavers(rng, clean, signal)
     chosen = tuple(faults) if faults is not None else _faults(rng)
     frame = _as_file(rng, clean, names, chosen)
     clean = clean.where(~_blanked(rng, frame, clean, chosen))
@@ -402,19 +402,19 @@ def _features(rng: Rng, sector: str, n: int) -> tuple[pd.DataFrame, dict[str, st
     return frame, {str(name): kinds.get(str(name), "word") for name in frame.columns}
 
 
-def _left(rng: Rng, clean: pd.DataFrame, signal: bool) -> pd.Series:
-    """Who leaves: a logistic of some of the columns, or of none."""
+def leavers(rng: Rng, clean: pd.DataFrame, signal: bool, share: float = 0.0) -> pd.Series:
+    """Who leaves (0 or 1): a logistic of some of the columns, or of none; so many of all, drawn where not given."""
     score = np.zeros(len(clean))
     for name in clean.columns:
         column = clean[name]
         if column.dtype == object:
-            levels = dict(zip(sorted(set(column)), rng.normal(0, 0.7, column.nunique()), strict=True))
-            score += column.map(levels).to_numpy(dtype=float)
+            levels = dict(zip(sorted(set(column.dropna())), rng.normal(0, 0.7, column.nunique()), strict=True))
+            score += column.map(levels).fillna(0.0).to_numpy(dtype=float)
         else:
-            order = column.rank(pct=True).to_numpy() - 0.5
+            order = column.rank(pct=True).fillna(0.5).to_numpy() - 0.5
             score += rng.normal(0, 1.6) * order + rng.normal(0, 1.0) * (order**2 - 1 / 12)
     score = score if signal else np.zeros(len(clean))
-    target = rng.uniform(0.12, 0.35)
+    target = share or rng.uniform(0.12, 0.35)
     low, high = -12.0, 12.0
     for _ in range(60):
         middle = (low + high) / 2

@@ -20,7 +20,8 @@ from engine.data import adapters, chunks
 from engine.data import parts as parts_of
 from engine.data.adapters import spool
 from engine.data.demo import DEMOS
-from engine.data.readers import Layout, read_raw
+from engine.data.layouts import Layout
+from engine.data.readers import read_raw
 from engine.errors import DataError, EngineError
 from engine.schema import Reading
 

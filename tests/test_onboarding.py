@@ -64,9 +64,9 @@ def test_a_company_nobody_has_met_is_recognised(seed: int, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200, 204))
-def test_every_leak_is_quarantined_and_nothing_honest(seed: int, tmp_path: Path) -> None:
-    made = company(seed, rows=1_500)
+@pytest.mark.parametrize("made", [company(seed, rows=1_500) for seed in range(200, 204)],
+                         ids=lambda made: f"{made.sector}-{made.seed}")
+def test_every_leak_is_quarantined_and_nothing_honest(made: Company, tmp_path: Path) -> None:
     proposal = proposed(made, tmp_path)
     parts = {part.role: part for part in proposal.parts}
     used = {part.column for part in (*proposal.parts, *proposal.columns) if part.role != "ignored"}
@@ -196,6 +196,39 @@ def test_without_a_label_it_says_so(tmp_path: Path) -> None:
     assert report["trained"] is False and report["customers"] == 600 and catalog.dataset("acme").label.kind == "none"
 
 
+def test_too_few_leavers_are_kept_and_nothing_is_predicted(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    frame = pd.read_csv(path)
+    frame[(frame["status"] == "active") | (frame.index < 60)].to_csv(path, index=False)
+    proposal = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert "a model needs 50 of each kind" in proposal.examined.too_few
+    assert not proposal.trainable and not proposal.examined.stopped
+    report = onboarding.accept(proposal, actor=ANA, now=NOW)
+    assert not report["trained"] and "Nothing is predicted" in report["why"] and "run_id" not in report
+    assert "status" not in catalog.dataset("acme").frame()
+    full = onboarding.propose([small(tmp_path / "june")], name="acme", actor=ANA, now=NOW)
+    assert full.refresh and full.trainable and full.part("label").column == "status"
+
+
+def test_totals_lines_above_and_a_column_that_stands_twice_are_no_customers_and_no_news(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    head, *rows = path.read_text().splitlines()
+    lines = ["Our customers", "", f"{head},plan", *(f"{row},{row.split(',')[2]}" for row in rows), "Total,600,,,,"]
+    path.write_text("\n".join(lines) + "\n")
+    proposal = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert proposal.trainable and proposal.examined.customers == 600
+    assert proposal.part("id").column == "client_no" and "plan_2" in proposal.mapping["ignored"]
+
+
+def test_percent_among_shares_is_read_as_shares_unasked_where_no_doubt_is_left(tmp_path: Path) -> None:
+    share = np.round(np.random.default_rng(3).beta(2, 3, 600), 3)
+    path = small(tmp_path, returned=np.where(np.arange(600) % 20 == 0, 100 * share, share), worth=np.exp(4 * share - 2))
+    proposal = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert {"column": "returned", "cure": "percent"} in [cure.spec for cure in proposal.cures if cure.on]
+    reading = adapters.read([path], tmp_path / "read", name="acme", now=NOW, options={"mapping": proposal.mapping})
+    assert reading.dataset.frame()["returned"].to_numpy() == pytest.approx(share, abs=1e-9)
+
+
 def test_a_flag_named_like_a_contact_field_and_infinite_ratios_are_learned_from(tmp_path: Path) -> None:
     path = small(tmp_path, Phone=[0, 1] * 300, ratio=[1.5, float("inf"), 2.5, 3.5] * 150)
     frame = pd.read_csv(path)
@@ -239,6 +272,16 @@ def test_a_column_that_is_missing_once_is_not_forgotten(tmp_path: Path) -> None:
     june = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
     onboarding.keep(june, actor=ANA, now=NOW)
     assert "plan" not in june.mapping["categorical"] and "plan" in (onboarding.kept("acme") or {})["categorical"]
+
+
+def test_a_file_that_the_kept_mapping_does_not_fit_is_told_the_way_out(tmp_path: Path) -> None:
+    onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
+    path = small(tmp_path / "june")
+    pd.read_csv(path).rename(columns={"client_no": "customer_number"}).to_csv(path, index=False)
+    with pytest.raises(EngineError, match=r"lacks 'client_no', by which acme was read before.*--anew"):
+        onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    anew = onboarding.propose([path], name="acme", actor=ANA, now=NOW, anew=True)
+    assert anew.part("id").column == "customer_number"
 
 
 def test_no_single_customer_is_in_what_is_kept_for_comparison(tmp_path: Path) -> None:
@@ -370,6 +413,22 @@ def test_a_file_that_the_mapping_joins_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="joins the file 'tickets'"):
         joins.joined([path], joins.check([{"name": "tickets", "key": "client", "to": "client_no",
                                            "columns": ["client"]}]))
+
+
+def test_sheets_that_belong_together_are_read_as_files(tmp_path: Path) -> None:
+    accounts = pd.read_csv(small(tmp_path / "base"))
+    path = tmp_path / "acme.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"Read me": ["Our customers", "ask Jo"]}).to_excel(book, sheet_name="About", index=False)
+        accounts[["client_no", "plan", "status"]].to_excel(book, sheet_name="Customers", index=False)
+        accounts[["client_no", "monthly_fee", "months_active"]].sample(frac=1, random_state=1).to_excel(
+            book, sheet_name="Contract data", index=False)
+    found = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert found.trainable and found.part("joined").value == "contract_data"
+    assert found.part("money").column == "monthly_fee"
+    assert any("2 sheets hold tables" in fault.finding.what for fault in found.faults)
+    onboarding.keep(found, actor=ANA, now=NOW)
+    assert onboarding.propose([path], name="acme", actor=ANA, now=NOW).changes == ()
 
 
 # ------------------------------------------------------------------------------------------------- as good as by hand

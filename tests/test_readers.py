@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from engine.data.chunks import open_chunks
 from engine.data.dates import moments
 from engine.data.parsing import Parsed, flags, ids, numbers, shares, words
-from engine.data.readers import column_names, read_raw
+from engine.data.readers import column_names, first_rows, read_raw
 from engine.errors import EngineError
 
 ROWS = "id;name;joined\n007;Zoë;01.02.2024\n7;Bo;13.02.2024\n"
@@ -121,7 +122,6 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "huge cell": ("a.csv", f"id,name\n1,ok\n2,{BIG}\n", "characters"),
     "huge cell late": ("a.csv", "id,name\n" + "1,ok\n" * 100_000 + f"2,{BIG}\n", "row 100001"),
     "huge quoted cell": ("a.csv", f'id,name\n1,"{BIG}\n{BIG}"\n', "characters"),
-    "repeated names": ("a.csv", "id,name,name\n1,2,3\n", "'name'"),
     "no header": ("a.csv", "1,2\n3,4\n", "instead of column names"),
     "unclosed quote": ("a.csv", 'id,name\n1,"a\n2,b\n', "quotation mark"),
     "wide rows": ("a.csv", "id,name\n1,2,3\n4,5,6\n", "line 2"),
@@ -176,10 +176,32 @@ def test_a_truncated_parquet_is_refused_wherever_it_breaks(tmp_path: Path) -> No
             read_raw(path)
 
 
-def test_a_parquet_with_repeated_names_or_no_rows_is_refused(tmp_path: Path) -> None:
-    pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "t.parquet")
-    with pytest.raises(EngineError, match="more than one column"):
-        read_raw(tmp_path / "t.parquet")
+@pytest.mark.parametrize("kind", ["csv", "parquet", "xlsx"])
+def test_names_that_stand_there_twice_are_numbered_and_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        path.write_text("a,b,a\n1,2,3\n")
+    elif kind == "parquet":
+        pq.write_table(pa.table([[1], [2], [3]], names=["a", "b", "a"]), path)
+    else:
+        sheet(path, ["a", "b", "a"], [1, 2, 3])
+    raw = read_raw(path)
+    assert column_names(path) == list(raw.frame) == ["a", "b", "a_2"] and str(raw.frame["a_2"].iloc[0]) == "3"
+    assert "more than once: a." in " ".join(finding.what for finding in raw.findings)
+
+
+@pytest.mark.parametrize("above", ["Our customers\n", '"Our, customers"\n\n# 2024\n', "Our customers;;;\n\n"])
+def test_lines_above_the_header_are_left_out_and_told(tmp_path: Path, above: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(above + "id;fee;plan;seats\n" + "7;1,5;a;3\n" * 9)
+    for raw in (read_raw(path), *open_chunks(path)):
+        assert list(raw.frame) == ["id", "fee", "plan", "seats"] and raw.frame["id"].tolist() == ["7"] * 9
+        assert raw.frame.index.tolist() == list(range(1, 10))
+    assert first_rows(path, 1)["fee"].tolist() == ["1,5"]
+    assert any("above the names" in finding.what for finding in read_raw(path).findings)
+
+
+def test_a_parquet_without_rows_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": pa.array([], pa.string())}), tmp_path / "t.parquet")
     with pytest.raises(EngineError, match="no rows"):
         read_raw(tmp_path / "t.parquet")

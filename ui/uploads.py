@@ -11,10 +11,11 @@ from pathlib import Path
 import streamlit as st
 
 import engine
-from engine import intake, uploads, watch
+from engine import intake, onboarding, uploads, watch
 from engine.intake import Seen
 from engine.jobs import UNDER_WAY
 from engine.onboarding import Proposal
+from engine.prediction import store
 from engine.schema import Actor, plural
 from engine.uploads import Upload
 from ui import state
@@ -186,7 +187,18 @@ def _asked(upload: Upload) -> Asked:
                                 placeholder="as in the file", accept_new_options=True)
         reader = st.selectbox("Read them as", list(engine.ADAPTERS), None, key=f"data_adapter_{token}",
                               placeholder="as they look", format_func=lambda each: engine.ADAPTERS[each].describes)
-    return Asked(name.strip(), drawn, days, currency or "", anew=bool(reader), adapter=reader or "")
+    anew = _is_known(name.strip()) and st.toggle(
+        f"Look at them as if nothing had been kept of {escaped(name.strip())}", key=f"data_anew_{token}",
+        help="Otherwise they are read as was agreed for the file before.")
+    return Asked(name.strip(), drawn, days, currency or "", anew=anew or bool(reader), adapter=reader or "")
+
+
+def _is_known(name: str) -> bool:
+    """Whether a mapping is kept under that name."""
+    try:
+        return onboarding.kept(name) is not None
+    except engine.EngineError:  # no dataset can have the name, which the proposal says
+        return False
 
 
 def _slug(stem: str) -> str:
@@ -218,20 +230,28 @@ def _forget(upload: Upload) -> None:
 # ------------------------------------------------------------------------------------------------------- train
 
 def _start(upload: Upload, asked: Asked, final: Proposal, actor: Actor) -> None:
-    """The way on, where nothing stands in it."""
-    errors = [finding for finding in final.examined.findings if finding.severity == "error"]
-    if not final.trainable and not errors:
-        st.info("The files do not say who left, so nothing can be learned from them. Name the column that says it, or "
-                "keep them for a model that is there: `python -m engine score`.", icon=":material/info:")
+    """The way on, where nothing stands in it: to training, or where nobody says who left to what else can be done."""
+    known = store.current(asked.name) is not None
+    if not final.trainable and not final.examined.stopped:
+        st.info(escaped(_instead(final, known)), icon=":material/info:")
+    way = "Train" if final.trainable or final.examined.stopped else "Score" if known else "Keep"
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Train", key=f"data_start_{upload.token}", type="primary", icon=":material/model_training:",
-                     disabled=not final.trainable):
+        if st.button(way, key=f"data_start_{upload.token}", type="primary", icon=":material/model_training:",
+                     disabled=final.examined.stopped):
             path = uploads.put_mapping(upload.token, final.toml, actor=actor)
             quick = bool(st.session_state.get(f"data_quick_{upload.token}"))
             engine.start_job(command(upload, asked, path, quick), asked.name, actor=actor, now=state.now())
             st.rerun()
         st.toggle("Quick look", key=f"data_quick_{upload.token}",
                   help="Fewer folds and replicates: a model in a fraction of the time, rougher figures.")
+
+
+def _instead(final: Proposal, known: bool) -> str:
+    """What is done with files that nothing can be learned from."""
+    why = final.examined.too_few or "The files do not say who left."
+    what = "They are scored by the model that is there." if known else \
+        "Nothing is predicted; they are kept, for a file with more answers to come."
+    return f"{why} {what}"
 
 
 def command(upload: Upload, asked: Asked, mapping: Path, quick: bool) -> list[str]:

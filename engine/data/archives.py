@@ -97,7 +97,7 @@ def _unzip(path: Path, into: Path, allowance: Allowance, member: str) -> Unpacke
                 _refuse_member(path.name, info)
             wanted = _chosen(path.name, members, member)
             allowance.take_files(len(wanted), path.name)
-            taken = tuple(_taken(archive, info, path, _free(into, info.filename), allowance) for info in wanted)
+            taken = tuple(_taken(archive, info, path, free_place(into, info.filename), allowance) for info in wanted)
     except BROKEN as problem:
         raise _damaged(path, problem) from problem
     return Unpacked(taken, () if member else tuple(info.filename for info in members if info not in wanted))
@@ -144,7 +144,7 @@ def _gunzip(path: Path, into: Path, allowance: Allowance, member: str) -> Unpack
         raise EngineError(f"{path.name} does not say what it holds. Name it like orders.csv.gz: {', '.join(READABLE)} "
                           "are read.")
     allowance.take_files(1, path.name)
-    target = _free(into, path.stem)
+    target = free_place(into, path.stem)
     try:
         with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
             _copy(packed, target, path.name, raw.tell, allowance)
@@ -175,7 +175,7 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
     file.write(chunk)
 
 
-def _free(into: Path, name: str) -> Path:
+def free_place(into: Path, name: str) -> Path:
     """A path in the folder that nothing has taken, under the safe form of the name."""
     plain = safe_name(name)
     taken = {path.name.lower() for path in into.iterdir()}

@@ -20,6 +20,7 @@ IMPROBABLE = 0.002
 DECADE = np.log(10)
 HUMP = 0.5 * DECADE
 BULK_SHARE = 0.5
+FEWEST_PERCENT, MOST_PERCENT, ALIKE = 5, 0.3, 0.001
 
 
 def percent_clash(column: Column, values: pd.Series) -> list[Finding]:
@@ -32,6 +33,26 @@ def percent_clash(column: Column, values: pd.Series) -> list[Finding]:
     """
     numbers = values[np.isfinite(values)]
     return [*_percent_among_shares(column, numbers), *_shares_among_percent(column, numbers)]
+
+
+def percent_like_the_rest(values: pd.Series) -> int:
+    """How many of the values are in percent where the rest are shares 0..1; 0 unless no doubt is left.
+
+    The few above 1 must, divided by 100, be spread as the others are: a tail of honest numbers just above 1 would all
+    lie near zero then. Compared are their logarithms (Kolmogorov and Smirnov).
+
+    >>> shares = pd.Series(np.linspace(0.05, 0.9, 200))
+    >>> percent_like_the_rest(pd.concat([shares, 100 * shares[::20]])), percent_like_the_rest(4 * shares)
+    (10, 0)
+    """
+    from scipy.stats import ks_2samp
+
+    numbers = values[np.isfinite(values) & (values != 0)]
+    above, rest = numbers[numbers > 1], numbers[numbers <= 1]
+    few = FEWEST_PERCENT <= len(above) <= MOST_PERCENT * len(numbers)
+    if not few or (numbers < 0).any() or above.max() > 100 or rest.nunique() < FEWEST or (rest == 1).mean() > BULK_SHARE:
+        return 0
+    return len(above) if ks_2samp(np.log(above / 100), np.log(rest)).pvalue > ALIKE else 0
 
 
 def percent_among_shares(column: Column, values: pd.Series) -> pd.Series:

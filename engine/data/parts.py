@@ -18,15 +18,14 @@ from typing import IO
 import pandas as pd
 import pyarrow as pa
 
+from engine.data.layouts import Layout, layout_of, refuse_values
 from engine.data.readers import (
     AS_WRITTEN,
-    Layout,
-    layout_of,
     listened,
     no_rejects,
     numbered,
     open_parquet,
-    refuse_bad_names,
+    parquet_names,
     refuse_long_rows,
     typed_frame,
 )
@@ -70,6 +69,7 @@ def _measured(frame: pd.DataFrame, words: str, layout: Layout, done: int) -> tup
 
 def _skip_header(file: IO[str], layout: Layout) -> None:
     """Go on behind the header, which may run over several lines."""
+    layout.behind_lines_above(file)
     if layout.delimiter == r"\s+":
         next(line for line in file if line.strip())
         return
@@ -112,8 +112,8 @@ def _end_of_records(text: str, delimiter: str) -> int:
 def parquet_parts(path: Path) -> Parts:
     """The Parquet file's rows a chunk at a time, numbered through."""
     file, done = open_parquet(path), 0
-    names = [str(name) for name in file.schema_arrow.names]
-    refuse_bad_names(path.name, names)
+    names = parquet_names(file)
+    refuse_values(path.name, names)
     try:
         for batch in file.iter_batches(batch_size=ROWS, use_threads=False):
             yield typed_frame(names, pa.Table.from_batches([batch]), done), no_rejects()

@@ -7,9 +7,7 @@ that is the parsers' work.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 import stat
 import warnings
@@ -24,7 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from engine.data.workbooks import read_sheet
+from engine.data.layouts import DELIMITERS, MAX_CELL, Layout, apart, layout_of, refuse_values, repeated, told_of_repeats
+from engine.data.workbooks import lines_above, read_sheet
 from engine.errors import EngineError
 from engine.schema import Finding, Source, plural
 
@@ -34,14 +33,8 @@ if TYPE_CHECKING:
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".psv")
 PARQUET = (".parquet", ".pq")
 EXCEL = (".xlsx",)
-MAX_CELL = 100_000
-SAMPLE = 1 << 18
-MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", r"\s+": "white space"}
 AS_WRITTEN: Mapping[str, Any] = {"dtype": "category", "na_filter": False, "index_col": False, "on_bad_lines": "warn",
                                  "low_memory": False}
-FOREIGN = {b"PAR1": "Parquet", b"PK\x03\x04": "zip or Excel", b"\x1f\x8b": "gzip", b"%PDF": "PDF",
-           b"\xd0\xcf\x11\xe0": "old Excel"}
 
 
 @dataclass(frozen=True)
@@ -64,16 +57,6 @@ class Raw:
     def name(self) -> str:
         """The file's name without its folder."""
         return self.source.name
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a text file is written: encoding, delimiter, the names in its header, and its first rows."""
-
-    encoding: str
-    delimiter: str
-    header: tuple[str, ...]
-    sample: tuple[tuple[str, ...], ...]
 
 
 def read_raw(path: Path) -> Raw:
@@ -99,7 +82,7 @@ def column_names(path: Path) -> list[str]:
     if path.suffix.lower() in TEXT:
         return list(layout_of(path).header)
     if path.suffix.lower() in PARQUET:
-        return [str(name) for name in open_parquet(path).schema_arrow.names]
+        return parquet_names(open_parquet(path))
     return list(read_sheet(path, rows=20).frame.columns)
 
 
@@ -170,23 +153,12 @@ def _read(path: Path) -> Parts:
     if ending in PARQUET:
         return _read_parquet(path)
     sheet = read_sheet(path)
-    refuse_bad_names(path.name, list(sheet.frame.columns))
+    refuse_values(path.name, list(sheet.frame.columns))
     return sheet.frame, sheet.findings, no_rejects(), sheet.clashes
 
 
 def no_rejects() -> pd.DataFrame:
     return pd.DataFrame({"row": pd.Series(dtype=int), "reason": pd.Series(dtype=object)})
-
-
-def refuse_bad_names(file: str, names: Sequence[str]) -> None:
-    """EngineError when a column name repeats or the first line holds values instead of names."""
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise EngineError(f"{file} has more than one column named {', '.join(map(repr, repeated))}. "
-                          "Rename or drop the repeated columns.")
-    if all(re.fullmatch(r"[-+]?\d+(\.\d+)?", name) for name in names):
-        raise EngineError(f"{file} begins with values ({', '.join(names[:3])}) instead of column names. "
-                          "Add a header line.")
 
 
 def refuse_big_cells(file: str, frame: pd.DataFrame) -> None:
@@ -208,77 +180,6 @@ def _read_text(path: Path) -> Parts:
     frame, rejected = _text_frame(path, layout)
     blank = [name for name in frame.columns if name.startswith("unnamed_") and set(frame[name].cat.categories) <= {""}]
     return frame.drop(columns=blank), _layout_findings(path, layout), rejected, {}
-
-
-def layout_of(path: Path) -> Layout:
-    """How the text file is written; EngineError with advice when it holds none."""
-    encoding = _encoding(path)
-    with path.open(encoding=encoding) as file:
-        text = file.read(SAMPLE)
-    if not text.strip():
-        raise EngineError(f"{path.name} is empty. Export it again.")
-    delimiter, rows = _split(path.name, text)
-    header = tuple(name.strip() or f"unnamed_{number}" for number, name in enumerate(rows[0], 1))
-    refuse_bad_names(path.name, header)
-    return Layout(encoding, delimiter, header, tuple(map(tuple, rows[1:])))
-
-
-def _encoding(path: Path) -> str:
-    """The encoding by its mark, else UTF-8 if every byte agrees, else Windows-1252, else Latin-1."""
-    with path.open("rb") as file:
-        start = file.read(4096)
-    for mark, kind in FOREIGN.items():
-        if start.startswith(mark):
-            raise EngineError(f"{path.name} is a {kind} file, not text. Rename it or save it as CSV.")
-    for mark, encoding in MARKS.items():
-        if start.startswith(mark):
-            return _checked(path, encoding)
-    control = sum(byte < 32 and byte not in b"\t\n\r\f\x1a" for byte in start)
-    if b"\0" in start or control > len(start) / 200:
-        raise EngineError(f"{path.name} does not hold text. Save it as CSV with UTF-8 encoding.")
-    return next(encoding for encoding in ("utf-8", "cp1252", "latin-1") if _decodes(path, encoding))
-
-
-def _checked(path: Path, encoding: str) -> str:
-    if not _decodes(path, encoding):
-        raise EngineError(f"{path.name} begins as {encoding} but breaks off. Save it again as CSV with UTF-8 encoding.")
-    return encoding
-
-
-def _decodes(path: Path, encoding: str) -> bool:
-    try:
-        with path.open(encoding=encoding, newline="") as file:
-            while file.read(1 << 22):
-                pass
-    except UnicodeError:
-        return False
-    return True
-
-
-def _split(file: str, text: str) -> tuple[str, list[list[str]]]:
-    """The delimiter that gives most columns of equal count, and the sample's rows split by it."""
-    splits = {mark: _rows(file, text, mark) for mark in DELIMITERS if mark != r"\s+"}
-    best = max(splits, key=lambda mark: _width(splits[mark]))
-    if _width(splits[best]) > 1:
-        return best, splits[best]
-    words = [re.split(r"[ \t]+", line.strip(" \t")) for line in text.split("\n")[:51] if line.strip()]
-    return (r"\s+", words) if _width(words) > 1 else (",", splits[","])
-
-
-def _rows(file: str, text: str, delimiter: str) -> list[list[str]]:
-    complete = text if len(text) < SAMPLE else text[:text.rfind("\n") + 1] or text
-    reader = csv.reader(io.StringIO(complete, newline=""), delimiter=delimiter)
-    try:
-        return [row for row, _ in zip((row for row in reader if row), range(51), strict=False)]
-    except csv.Error as problem:
-        raise EngineError(f"{file}: line {reader.line_num} holds a cell of more than {MAX_CELL:,} characters. "
-                          "Look for a stray quotation mark or drop the column.") from problem
-
-
-def _width(rows: Sequence[Sequence[str]]) -> int:
-    """The header's number of columns if most rows have it too, else 0."""
-    agree = sum(len(row) == len(rows[0]) for row in rows) if rows else 0
-    return len(rows[0]) if agree * 2 > len(rows) else 0
 
 
 def _text_frame(path: Path, layout: Layout) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -313,7 +214,7 @@ def _check_split(path: Path, layout: Layout, frame: pd.DataFrame, words: str) ->
 def _parsed(path: Path, layout: Layout) -> pd.DataFrame:
     """The cells as written. Python translates line ends: pandas' own parser never returns from some with "\\r\\r "."""
     with path.open(encoding=layout.encoding) as file:
-        return pd.read_csv(file, sep=layout.delimiter, **AS_WRITTEN)
+        return pd.read_csv(layout.behind_lines_above(file), sep=layout.delimiter, **AS_WRITTEN)
 
 
 def findings_of(path: Path) -> tuple[Finding, ...]:
@@ -354,6 +255,8 @@ def _layout_findings(path: Path, layout: Layout) -> list[Finding]:
     if layout.delimiter != ",":
         found.append(Finding("note", path.name, f"Columns are separated by {DELIMITERS[layout.delimiter]}.",
                              "They were split there."))
+    found += lines_above(path.name, layout.above)
+    found += told_of_repeats(path.name, layout.repeated)
     unnamed = [name for name in layout.header if name.startswith("unnamed_")]
     if unnamed:
         found.append(Finding("note", path.name, f"{plural(len(unnamed), 'column has', 'columns have')} no name.",
@@ -372,17 +275,23 @@ def open_parquet(path: Path) -> pq.ParquetFile:
 
 def _read_parquet(path: Path) -> Parts:
     file = open_parquet(path)
-    names = [str(name) for name in file.schema_arrow.names]
-    refuse_bad_names(path.name, names)
+    names = parquet_names(file)
+    refuse_values(path.name, names)
     try:
         table = file.read(use_threads=False)
     except (pa.ArrowException, OSError) as problem:
         raise EngineError(f"{path.name} is damaged inside. Copy or export it again.") from problem
-    return typed_frame(names, table, 0), [], no_rejects(), {}
+    again = repeated([str(name) for name in file.schema_arrow.names])
+    return typed_frame(names, table, 0), told_of_repeats(path.name, again), no_rejects(), {}
+
+
+def parquet_names(file: pq.ParquetFile) -> list[str]:
+    """The names of the file's columns, each once."""
+    return apart(str(name) for name in file.schema_arrow.names)
 
 
 def typed_frame(names: Sequence[str], table: pa.Table, done: int) -> pd.DataFrame:
-    frame = pd.DataFrame({name.strip(): _typed(table.column(number)) for number, name in enumerate(names)})
+    frame = pd.DataFrame({name: _typed(table.column(number)) for number, name in enumerate(names)})
     frame.index = pd.RangeIndex(done + 1, done + len(frame) + 1)
     return frame
 

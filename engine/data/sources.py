@@ -2,6 +2,7 @@
 
     customers.csv                       a file: CSV, TSV, Parquet, XLSX
     orders.csv.gz, export.zip           an archive: every member that is read; export.zip::orders.csv only that one
+    company.xlsx                        a workbook: its greatest table, or every sheet that holds one, each as a file
     exports/                            a folder: every file in it that is read
     company.duckdb, shop.sqlite         a database: every table; shop.sqlite::orders only that one; or --query
     postgresql://user@host/name::table  a database by its URL: one table, or --query
@@ -21,9 +22,10 @@ from pathlib import Path
 
 from engine import files
 from engine.catalog import data_home
-from engine.data import databases
-from engine.data.archives import ARCHIVES, READABLE, Allowance, is_wanted, unpack
+from engine.data import databases, workbooks
+from engine.data.archives import ARCHIVES, READABLE, Allowance, free_place, is_wanted, unpack
 from engine.data.databases import fetch, is_url, kind_of_file, public, without_password
+from engine.data.readers import EXCEL
 from engine.errors import EngineError
 from engine.schema import Finding, plural
 
@@ -116,7 +118,8 @@ def bring(places: Sequence[Place], queries: Sequence[str], into: Path) -> Brough
 
 def _is_plain(one: Place) -> bool:
     path = Path(one.where)
-    return not (is_url(one.where) or one.part or path.is_dir() or path.suffix.lower() in ARCHIVES or one.is_database)
+    packed = path.suffix.lower() in (*ARCHIVES, *EXCEL)
+    return not (is_url(one.where) or one.part or path.is_dir() or packed or one.is_database)
 
 
 def _refuse_idle(places: Sequence[Place], queries: Sequence[str]) -> None:
@@ -136,6 +139,8 @@ def _one(one: Place, queries: Sequence[str], into: Path, allowance: Allowance) -
         return _of_folder(path, into, allowance)
     if path.suffix.lower() in ARCHIVES and path.is_file():
         return _unpacked(path, one.part, into, allowance)
+    if path.suffix.lower() in EXCEL and path.is_file() and not one.part:
+        return _of_workbook(path, into, allowance)
     if one.part:
         raise EngineError(f"There is no {path.name or one.where} that has parts to be named with :: (an archive or a "
                           "database). Check the path." if not path.exists() else
@@ -155,7 +160,27 @@ def _unpacked(path: Path, member: str, into: Path, allowance: Allowance) -> Brou
     found = unpack(path, into, allowance, member)
     note = Finding("note", path.name, f"Unpacked: {', '.join(file.name for file in found.files[:SHOWN])}.",
                    "Kept as the files within.")
-    return Brought(found.files, (note, *_left_out(path.name, found.left_out)))
+    within = [_of_workbook(file, into, allowance) if file.suffix.lower() in EXCEL else Brought((file,))
+              for file in found.files]
+    return Brought(tuple(file for each in within for file in each.files),
+                   (note, *_left_out(path.name, found.left_out), *(told for each in within for told in each.findings)))
+
+
+def _of_workbook(path: Path, into: Path, allowance: Allowance) -> Brought:
+    """The workbook as it is, or where several sheets hold tables, each of them as a file of its own."""
+    found = workbooks.tables(path)
+    if not found:
+        return Brought((path,))
+    allowance.take_files(len(found), path.name)
+    kept = []
+    for title, sheet in found.items():
+        kept.append(free_place(into, f"{title}.parquet"))
+        files.write_frame(kept[-1], sheet.frame)
+        allowance.take(kept[-1].stat().st_size, path.name)
+    titles = ", ".join(f"{title} ({plural(len(sheet.frame), 'row')})" for title, sheet in found.items())
+    note = Finding("note", path.name, f"{plural(len(found), 'sheet')} hold tables: {titles}.",
+                   "Each is read as a file of its own.")
+    return Brought(tuple(kept), (note, *(finding for sheet in found.values() for finding in sheet.findings)))
 
 
 def _of_folder(folder: Path, into: Path, allowance: Allowance) -> Brought:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import itertools
-import statistics
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -16,11 +16,12 @@ from xml.etree.ElementTree import ParseError
 
 import pandas as pd
 
+from engine.data.layouts import MOST_ABOVE, apart, header_at, repeated, told_of_repeats
 from engine.errors import EngineError
 from engine.limits import MEGABYTE, setting
 from engine.schema import Finding, plural
 
-WEIGHED, MOST_ABOVE, HEADER = 1000, 10, 0.8
+WEIGHED, ROWS = 1000, 50
 DENSE_BYTES = 100 * MEGABYTE
 BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, ParseError, IndexError,
           AttributeError, RuntimeError, OverflowError)
@@ -40,8 +41,14 @@ def read_sheet(path: Path, rows: int | None = None) -> Sheet:
     title, others, lines = _cells(path, rows)
     if not lines:
         raise EngineError(f"{path.name} has no sheet with content. Export it again.")
+    return _sheet(path, lines, _other_sheets(path, title, others))
+
+
+def _sheet(path: Path, lines: list[tuple[Any, ...]], told: tuple[Finding, ...]) -> Sheet:
+    """The lines as a table, with what was found on the way."""
     above, lines = _from_header(lines)
-    names = [str(cell).strip() if cell is not None else f"unnamed_{n}" for n, cell in enumerate(lines[0], 1)]
+    given = [str(cell).strip() if cell is not None else f"unnamed_{n}" for n, cell in enumerate(lines[0], 1)]
+    names = apart(given)
     columns = list(zip(*lines[1:], strict=True)) or [()] * len(names)
     keep = [n for n, cells in enumerate(columns) if not names[n].startswith("unnamed_") or set(cells) - {None}]
     if not keep:
@@ -50,10 +57,33 @@ def read_sheet(path: Path, rows: int | None = None) -> Sheet:
     frame = pd.concat(series, axis=1, keys=range(len(series)))
     frame.columns, frame.index = pd.Index([names[n] for n in keep]), pd.RangeIndex(1, len(frame) + 1)
     clashes = {names[n]: found for n in keep if (found := clashing(columns[n]))}
-    return Sheet(frame, (*_other_sheets(path, title, others), *_lines_above(path, above)), clashes)
+    return Sheet(frame, (*told, *lines_above(path.name, above), *told_of_repeats(path.name, repeated(given))), clashes)
 
 
-def _cells(path: Path, rows: int | None) -> tuple[str, int, list[tuple[Any, ...]]]:
+def tables(path: Path) -> dict[str, Sheet]:
+    """The workbook's tables by the titles of their sheets, where two or more hold one of 50 rows or more; else none.
+
+    A legend, a page of notes or a small summary is no table of its own; the greatest sheet is then read alone.
+    """
+    with _opened(path) as book:
+        sheets = list(book.worksheets)
+        if len(sheets) < 2 or sum((sheet.max_row or ROWS) >= ROWS for sheet in sheets) < 2:
+            return {}
+        lines = {sheet.title: _filled(_bounded(path, sheet), None) for sheet in sheets}
+    found = {title: _sheet(path, held, ()) for title, held in lines.items() if _is_table(held)}
+    return found if len(found) > 1 else {}
+
+
+def _is_table(lines: list[tuple[Any, ...]]) -> bool:
+    """Whether the lines are a table's: enough rows below a header of two names or more."""
+    if len(lines) <= ROWS:
+        return False
+    names = [cell for cell in _from_header(lines)[1][0] if cell is not None]
+    return len(names) > 1 and all(isinstance(name, str) for name in names)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
@@ -61,16 +91,21 @@ def _cells(path: Path, rows: int | None) -> tuple[str, int, list[tuple[Any, ...]
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
-            sheets = list(book.worksheets)
-            best = max(sheets, key=_weight) if len(sheets) > 1 else sheets[0]
-            first = None if rows is None else rows + MOST_ABOVE
-            return best.title, len(sheets) - 1, _filled(_bounded(path, best), first)
+            yield book
         finally:
             book.close()
     except (*BROKEN, InvalidFileException, OSError) as problem:
         if isinstance(problem, OSError) and problem.errno not in (None, errno.EINVAL):
             raise
         raise EngineError(f"{path.name} is not a whole Excel workbook. Save it again as .xlsx or as CSV.") from problem
+
+
+def _cells(path: Path, rows: int | None) -> tuple[str, int, list[tuple[Any, ...]]]:
+    with _opened(path) as book:
+        sheets = list(book.worksheets)
+        best = max(sheets, key=_weight) if len(sheets) > 1 else sheets[0]
+        first = None if rows is None else rows + MOST_ABOVE
+        return best.title, len(sheets) - 1, _filled(_bounded(path, best), first)
 
 
 def _refuse_dense(path: Path) -> None:
@@ -106,17 +141,16 @@ def _weight(sheet: Any) -> int:
 
 def _from_header(lines: list[tuple[Any, ...]]) -> tuple[int, list[tuple[Any, ...]]]:
     """How many lines stand above the header, such as a title and a date, and the lines from the header on."""
-    counts = [sum(cell is not None for cell in line) for line in lines[:WEIGHED]]
-    width = statistics.median(counts)
-    at = next((n for n, count in enumerate(counts[:MOST_ABOVE]) if count >= HEADER * width), 0)
-    return (at, lines[at:]) if counts[0] < width / 2 else (0, lines)
+    at = header_at([len(line) - line.count(None) for line in lines[:WEIGHED]])
+    return at, lines[at:]
 
 
-def _lines_above(path: Path, count: int) -> tuple[Finding, ...]:
+def lines_above(file: str, count: int) -> tuple[Finding, ...]:
+    """A note that lines stand above the names of the columns."""
     if not count:
         return ()
     what = f"{plural(count, 'line stands', 'lines stand')} above the names of the columns."
-    return (Finding("note", path.name, what, "Left out.", count),)
+    return (Finding("note", file, what, "Left out.", count),)
 
 
 def _filled(lines: Any, rows: int | None) -> list[tuple[Any, ...]]:

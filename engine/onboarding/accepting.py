@@ -24,16 +24,16 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
            progress: Told | None = None) -> dict[str, Any]:
     """Run the files through the pipeline by the proposal's mapping, and keep the mapping with the dataset.
 
-    Returns what `run` returns; where nobody says who left, what `onboard` made of the files, for a model to score.
+    Returns what `run` returns; where nobody says who left, or too few did, what `onboard` made of the files, for a
+    model to score.
 
     Raises:
         DataError: when an error stops it; nothing is kept then.
     """
     allow(actor, "run")
-    errors = [finding for finding in proposal.examined.findings if finding.severity == "error"]
-    if errors:
-        raise DataError(errors)
-    told: dict[str, Any] = {"name": proposal.name, "adapter": proposal.adapter, "options": run_options(proposal),
+    if proposal.examined.stopped:
+        raise DataError([finding for finding in proposal.examined.findings if finding.severity == "error"])
+    told: dict[str, Any] = {"name": proposal.name, "adapter": proposal.adapter, "options": _options(proposal),
                             "observed_until": proposal.observed_until, "queries": proposal.queries, "actor": actor,
                             "now": now}
     if proposal.trainable:
@@ -42,10 +42,28 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
         dataset, found = pipeline.onboard(proposal.sources, **told)
         scored = _scored(dataset, actor, now)
         report = {"dataset": dataset.name, "version": dataset.version, "customers": listings.rows(dataset),
-                  "trained": False, "why": "The files do not say who left: they can be scored, not learned from.",
+                  "trained": False, "why": _why_not(proposal),
                   "findings": list(found), **scored}
     keep(proposal, actor=actor, now=now)
     return report
+
+
+def _options(proposal: Proposal) -> dict[str, Any]:
+    """What the pipeline is told; answers too few to learn from are left out, so that the customers are kept without."""
+    options = run_options(proposal)
+    if proposal.trainable or "label" not in options.get("mapping", {}):
+        return options
+    mapping = dict(options["mapping"])
+    label = mapping.pop("label", {}).get("column", "")
+    return {**options, "mapping": {**mapping, "ignored": [*mapping.get("ignored", ()), *filter(None, [label])]}}
+
+
+def _why_not(proposal: Proposal) -> str:
+    """Why nothing was learned, and what comes of the files nevertheless."""
+    if not proposal.examined.too_few:
+        return "The files do not say who left: they can be scored, not learned from."
+    return (f"{proposal.examined.too_few} Nothing is predicted from so little; the customers and what each column is "
+            "are kept, and a file with more answers under the same name is learned from without a question.")
 
 
 def _scored(dataset: Dataset, actor: Actor, now: datetime) -> dict[str, Any]:
@@ -67,8 +85,9 @@ def keep(proposal: Proposal, *, actor: Actor, now: datetime) -> Path:
 
 def _with_absent(proposal: Proposal) -> dict[str, Any]:
     """The mapping, with the columns that were agreed on before and are only missing from this one file."""
-    before = kept(proposal.name) if proposal.refresh else None
-    if before is None or proposal.adapter != "table":
+    before = kept(proposal.name)
+    if before is None or proposal.adapter != "table" or any(
+            before.get(part) != proposal.mapping.get(part) for part in ("id", "label")):
         return dict(proposal.mapping)
     absent = {use: [name for name in before.get(use, ()) if name not in proposal.portrait] for use in mappings.LISTS}
     return {**proposal.mapping, **{use: [*proposal.mapping.get(use, ()), *names] for use, names in absent.items()}}

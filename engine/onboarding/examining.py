@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from engine import files, listings, pipeline
 from engine.data import adapters
+from engine.data.checks import label_classes
 from engine.data.doctor import silence
 from engine.data.doctor.recognise import Part
 from engine.data.labels import HISTORY_DAYS, labels, snapshot, windows_for
@@ -51,13 +52,24 @@ def _looked_at(dataset: Dataset, findings: Sequence[Finding]) -> Examined:
         found = (*findings, *pipeline.checked(dataset))
     except EngineError as problem:
         found = (*findings, Finding("error", "history", str(problem)))
-    stopped = any(finding.severity == "error" for finding in found)
+    errors = [finding for finding in found if finding.severity == "error"]
+    few = _too_few(dataset) if errors else ()
+    stopped = not set(errors) <= set(few)
     left: float | None = None
     quarantined: tuple[tuple[str, str], ...] = ()
     if dataset.label.kind != "none" and not stopped:
         left, quarantined, more = _audited(dataset)
-        found = (*found, *more)
-    return Examined(_worst_first(found), listings.rows(dataset), 0, left, quarantined, stopped)
+        found = (*found, *(() if few else more))
+    return Examined(_worst_first(found), listings.rows(dataset), 0, left, quarantined, stopped,
+                    " ".join(finding.what for finding in few))
+
+
+def _too_few(dataset: Dataset) -> tuple[Finding, ...]:
+    """Why the answers of a table are too few, or too much alike, to learn from; such a table can still be kept."""
+    if dataset.kind != "snapshot" or dataset.label.kind == "none":
+        return ()
+    return tuple(finding for finding in label_classes(dataset, windows_for(dataset, n=1)[0])
+                 if finding.severity == "error")
 
 
 def _after_silence(proposal: Proposal, dataset: Dataset) -> tuple[Proposal, Dataset]:

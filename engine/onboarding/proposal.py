@@ -33,8 +33,8 @@ class Cure:
 class Examined:
     """What reading the files with the mapping gives: findings with rows, customers, who left, what is quarantined.
 
-    left: share who left [share 0..1], None where nobody says. quarantined: (column, reason), never used. first: the
-    first customers as they are read.
+    left: share who left [share 0..1], None where nobody says. quarantined: (column, reason), never used. too_few: why
+    there are too few answers to learn from, "" where there are enough. first: the first customers as they are read.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -43,6 +43,7 @@ class Examined:
     left: float | None = None
     quarantined: tuple[tuple[str, str], ...] = ()
     stopped: bool = False
+    too_few: str = ""
     first: pd.DataFrame | None = field(default=None, compare=False, repr=False)
 
 
@@ -79,8 +80,8 @@ class Proposal:
 
     @property
     def trainable(self) -> bool:
-        """Whether a model can be learned: somebody says who left, and no error stops it."""
-        return self.examined.left is not None and not self.examined.stopped
+        """Whether a model can be learned: somebody says who left, of enough customers, and no error stops it."""
+        return self.examined.left is not None and not self.examined.stopped and not self.examined.too_few
 
     @property
     def toml(self) -> str:

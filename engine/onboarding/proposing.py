@@ -17,6 +17,7 @@ from engine.data.doctor.faults import Fault
 from engine.data.doctor.kinds import Kind
 from engine.data.doctor.looks import looks
 from engine.data.doctor.recognise import Part
+from engine.data.readers import Raw
 from engine.data.sources import brought
 from engine.errors import EngineError, choose
 from engine.onboarding.examining import examined
@@ -96,7 +97,7 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     if adapter != "table":
         return start
     plan = mappings.check(mapping)
-    raw, _, _ = joins.joined(paths, plan.files)
+    raw = _fitting(start.name, plan, paths) if refresh else joins.joined(paths, plan.files)[0]
     seen = looks(raw.frame)
     found = faults.of_columns(raw.frame, seen, start.now)
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
@@ -107,6 +108,25 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     kind = SNAPSHOT if plan.label in raw.frame else UNLABELLED
     return replace(start, kind=kind, parts=parts, faults=tuple(new), cures=agreed, portrait=portrait,
                    changes=different, mapping=_without(mapping, set(raw.frame.columns)))
+
+
+def _fitting(name: str, plan: mappings.Plan, paths: Sequence[Path]) -> Raw:
+    """The customers' table as was agreed before; EngineError with the way out where the files do not fit any more."""
+    try:
+        joins.told_apart(paths, plan.files)
+    except EngineError as problem:
+        raise EngineError(f"{problem} {_anew(name)}") from problem
+    raw = joins.joined(paths, plan.files)[0]
+    lacking = [column for column in (plan.id, plan.money) if column and column not in raw.frame]
+    if lacking:
+        raise EngineError(f"{raw.name} lacks {', '.join(map(repr, lacking))}, by which {name} was read before; it has: "
+                          f"{', '.join(map(str, raw.frame))}. {_anew(name)}")
+    return raw
+
+
+def _anew(name: str) -> str:
+    return (f"If the files of {name} have changed for good, have them looked at as if nothing had been kept: --anew, "
+            "or the switch for it on the screen.")
 
 
 def _agreed(plan: mappings.Plan) -> tuple[Part, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -152,6 +154,18 @@ def test_a_file_is_recognised_examined_and_trained_on(shop: Path, monkeypatch: p
     assert (name, actor) == ("beta", "ana") and upload.mapping
     assert args == ["onboard", str(upload.sources[0]), "--name", "beta", "--mapping", str(upload.mapping), "--yes",
                     "--horizon-days", "30"]
+
+
+def test_files_without_an_answer_are_scored_or_kept_and_may_be_looked_at_anew(
+        shop: Path, monkeypatch: pytest.MonkeyPatch, telco: bytes) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(engine, "start_job", lambda args, name, *, actor, now: asked.append(args))
+    unanswered = pd.read_csv(io.BytesIO(telco), dtype=str).drop(columns="Churn").to_csv(index=False)
+    app = brought(monkeypatch, "june.csv", unanswered.encode())
+    assert field(app, "data_start_", "button").label == "Keep" and "do not say who left" in said(app)
+    assert not [toggle for toggle in app.toggle if str(toggle.key).startswith("data_anew_")]
+    healthy(field(app, "data_start_", "button").click().run())
+    assert asked and asked[0][0] == "onboard"
 
 
 def test_a_reload_keeps_the_files_and_a_colleague_never_sees_them(shop: Path, monkeypatch: pytest.MonkeyPatch,

@@ -20,10 +20,13 @@ from engine.schema import Finding, plural
 
 Spec = Mapping[str, Any]
 MOST_DECORATIONS = 6
+MOST_TOTALS = 8
 MONTHS_OF = {MONTHS: 1.0, YEARS: 12.0, DAYS: 12 / 365.25, WEEKS: 84 / 365.25}
 THOUSANDS = {"k": 1e3, "tsd": 1e3, "mn": 1e6, "mio": 1e6}
 _PARTS = re.compile(r"(?P<before>[^\d+\-−.,(]{0,6}?)\s*(?P<number>[+\-−]?\s?\(?[+\-−]?(?:\d[\d.,\s'’]*|[.,]\d+)\)?)\s*"
                     r"(?P<after>[^\d]{0,16})")
+_TOTAL = re.compile(r"(?:grand |sub)?total|sum(?:me)?\b|gesamt|suma\b|somme|totale|end of|fin\b|ende\b|rows?\b|records?\b|count\b|"
+                    r"report\b|source\b|note|generated|exported|printed|\(?c\)|confidential|-{3,}|\*|#")
 _YEAR_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _NAMED_MONTH = re.compile(r"([A-Za-z]{3,9})[-\s.,/]+(\d{4})")
@@ -169,7 +172,8 @@ CURES: dict[str, tuple[Callable[[pd.Series, Spec], pd.Series], str]] = {
     "date": (_date, "Read a month as its first day"),
     "times": (_times, "Multiply into the unit that is wanted"),
 }
-WHOLE_TABLE = {"repeats": "Keep one of each row that is repeated exactly",
+WHOLE_TABLE = {"totals": "Leave out what stands below the last customer",
+               "repeats": "Keep one of each row that is repeated exactly",
                "latest": "Keep the latest row of each customer",
                "quarantine": "Leave the column out"}
 
@@ -182,6 +186,9 @@ def cured(frame: pd.DataFrame, specs: Sequence[Spec], name: str, key: str = "") 
     key: the column that names the customers, whose repetitions "latest" ends.
     """
     found: list[Finding] = []
+    if any(spec.get("cure") == "totals" for spec in specs) and (below := totals(frame)):
+        what = f"{plural(below, 'row')} below the last customer: a total or a remark."
+        frame, found = frame.iloc[:-below], [Finding("note", name, what, "Left out.", below)]
     for spec in specs:
         if spec.get("cure") == "repeats":
             frame, found = _without_repeats(frame, name, found)
@@ -220,6 +227,25 @@ def _told(column: str, cure: str, before: pd.Series, after: pd.Series) -> list[F
         return []
     what = f"{plural(changed, 'cell was', 'cells were')} mended."
     return [Finding("note", column, what, f"{CURES[cure][1]}.", changed)]
+
+
+def totals(frame: pd.DataFrame) -> int:
+    """How many of the last rows are no customers but totals or remarks: most cells blank, and the first says so.
+
+    >>> totals(pd.DataFrame({"id": ["a", "b", "Total", "End of report"], "x": ["1", "2", "3", ""],
+    ...                      "y": ["1", "2", "", ""], "z": ["5", "6", "", ""]}))
+    2
+    """
+    end = frame.tail(MOST_TOTALS).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
+    filled = (end != "").sum(axis=1).tolist()
+    words = [next((cell for cell in row if cell), "") for row in end.itertuples(index=False)]
+    usual = (frame.head(MOST_TOTALS).map(lambda cell: not pd.isna(cell) and str(cell).strip() != "")).sum(axis=1).median()
+    count = 0
+    for cells, text in zip(filled[::-1], words[::-1], strict=True):
+        if cells > usual / 2 or (cells and not _TOTAL.match(folded(text))):
+            break
+        count += 1
+    return count if count < len(frame) else 0
 
 
 def _without_repeats(frame: pd.DataFrame, name: str, found: list[Finding]) -> tuple[pd.DataFrame, list[Finding]]:

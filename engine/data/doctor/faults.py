@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.data.clash import percent_clash
+from engine.data.clash import percent_clash, percent_like_the_rest
 from engine.data.dates import moments
-from engine.data.doctor.cures import plain_date, spelling
+from engine.data.doctor.cures import plain_date, spelling, totals
 from engine.data.doctor.looks import Look, is_missing_word, rows_of
 from engine.data.doctor.vocabulary import ENDED, folded, says
 from engine.data.parsing import FALSE, TRUE, distinct, is_text, numbers
@@ -163,10 +163,17 @@ def _infinite(found: pd.Series, look: Look) -> Iterator[Fault]:
 
 
 def _clashes(values: pd.Series, look: Look) -> Iterator[Fault]:
-    """Percent among fractions; told, and mended only when asked: nothing but distance tells the two apart."""
-    if not says(look.plain, RATES) or look.low < 0 or look.high > 100:
+    """Percent among fractions; mended unasked only where the ones, divided by 100, are spread as the others are."""
+    if look.low < 0 or look.high > 100:
         return
     found = numbers(values, "").values if is_text(values) else pd.to_numeric(values, errors="coerce").astype(float)
+    if rows := percent_like_the_rest(found.dropna()):
+        what = f"{plural(rows, 'value is', 'values are')} in percent, the others are shares: divided by 100 they are alike."
+        yield Fault(Finding("warning", look.name, what, "Read all as shares.", rows), f"{found.max():g}",
+                    {"column": look.name, "cure": "percent"})
+        return
+    if not says(look.plain, RATES):
+        return
     above = float((found.dropna() > 1).mean())
     unit = "percent" if above > 0.5 else "share 0..1"
     if unit != "percent" and above == 0:
@@ -188,8 +195,13 @@ def _future(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
 
 def of_rows(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look], name: str) -> tuple[Fault, ...]:
     """Rows that are repeated exactly, ids that stand on several rows, ids written in several ways."""
-    repeated = int(frame.duplicated().sum())
     found = []
+    if below := totals(frame):
+        what = f"{plural(below, 'row')} below the last customer: a total or a remark."
+        found.append(Fault(Finding("note", name, what, "Leave out what stands there.", below),
+                           next((str(cell) for cell in frame.iloc[-1] if str(cell).strip()), ""), {"cure": "totals"}))
+        frame = frame.iloc[:-below]
+    repeated = int(frame.duplicated().sum())
     if repeated:
         what = f"{plural(repeated, 'row repeats', 'rows repeat')} another exactly."
         if ids:

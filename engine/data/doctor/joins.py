@@ -172,7 +172,10 @@ def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Seq
         brought = _gathered(part, key, beside) if beside.many else _as_it_is(part, key, beside)
         mine = keys(frame[beside.to])
         said += _strangers(key, mine, beside)
-        frame = _beside_each_other(frame, brought.reindex(mine.to_numpy()), beside)
+        brought = brought.reindex(mine.to_numpy())
+        if beside.many:
+            brought = brought.fillna({f"{snake(beside.name)}_rows": 0.0})
+        frame = _beside_each_other(frame, brought, beside)
     return frame, said
 
 

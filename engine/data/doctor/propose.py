@@ -13,11 +13,12 @@ import pandas as pd
 from engine.data.doctor import faults as faults_of
 from engine.data.doctor import recognise
 from engine.data.doctor import vocabulary as words
-from engine.data.doctor.cures import MONTHS_OF
+from engine.data.doctor.cures import MONTHS_OF, totals
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, looks
 from engine.data.doctor.recognise import Part
 from engine.data.doctor.vocabulary import says
+from engine.data.parsing import as_written
 
 USES = {"number": "numeric", "flag": "flags", "date": "dates", "category": "categorical"}
 IN_MONTHS = {"months": MONTHS_OF[words.MONTHS], "years": MONTHS_OF[words.YEARS], "days": MONTHS_OF[words.DAYS],
@@ -40,16 +41,16 @@ class Draft:
     others: Mapping[str, tuple[Part, ...]]
 
 
-def of_table(frame: pd.DataFrame, name: str, now: datetime, told: Mapping[str, str] | None = None) -> Draft:
-    """The proposal for a table with one row per customer; `told` names columns that a person has chosen for a part."""
-    seen, told = looks(frame), dict(told or {})
-    ids = _id(seen, frame, told)
-    label, other_labels = _label(seen, ids, told)
+def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
+    """The proposal for a table with one row per customer."""
+    below = totals(frame)
+    customers = frame.iloc[:-below] if below else frame
+    whole, twins = looks(customers), _twins(customers)
+    seen = {name: look for name, look in whole.items() if name not in twins}
+    ids = _id(seen, customers)
+    label, other_labels = recognise.label(seen, ids.column)
     taken = frozenset({ids.column, label.column} - {""})
     money, other_money = recognise.money(seen, taken)
-    if "money" in told:
-        money = replace(money, column=told["money"], confidence=1.0, evidence="a person said so") if told["money"] \
-            else Part("money", "", 1.0, "a person said so")
     taken |= {money.column}
     tenure = recognise.tenure(seen, taken)
     recency = recognise.recency(seen, taken | {tenure.column})
@@ -60,15 +61,25 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime, told: Mapping[str, s
     only_contact = {part.column for part in contact
                     if part.role in CONTACT_ONLY or (part.column in seen and seen[part.column].plain == part.role)}
     used = {part.column for part in (ids, label, money, tenure, recency)} | only_contact | {""}
-    columns = tuple(_use(look) for look in seen.values() if look.name not in used)
-    found = (*faults_of.of_columns(frame, seen, now), *faults_of.of_rows(frame, ids.column, seen, name))
-    return Draft(parts, columns, found, _mapping(parts, columns, found), seen,
+    columns = (*(_use(look) for look in seen.values() if look.name not in used),
+               *(Part("ignored", twin, 0.95, f"the same as {own} in every row") for twin, own in twins.items()))
+    found = (*faults_of.of_columns(customers, seen, now), *faults_of.of_rows(frame, ids.column, seen, name))
+    return Draft(parts, columns, found, _mapping(parts, columns, found), whole,
                  {"label": other_labels, "money": other_money})
 
 
-def _id(seen: Mapping[str, Look], frame: pd.DataFrame, told: Mapping[str, str]) -> Part:
-    if "id" in told:
-        return Part("id", told["id"], 1.0, "a person said so")
+def _twins(frame: pd.DataFrame) -> dict[str, str]:
+    """By the name of a column that is another one once more (fee_2 or fee_y beside fee), the name of that one."""
+    found = {}
+    for name in map(str, frame.columns):
+        own = re.sub(r"(?:[._]\d+|_[xy])$", "", name)
+        first = next((one for one in (own, f"{own}_x") if one in frame and one != name), None)
+        if first is not None and as_written(frame[name]).equals(as_written(frame[first])):
+            found[name] = first
+    return found
+
+
+def _id(seen: Mapping[str, Look], frame: pd.DataFrame) -> Part:
     repeated = frame.duplicated()
     rows = frame[~repeated]
     found = recognise.identity(looks(rows) if repeated.any() else seen)
@@ -81,17 +92,6 @@ def _id(seen: Mapping[str, Look], frame: pd.DataFrame, told: Mapping[str, str]) 
         if (who == "").any():
             return replace(found, evidence=f"{found.evidence}; {int((who == '').sum())} rows have none")
     return found
-
-
-def _label(seen: Mapping[str, Look], ids: Part, told: Mapping[str, str]) -> tuple[Part, tuple[Part, ...]]:
-    label, others = recognise.label(seen, ids.column)
-    if "label" not in told:
-        return label, others
-    if not told["label"]:
-        return Part("label", "", 1.0, "a person said so"), (label, *others)
-    known = next((part for part in (label, *others) if part.column == told["label"]), None)
-    value = told.get("positive", known.value if known else "")
-    return Part("label", told["label"], 1.0, "a person said so", value), others
 
 
 def _currency(seen: Mapping[str, Look], money: str) -> Part:
