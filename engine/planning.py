@@ -107,10 +107,11 @@ def doubts_of(place: Scope, card: ModelCard) -> Doubts:
     """What is unsure about chances and lifetime values, by the model's own card.
 
     The level and the sample are those of `insight.overview`. A lifetime value errs by the card's error of the deciles
-    (each customer's own) and of the total (all together), as far as the data could test it.
+    (each customer's own) and of the level at earlier moments, else of the total (all together), as far as the data
+    could test it.
     """
     shared, worth = doubt(card), card.metrics.get("ltv", {})
-    own, total = worth.get("decile_error"), worth.get("total_error")
+    own, total = worth.get("decile_error"), worth.get("level_error", worth.get("total_error"))
     return Doubts(shared.level, place.run.customers / max(shared.learned_from, 1),
                   abs(own.value) if own else 0.0, _off(total) if total else 0.0)
 

@@ -31,6 +31,7 @@ VALUE_METRICS = {
     "rmse": ("Typical error (RMSE)", "large misses weigh more; less is better", "money"),
     "mae": ("Mean error (MAE)", "mean distance; less is better", "money"),
     "total_error": ("Error of the total", "predicted total beside the actual; 0 is best", "share"),
+    "level_error": ("Error of the level", "total at earlier moments beside what came since; 0 is best", "share"),
     "decile_error": ("Error by decile", "mean distance of the deciles' means; less is better", "share"),
     "concordance": ("Order of leaving (concordance)", "1 is the perfect order, 0.5 a coin", "plain"),
     "integrated_brier": ("Survival error (integrated Brier)", "squared error over the months; less is better", "plain"),

@@ -98,7 +98,8 @@ class LtvInputs:
 
 @dataclass(frozen=True)
 class LtvModel:
-    """A trained LTV model. period_days: what the regressor's money was earned over, 0 = the present rate."""
+    """A trained LTV model. period_days: what the regressor's money was earned over, 0 = the present rate. level: what
+    its money is multiplied by (engine.prediction.value_level)."""
 
     algorithm: str
     settings: LtvSettings
@@ -107,6 +108,7 @@ class LtvModel:
     orders: OrderModel | None = None
     regressor: Regressor | None = None
     columns: tuple[str, ...] = field(default=())
+    level: float = 1.0
 
     def ltv(self, inputs: LtvInputs, horizon_days: float | None = None,
             annual_discount: float | None = None) -> pd.DataFrame:
@@ -148,10 +150,10 @@ class LtvModel:
         return np.asarray(rate * (self.period_days / DAYS_PER_MONTH) / np.maximum(unit, 1e-6))
 
     def monthly(self, inputs: LtvInputs) -> Floats:
-        """Margin per month [currency per month]: the regression's over its period, or the present one."""
+        """Margin per month [currency per month]: the regression's over its period at its level, or the present one."""
         if self.regressor is None:
             return np.maximum(inputs.monthly_margin.to_numpy(float), 0.0)
-        return np.maximum(self.regressor.predict(inputs.X[list(self.columns)]), 0.0)
+        return np.maximum(self.regressor.predict(inputs.X[list(self.columns)]), 0.0) * self.level
 
     def survival(self, inputs: LtvInputs, months: Floats) -> Floats:
         """S at `months` from now, one row per customer; S(window) = 1 - churn_probability exactly."""

@@ -28,6 +28,7 @@ from engine.prediction.segments import SegmentCuts, segments
 from engine.prediction.settings import Settings
 from engine.prediction.uplift import Uplift
 from engine.prediction.uplift_offers import uplift_of_offers
+from engine.prediction.value_level import level_words
 from engine.progress import Steps
 from engine.schema import SCORES, Column, Dataset, Finding, ModelCard, Snapshot, plural
 
@@ -122,8 +123,8 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
             "columns": {column.name: figures.described(column) for column in columns}}
     offers = {} if told_by_offers is None else {"uplift": told_by_offers.told()}
     ended = {"how_it_ended": ways} if ways else {}
-    season = season_words(level, told, dataset.observed_until)
-    return model, replace(card, notes=(*card.notes, *([season] if season else [])),
+    of_time = filter(None, (season_words(level, told, dataset.observed_until), level_words(detail)))
+    return model, replace(card, notes=(*card.notes, *of_time),
                           detail={**report.detail, **drawn, **more, **offers, **ended})
 
 

@@ -13,11 +13,13 @@ import pandas as pd
 
 from engine.prediction.money import DAYS_PER_MONTH
 
+PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
 RECENT_DAYS = (28, 56, 91)
 WARM_UP_DAYS = 60
 STEP_DAYS = 30
 PERIOD_SHARES = (1 / 3, 1 / 4, 1 / 6)
 YOUNGEST_DAYS = 0.5
+MOST_MOMENTS = 16
 
 
 def purchases(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
@@ -118,6 +120,21 @@ def earlier_moments(first: datetime, as_of: datetime) -> list[tuple[datetime, fl
     periods = [int(span * share) for share in PERIOD_SHARES]
     return [(as_of - timedelta(days=back), float(period))
             for period in periods for back in range(period, span - WARM_UP_DAYS + 1, STEP_DAYS)]
+
+
+def past_moments(first: datetime, as_of: datetime) -> list[tuple[datetime, float]]:
+    """Of the earlier moments with their periods [days], every so many that 16 at most are left.
+
+    >>> len(past_moments(datetime(1997, 1, 1), datetime(1997, 10, 1)))
+    16
+    """
+    moments = earlier_moments(first, as_of)
+    return moments[:: max(-(-len(moments) // MOST_MOMENTS), 1)]
+
+
+def first_day(orders: pd.DataFrame) -> datetime:
+    """The day of the first order."""
+    return pd.Timestamp(orders["at"].min()).normalize().to_pydatetime()
 
 
 def monthly_spend(orders: pd.DataFrame, as_of: datetime, period_days: float, customers: pd.Index) -> pd.Series:

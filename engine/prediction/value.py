@@ -16,17 +16,16 @@ import pandas as pd
 from engine.data.corrections import IMPUTED, OPTION
 from engine.data.features import feature_columns, features
 from engine.prediction.churn import ChurnModel
-from engine.prediction.ltv import LtvInputs, LtvModel, train_ltv
+from engine.prediction.ltv import REGRESSORS, RHYTHMIC, LtvInputs, LtvModel, train_ltv
 from engine.prediction.ltv_metrics import deciles, density, estimates
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
-from engine.prediction.purchases import earlier_moments, history, stacked
+from engine.prediction.purchases import PURCHASES, first_day, history, past_moments, stacked
+from engine.prediction.value_level import levelled
 from engine.schema import Dataset, Estimate, Snapshot
 from engine.schema.stored import rows_of
 
 SUITS = {"snapshot": "survival", "orders": "two_part_tweedie", "events": "survival"}
-PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
 TENURE = "tenure_months"
-MOST_MOMENTS = 16
 
 Trained = tuple[LtvModel, dict[str, Estimate], dict[str, Any]]
 
@@ -127,21 +126,16 @@ def _not_money(dataset: Dataset, X: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _from_the_past(dataset: Dataset, algorithm: str, money: LtvSettings, seed: int) -> Trained:
-    """A value model of orders, learned one period earlier: features as of past moments, spend of the period after."""
-    orders = orders_of(dataset)
-    moments = past_moments(pd.Timestamp(orders["at"].min()).to_pydatetime(), dataset.observed_until)
+    """A value model of orders, learned one period earlier: features as of past moments, spend of the period after; a
+    regression at the level that trials at earlier moments bear out."""
+    orders, as_of, window = orders_of(dataset), dataset.observed_until, dataset.label.horizon_days
+    moments = past_moments(first_day(orders), as_of)
     X, spend = stacked(orders, moments if algorithm != "bgnbd" else moments[:1])
     no_order = pd.Series(0.0, index=X.index)
     margin = spend * money.margin_rate
-    inputs = LtvInputs(X, no_order, dataset.label.horizon_days, margin, X[PURCHASES])
-    return train_ltv(inputs, margin, algorithm, seed=seed, settings=money, period_days=moments[0][1])
-
-
-def past_moments(first: datetime, as_of: datetime) -> list[tuple[datetime, float]]:
-    """Of the earlier moments with their periods [days], every so many that 16 at most are left.
-
-    >>> len(past_moments(datetime(1997, 1, 1), datetime(1997, 10, 1)))
-    16
-    """
-    moments = earlier_moments(first, as_of)
-    return moments[::-(-len(moments) // MOST_MOMENTS)]
+    inputs = LtvInputs(X, no_order, window, margin, X[PURCHASES])
+    model, metrics, detail = train_ltv(inputs, margin, algorithm, seed=seed, settings=money, period_days=moments[0][1])
+    if algorithm not in RHYTHMIC & REGRESSORS.keys():
+        return model, metrics, detail
+    model, missed, told = levelled(model, orders, as_of, window, seed)
+    return model, {**metrics, **missed}, {**detail, **told}

@@ -1,0 +1,87 @@
+"""The level of what orders will bring: weights by hand, trials that see nothing of what came, one total for all."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.prediction import regressors
+from engine.prediction.money import LtvSettings
+from engine.prediction.purchases import history
+from engine.prediction.value_level import ACCIDENT, expected, learned, level_error, levelled, missed, trials, weight
+
+BEGAN, NOW = datetime(2024, 1, 1), datetime(2024, 12, 1)
+MONEY = LtvSettings(margin_rate=0.4)
+WINDOW = 60.0
+
+
+def shop(rng: np.random.Generator, customers: int = 700, fading: float = 0.0) -> pd.DataFrame:
+    """Orders from 2024 on of customers who came in its first quarter; `fading`: how fast their rates fall a year."""
+    who = np.repeat(np.arange(customers), 40)
+    came, rate = rng.uniform(0, 90, customers), rng.gamma(1.0, 1 / 40, customers)
+    at = came[who] + np.concatenate([np.r_[0, np.cumsum(rng.exponential(1 / one, 39))] for one in rate])
+    kept = (at < 366) & ((at == came[who]) | (rng.random(len(at)) < np.exp(-fading * (at - came[who]) / 365)))
+    return pd.DataFrame({"customer_id": who[kept].astype(str), "at": pd.Timestamp(BEGAN)
+                         + pd.to_timedelta(at[kept], unit="D"), "amount": rng.gamma(4, 10, int(kept.sum()))})
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {**regressors.BOOSTING, "n_estimators": 40, "learning_rate": 0.1}
+    monkeypatch.setattr(regressors, "BOOSTING", few)
+
+
+def test_weights_by_hand() -> None:
+    told = [{"learned": 0.3, "rhythm": 0.0}, {"learned": -0.1, "rhythm": 0.1}]
+    by_learned, by_rhythm = 0.01 + (0.09 + 0.01) / 2, 0.01 + 0.01 / 2
+    assert weight(told) == pytest.approx(by_rhythm / (by_learned + by_rhythm))
+    alone = [0.02 / (0.02 + 0.02), 0.01 / (0.10 + 0.01)]
+    assert missed(told) == pytest.approx([0.3 * alone[0], -0.1 * alone[1] + 0.1 * (1 - alone[1])])
+
+
+def test_an_interval_is_never_narrower_than_one_periods_accidents() -> None:
+    exact = level_error([{"learned": 0.0, "rhythm": 0.0, "customers": 90}] * 3)
+    assert (exact.value, exact.n) == (0.0, 90)
+    assert np.log1p([exact.low, exact.high]) == pytest.approx([-1.96 * ACCIDENT, 1.96 * ACCIDENT])
+    off = level_error([{"learned": 0.3, "rhythm": 0.3, "customers": 90}] * 3)
+    assert np.log1p(off.high) == pytest.approx(0.3 + 1.96 * np.hypot(0.3, ACCIDENT))
+
+
+@pytest.mark.slow
+def test_the_total_is_the_combined_one_and_what_comes_later_changes_nothing(
+    rng: np.random.Generator, quick: None,
+) -> None:
+    orders = shop(rng)
+    known = orders[orders["at"] < NOW]
+    alone = learned(known, NOW, "tweedie", MONEY, 1)
+    model, metrics, detail = levelled(alone, known, NOW, WINDOW, 1)
+    assert learned(orders, NOW, "tweedie", MONEY, 1).orders == alone.orders
+    now, period = history(known, NOW), model.period_days
+    valued, rhythm = expected(model, now, period, WINDOW)
+    unlevelled, _ = expected(alone, now, period, WINDOW)
+    w = detail["level"]["weight"]
+    assert np.log(valued.sum()) == pytest.approx(w * np.log(unlevelled.sum()) + (1 - w) * np.log(rhythm.sum()))
+    assert valued.to_numpy() / unlevelled.to_numpy() == pytest.approx(model.level)
+    assert metrics["level_error"].low < 0 < metrics["level_error"].high
+    assert [told["days"] for told in detail["level"]["trials"]] == [167, 125, 83]
+
+
+@pytest.mark.slow
+def test_where_orders_fade_the_forecast_that_knew_it_weighs_more(
+    rng: np.random.Generator, quick: None,
+) -> None:
+    told = trials(shop(rng, fading=3.0), NOW, "tweedie", WINDOW, MONEY, 1)
+    assert len(told) == 3
+    squares = {name: sum(one[name] ** 2 for one in told) for name in ("learned", "rhythm")}
+    assert (weight(told) > 0.5) == (squares["learned"] < squares["rhythm"])
+    assert sum(miss**2 for miss in missed(told)) < max(squares.values())
+
+
+def test_a_history_too_short_for_trials_goes_half_way(rng: np.random.Generator) -> None:
+    orders = shop(rng, 200)
+    short = BEGAN + timedelta(days=80)
+    assert trials(orders[orders["at"] < short], short, "tweedie", WINDOW, MONEY, 1) == []
+    assert weight([]) == 0.5
