@@ -199,7 +199,7 @@ def train_ltv(inputs: LtvInputs, target: pd.Series | None, algorithm: str, *, se
         y, predicted = target.to_numpy(float), _per_month(model, inputs, period_days)
         metrics |= estimates(y, predicted, f"the {period_days:.0f} days after as_of, not seen in training", rng, owners)
         detail |= held_out(y, predicted, owners)
-    return model, metrics, detail | _parameters(model)
+    return model, metrics, detail | parameters(model)
 
 
 def held_out(actual: Floats, predicted: Floats, owners: np.ndarray | None) -> dict[str, Any]:
@@ -296,7 +296,7 @@ def _folds(X: pd.DataFrame, strata: Any, seed: int) -> list[tuple[Any, Any]]:
     return list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(X, strata, owners))
 
 
-def _parameters(model: LtvModel) -> dict[str, Any]:
+def parameters(model: LtvModel) -> dict[str, Any]:
     """The order model's parameters, for the card."""
     if model.orders is None:
         return {}

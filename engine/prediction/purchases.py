@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
+from engine.errors import EngineError
 from engine.prediction.money import DAYS_PER_MONTH
 
 PURCHASES = ["frequency", "recency_days", "T_days", "monetary_value", "order_value"]
@@ -130,6 +132,21 @@ def past_moments(first: datetime, as_of: datetime) -> list[tuple[datetime, float
     """
     moments = earlier_moments(first, as_of)
     return moments[:: max(-(-len(moments) // MOST_MOMENTS), 1)]
+
+
+def some_past(first: datetime, as_of: datetime) -> list[tuple[datetime, float]]:
+    """`past_moments`, at least one.
+
+    >>> some_past(datetime(1997, 1, 1), datetime(1997, 3, 1))
+    Traceback (most recent call last):
+    engine.errors.EngineError: The orders reach back 59 days, too few to learn what customers bring. Bring 72 or more.
+    """
+    moments = past_moments(first, as_of)
+    if not moments:
+        fewest = math.ceil(WARM_UP_DAYS / (1 - min(PERIOD_SHARES)))
+        raise EngineError(f"The orders reach back {(as_of - first).days} days, too few to learn what customers "
+                          f"bring. Bring {fewest} or more.")
+    return moments
 
 
 def first_day(orders: pd.DataFrame) -> datetime:

@@ -19,7 +19,7 @@ from engine.prediction.churn import ChurnModel
 from engine.prediction.ltv import REGRESSORS, RHYTHMIC, LtvInputs, LtvModel, train_ltv
 from engine.prediction.ltv_metrics import deciles, density, estimates
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
-from engine.prediction.purchases import PURCHASES, first_day, history, past_moments, stacked
+from engine.prediction.purchases import PURCHASES, first_day, history, some_past, stacked
 from engine.prediction.value_level import levelled
 from engine.schema import Dataset, Estimate, Snapshot
 from engine.schema.stored import rows_of
@@ -129,7 +129,7 @@ def _from_the_past(dataset: Dataset, algorithm: str, money: LtvSettings, seed: i
     """A value model of orders, learned one period earlier: features as of past moments, spend of the period after; a
     regression at the level that trials at earlier moments bear out."""
     orders, as_of, window = orders_of(dataset), dataset.observed_until, dataset.label.horizon_days
-    moments = past_moments(first_day(orders), as_of)
+    moments = some_past(first_day(orders), as_of)
     X, spend = stacked(orders, moments if algorithm != "bgnbd" else moments[:1])
     no_order = pd.Series(0.0, index=X.index)
     margin = spend * money.margin_rate

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import EngineError
-from engine.prediction.ltv import REGRESSORS, LtvInputs, LtvModel
+from engine.prediction.ltv import REGRESSORS, LtvInputs, LtvModel, parameters
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
 from engine.prediction.orders_value import fit_orders
 from engine.prediction.purchases import PURCHASES, first_day, history, monthly_spend, past_moments, stacked
@@ -129,7 +129,7 @@ def levelled(model: LtvModel, orders: pd.DataFrame, as_of: datetime, window_days
     level = float((rhythm.sum() / valued.sum()) ** (1 - weight(told)))
     metrics = {"level_error": level_error(told)} if told else {}
     detail = {"level": {"trials": told, "weight": weight(told), "moved": level - 1}}
-    return replace(fresh, level=level), metrics, detail
+    return replace(fresh, level=level), metrics, {**detail, **parameters(fresh)}
 
 
 def level_words(detail: Mapping[str, Any]) -> str:
