@@ -18,7 +18,10 @@ at, 39 weeks from 10 March 2011. It missed the total by +23 % in both, behind BG
 CDNOW before the cut, its constants not fitted, and run once on these two checks and on the 39 weeks. A further check
 was laid down before it was run, and run once: Online Retail II, 26 weeks from 1 September 2010, Christmas among them,
 of which the nine months before tell nothing. Asked of all three: be ahead of BG/NBD with gamma-gamma, in the order of
-customers (Gini) and in decile error; and that the interval of the level hold what came.
+customers (Gini) and in decile error; and that the interval of the level hold what came. (A second run, for the row
+before the correction beside it, changed no figure.) Over the four cuts the total is nearer by the root mean square of
+its logarithm, .12 after .15, and further away on the 39 weeks, where the rate really went on: only the regression
+alone reaches the goal there, and it would have promised 23 % too much in both first checks.
 """
 
 from __future__ import annotations

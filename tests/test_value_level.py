@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from engine.planning import doubts_of
 from engine.prediction import regressors
 from engine.prediction.money import LtvSettings
 from engine.prediction.purchases import history
 from engine.prediction.value_level import ACCIDENT, expected, learned, level_error, levelled, missed, trials, weight
+from tests.cards import about, full_card
 
 BEGAN, NOW = datetime(2024, 1, 1), datetime(2024, 12, 1)
 MONEY = LtvSettings(margin_rate=0.4)
@@ -48,6 +52,14 @@ def test_an_interval_is_never_narrower_than_one_periods_accidents() -> None:
     assert np.log1p([exact.low, exact.high]) == pytest.approx([-1.96 * ACCIDENT, 1.96 * ACCIDENT])
     off = level_error([{"learned": 0.3, "rhythm": 0.3, "customers": 90}] * 3)
     assert np.log1p(off.high) == pytest.approx(0.3 + 1.96 * np.hypot(0.3, ACCIDENT))
+
+
+def test_plans_are_as_unsure_of_their_money_as_the_level() -> None:
+    card, place = full_card(), cast(Any, SimpleNamespace(run=SimpleNamespace(customers=100)))
+    untried = doubts_of(place, card).worth_all
+    tried: dict[str, Any] = {**card.metrics, "ltv": {**card.metrics["ltv"], "level_error": about(0.3, 0.4)}}
+    assert untried < 0.05
+    assert doubts_of(place, full_card(metrics=tried)).worth_all == pytest.approx(np.hypot(0.3, 0.4 / 1.96), rel=1e-4)
 
 
 @pytest.mark.slow
