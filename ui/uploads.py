@@ -74,17 +74,14 @@ def _current(actor: Actor) -> Upload | None:
 
 
 def _waiting(upload: Upload) -> bool:
-    """Whether the files wait for what the person does next: not while a job reads them, and then with why it failed."""
+    """Whether the files wait for what the person does next: not while a job reads them. How it ended is said above."""
     job = watch.job_of(upload)
-    if job is None or job.status == "cancelled":
+    if job is None or job.status not in UNDER_WAY:
         return True
-    if job.status in UNDER_WAY:
-        names = ", ".join(path.name for path in upload.sources)
-        st.info(escaped(f"{job.dataset} is being learned from {names}; the bar above follows it. You may leave: it "
-                        "goes on."), icon=":material/model_training:")
-        return False
-    st.error(escaped(f"{job.dataset} was not learned from: {job.error}"), icon=":material/error:")
-    return True
+    names = ", ".join(path.name for path in upload.sources)
+    st.info(escaped(f"{job.dataset} is being learned from {names}; the bar above follows it. You may leave: it "
+                    "goes on."), icon=":material/model_training:")
+    return False
 
 
 # ------------------------------------------------------------------------------------------------------- files

@@ -11,7 +11,7 @@ from typing import Any
 from engine.catalog import dataset_folder
 from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import changes, faults, joins, kinds, tables
+from engine.data.doctor import changes, cures, faults, joins, kinds, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.kinds import Kind
@@ -27,6 +27,7 @@ from engine.permissions import allow
 from engine.schema import Actor
 
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
+AGREED = "as agreed before"
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -101,7 +102,8 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     seen = looks(raw.frame)
     found = faults.of_columns(raw.frame, seen, start.now)
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
-    agreed = tuple(Cure(str(spec.get("column", "")), str(spec["cure"]), spec) for spec in plan.cures)
+    agreed = tuple(Cure(str(spec.get("column") or "All rows"), f"{cures.in_words(str(spec['cure']))}.", spec)
+                   for spec in plan.cures)
     parts = _agreed(plan)
     portrait = _portrait(raw.frame, seen, parts)
     different = changes.compared(before, portrait) if refresh and (before := kept_portrait(start.name)) else ()
@@ -135,8 +137,8 @@ def _agreed(plan: mappings.Plan) -> tuple[Part, ...]:
             **plan.contact}
     value = {"label": "filled" if plan.filled else "|".join(map(str, plan.positive)),
              "money": "month" if plan.per == "month" else f"{plan.period_days:g}"}
-    return tuple(Part(role, column, 1.0, "as agreed before", value.get(role, ""))
-                 for role, column in said.items() if column)
+    columns = (Part(role, column, 1.0, AGREED, value.get(role, "")) for role, column in said.items() if column)
+    return (*columns, *((Part("sector", "", 1.0, AGREED, plan.sector),) if plan.sector else ()))
 
 
 def _without(mapping: Mapping[str, Any], there: set[str]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--use-gl=a
 APP = '[data-testid="stApp"]'
 UNSETTLED = '[data-testid="stSkeleton"], [data-stale="true"]'
 QUIET_SECONDS, MOST_SECONDS = 0.6, 60.0
+STREAMLITS_OWN = {"list", "listitem", "svg-img-alt",  # its navigation and the sparklines of its metrics
+                  "presentation-role-conflict"}  # where files are dropped
 EXPECTED = ("/_stcore/health", "/_stcore/host-config")  # Streamlit asks for these below a deep link first
 
 
@@ -73,6 +75,14 @@ class Sight:
             const main = document.querySelector('[data-testid="stMain"]');
             return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
         }"""))
+
+    def barriers(self) -> dict[str, list[str]]:
+        """What axe-core finds that keeps somebody out, but for what is Streamlit's own: by rule, where."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        return {problem["id"]: [node["html"][:160] for node in problem["nodes"]][:3] for problem in found
+                if problem["id"] not in STREAMLITS_OWN}
 
     def text(self) -> str:
         """What the main part of the screen says."""

@@ -26,6 +26,7 @@ def test_a_file_is_brought_checked_trained_on_and_the_training_stopped(looking: 
                                                                        customers: Path) -> None:
     sight = looking("manager").go("/data?data_view=Bring+your+own")
     page = sight.page
+    assert sight.barriers() == {}
     page.locator('input[type="file"]').first.set_input_files(str(customers))
     page.get_by_role("button", name="Train", exact=True).wait_for(timeout=WAIT_MS)
     assert "b_Kunden_Mai.csv" in sight.text()
@@ -34,12 +35,14 @@ def test_a_file_is_brought_checked_trained_on_and_the_training_stopped(looking: 
     named.press("Enter")
     sight.settle()
     assert "700" in sight.text() and sight.errors == []
+    assert sight.barriers() == {}, "The proposal, its columns, cures and findings."
     page.get_by_role("button", name="Train", exact=True).click()
     cancel = page.get_by_role("button", name="Cancel", exact=True)
     cancel.wait_for(timeout=WAIT_MS)
 
     page.reload()
     cancel.wait_for(timeout=WAIT_MS)
+    assert sight.barriers() == {}, "The training under way."
     colleague = looking("executive").go("/data")
     colleague.page.get_by_text("Reading, learning and scoring").wait_for(timeout=WAIT_MS)
     assert "b_Kunden" not in colleague.text()

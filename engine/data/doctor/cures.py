@@ -178,6 +178,15 @@ WHOLE_TABLE = {"totals": "Leave out what stands below the last customer",
                "quarantine": "Leave the column out"}
 
 
+def in_words(cure: str) -> str:
+    """What a cure does.
+
+    >>> in_words("repeats")
+    'Keep one of each row that is repeated exactly'
+    """
+    return WHOLE_TABLE[cure] if cure in WHOLE_TABLE else CURES[cure][1]
+
+
 # ------------------------------------------------------------------------------------------------------- a table
 
 def cured(frame: pd.DataFrame, specs: Sequence[Spec], name: str, key: str = "") -> tuple[pd.DataFrame, list[Finding]]:
