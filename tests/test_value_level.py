@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from engine.planning import doubts_of
-from engine.prediction import regressors
+from engine.prediction import regressors, value_level
 from engine.prediction.money import LtvSettings
 from engine.prediction.purchases import history
 from engine.prediction.value_level import ACCIDENT, expected, learned, level_error, levelled, missed, trials, weight
@@ -90,6 +90,18 @@ def test_where_orders_fade_the_forecast_that_knew_it_weighs_more(
     squares = {name: sum(one[name] ** 2 for one in told) for name in ("learned", "rhythm")}
     assert (weight(told) > 0.5) == (squares["learned"] < squares["rhythm"])
     assert sum(miss**2 for miss in missed(told)) < max(squares.values())
+
+
+def test_of_very_many_customers_some_stand_trial_always_the_same(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    orders = shop(rng, 200)
+    assert value_level._some(orders, 1) is orders
+    monkeypatch.setattr(value_level, "MOST_CUSTOMERS", 50)
+    drawn = value_level._some(orders, 1)
+    assert drawn["customer_id"].nunique() == 50
+    assert len(drawn) == orders["customer_id"].isin(drawn["customer_id"]).sum()
+    pd.testing.assert_frame_equal(drawn, value_level._some(orders, 1))
 
 
 def test_a_history_too_short_for_trials_goes_half_way(rng: np.random.Generator) -> None:
