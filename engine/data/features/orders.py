@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from engine.schema.orders import (
 
 DAY = 86_400
 YEAR = 365
+MONTHS = 12
 UNIT = 10_000
 NANO = 1_000_000_000
 HALF_LIFE_DAYS = 90
@@ -157,12 +159,12 @@ def _moments(events: ir.Table, products: bool) -> ir.Table:
         at_s=_seconds(moments["at"]),
         first=ibis.row_number().over(order) == 0,
         so_far=moments.amount.sum().over(ibis.cumulative_window(group_by=order.groupings, order_by=order.orderings)),
-        turn=ibis.row_number().over(history),
     )
     visits = ((moments.kind == "session") & moments["first"]).cast("int64").sum()
     day = ibis.window(group_by=["customer_id", "kind", "first", moments["at"].date()], order_by=["at", "group_id"])
     moments = moments.mutate(
         of_day=moments["first"] & (ibis.row_number().over(day) == 0),
+        turn=ibis.row_number().over(history),
         visited=visits.over(ibis.cumulative_window(group_by=history.groupings, order_by=history.orderings)),
     )
     days = ibis.window(group_by=["customer_id", "kind", "of_day"], order_by="at")
@@ -195,7 +197,7 @@ def _seen(moments: ir.Table, spine: ir.Table) -> ir.Table:
 
 def _sums(seen: ir.Table, horizon_days: int, visits: bool) -> ir.Table:
     """Per moment and customer: counts, exact sums and extremes, from which every feature follows."""
-    return seen.group_by(INDEX).aggregate(
+    sums = seen.group_by(INDEX).aggregate(
         **_rhythm_sums(seen),
         **_money_sums(seen),
         **_window_sums(seen),
@@ -203,6 +205,7 @@ def _sums(seen: ir.Table, horizon_days: int, visits: bool) -> ir.Table:
         **_undone_sums(seen),
         **(_visit_sums(seen) if visits else {}),
     )
+    return sums.mutate(months_with_orders=_ones(sums.months)).drop("months")
 
 
 def _rhythm_sums(seen: ir.Table) -> Sums:
@@ -216,7 +219,7 @@ def _rhythm_sums(seen: ir.Table) -> Sums:
         "orders": _count(seen.begins),
         "order_days": _count(days),
         "decayed": weight.cast("int64").sum(where=seen.begins),
-        "months_with_orders": (seen.age_s // (30 * DAY)).nunique(where=seen.begins & (seen.age_s < 360 * DAY)),
+        "months": bit_or(_bit(seen.age_s // (30 * DAY)), where=seen.begins & (seen.age_s < MONTHS * 30 * DAY)),
         "latest_s": seen.age_s.min(where=days),
         "gap_squares": (gap * gap).cast("decimal(38, 0)").sum(where=spaced),
         "gap_median_s": spaced.ifelse(seen.gap_s, ibis.null("int64")).median(),
@@ -290,6 +293,20 @@ def _visit_sums(seen: ir.Table) -> Sums:
         "session_minutes": _sum(seen.pieces, visit & _within(seen, 90)),
         "sessions_30d_before": _count(visit & seen["first"] & _within(seen, 60, since=30)),
     }
+
+
+@ibis.udf.agg.builtin
+def bit_or(bits: int, where: bool = True) -> int:
+    """Every bit that a row has: a set of months costs one number, where counting different ones groups all rows again."""
+
+
+def _bit(number: ir.Value) -> ir.Value:
+    return ibis.literal(2.0).pow(number).cast("int64")
+
+
+def _ones(bits: ir.Value) -> ir.Value:
+    """How many of the bits of the last twelve months are set."""
+    return functools.reduce(operator.add, ((bits >> month) & 1 for month in range(MONTHS))).fill_null(0)
 
 
 def _count(where: ir.Value) -> ir.Value:
