@@ -2,7 +2,7 @@
 
 Each way is a process of its own: CPU seconds and peak memory are what the kernel says of it, imports included. Beside
 it, in the same run, pandas and polars compute those features that all three share. HOLDFAST_SCALE_EVENTS is the most
-events (100 million unless set).
+events (100 million unless set); HOLDFAST_SCALE_FOLDER keeps the generated events for the next run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from benchmarks.common import Row
 from benchmarks.scale_child import SHARED
 from benchmarks.scale_events import write_customers, write_events
@@ -30,16 +32,15 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "HOLDFAST_M
 
 
 def run(_real_data: Path) -> list[Row]:
-    """Figures by size; the events are thrown away afterwards."""
+    """Figures by size."""
     most = int(os.environ.get("HOLDFAST_SCALE_EVENTS", SIZES[-1]))
     return [row for size in SIZES if size <= most for row in _at(size)]
 
 
 def _at(size: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as scratch:
-        events = Path(scratch) / "events.parquet"
-        count = write_events(events, size, SEED)
-        customers = write_customers(events.with_name("customers.parquet"), events)
+        events = Path(os.environ.get("HOLDFAST_SCALE_FOLDER") or scratch) / f"{size}" / "events.parquet"
+        count, customers = made_once(events, size)
         what = f"{size // 1_000_000} million events"
         yield Row(f"{what}: generated", f"{count:,} events of {customers:,} customers", "", None,
                   f"{events.stat().st_size / 1e6:,.0f} MB Parquet")
@@ -49,6 +50,15 @@ def _at(size: int) -> Iterator[Row]:
                   made["peak"] <= MOST_MEMORY, each)
         if size <= PEERS_UP_TO:
             yield from _beside_peers(what, events)
+
+
+def made_once(events: Path, size: int) -> tuple[int, int]:
+    """Make the events and their customers unless they are there; returns how many of each."""
+    customers = events.with_name("customers.parquet")
+    if customers.exists():
+        return pq.read_metadata(events).num_rows, pq.read_metadata(customers).num_rows
+    events.parent.mkdir(parents=True, exist_ok=True)
+    return write_events(events, size, SEED), write_customers(customers, events)
 
 
 def _beside_peers(what: str, events: Path) -> Iterator[Row]:

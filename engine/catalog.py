@@ -174,8 +174,15 @@ def _describe(reading: Reading, staged: Path) -> None:
     where = {name: path.relative_to(staged) for name in TABLES if (path := getattr(reading.dataset, name)) is not None}
     write_record(staged / "dataset.json", replace(reading.dataset, **where))
     write_record(staged / "findings.json", reading.findings, tuple[Finding, ...])
-    text = {name: "string" for name in reading.rejected if reading.rejected[name].dtype == object}
-    write_frame(staged / "rejected.parquet", reading.rejected.astype(text))
+    _keep_rejected(reading.refused, staged / "rejected.parquet")
+
+
+def _keep_rejected(refused: pd.DataFrame | Path, path: Path) -> None:
+    if not isinstance(refused, Path):
+        text = {name: "string" for name in refused if refused[name].dtype == object}
+        write_frame(path, refused.astype(text))
+    elif refused != path:
+        files.copy_whole(refused, path)
 
 
 def _load(folder: Path) -> Dataset:
@@ -272,7 +279,12 @@ def findings(dataset: Dataset) -> tuple[Finding, ...]:
 
 def rejected(dataset: Dataset) -> pd.DataFrame:
     """The rows that could not be taken, as text, each with its source, row and reason."""
-    return _frame(_folder_of(dataset) / "rejected.parquet")
+    return _frame(rejected_file(dataset))
+
+
+def rejected_file(dataset: Dataset) -> Path:
+    """The Parquet file of the rows that could not be taken, which may be more than memory holds."""
+    return _folder_of(dataset) / "rejected.parquet"
 
 
 def raw(dataset: Dataset) -> list[Path]:

@@ -88,7 +88,7 @@ def _keep(dataset: Dataset, trial: Trial, actor: Actor, now: datetime) -> str:
         assert better.events is not None and copied.events is not None, "what has been tried has events"
         better.events.replace(copied.events)
         reading = Reading(replace(better, events=copied.events),
-                          (*catalog.findings(dataset), note(trial.rule, changed)), catalog.rejected(dataset))
+                          (*catalog.findings(dataset), note(trial.rule, changed)), catalog.rejected_file(dataset))
         kept = catalog.register(reading, staged, catalog.raw(dataset), actor=actor, now=now, apart=_apart(dataset))
     return kept.version
 

@@ -383,7 +383,7 @@ def score_file(name: str, sources: Sequence[str | Path], output: Path, *, actor:
             files.write_bytes(output, write(frame))
             beside = output.with_name(output.name + ".rejected.csv")
             beside.unlink(missing_ok=True)
-            if len(reading.rejected):
+            if reading.rejections:
                 files.write_bytes(beside, _csv(reading.rejected))
     state.record(actor, "score", name, now, {"model_id": card.model_id, "rows": len(frame), "output": output.name})
     return reports.of_scored_file(reading, card, frame, output, beside)

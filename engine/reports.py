@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from engine import catalog, listings
 from engine.campaign import export
@@ -35,7 +36,7 @@ def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
         "as_of": kept.as_of.isoformat(), "run_id": kept.run_id, "model_id": card.model_id,
         "algorithm": card.algorithm, "ltv_algorithm": card.ltv_algorithm, "learned_from": card.rows,
         "leavers": card.leavers, "usable": card.usable, "known": listings.rows(dataset),
-        "rejected": len(catalog.rejected(dataset)),
+        "rejected": pq.read_metadata(catalog.rejected_file(dataset)).num_rows,
         "quarantined": [{"column": column, "reason": reason} for column, reason in card.quarantined],
         "findings": jsonable(card.findings), "notes": notes(dataset, card, book), "threshold": card.threshold,
         "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in steps],
@@ -170,8 +171,8 @@ def of_scored_file(reading: Reading, card: ModelCard, frame: pd.DataFrame, outpu
     severe = [finding for finding in card.findings if finding.severity == "severe"]
     return {
         "dataset": card.dataset, "model_id": card.model_id, "rows": len(frame), "synthetic": card.synthetic,
-        "output": str(output), "rejected": len(reading.rejected), "notes": list(card.notes),
-        "rejected_output": str(beside) if len(reading.rejected) else "",
+        "output": str(output), "rejected": reading.rejections, "notes": list(card.notes),
+        "rejected_output": str(beside) if reading.rejections else "",
         "findings": jsonable(_once([*reading.findings, *severe])),
     }
 
@@ -189,7 +190,8 @@ def of_export(scope: Scope, listing: Listing, made: Export, output: Path) -> dic
 
 def rejected_csv(version: Dataset) -> tuple[bytes, int]:
     """The rejected rows as a file, and how many they are."""
-    frame, stream = catalog.rejected(version), io.BytesIO()
-    columns = [Column(str(name), "text", "", "As in the file") for name in frame]
-    count = export.write_csv(stream, columns, [frame], ())
+    stream = io.BytesIO()
+    with pq.ParquetFile(catalog.rejected_file(version)) as rows:
+        columns = [Column(name, "text", "", "As in the file") for name in rows.schema_arrow.names]
+        count = export.write_csv(stream, columns, (batch.to_pandas() for batch in rows.iter_batches()), ())
     return stream.getvalue(), count

@@ -22,6 +22,7 @@ from engine.data.adapters import spool
 from engine.data.demo import DEMOS
 from engine.data.layouts import Layout
 from engine.data.readers import read_raw
+from engine.data.repeats import Repeats
 from engine.errors import DataError, EngineError
 from engine.schema import Reading
 
@@ -256,14 +257,15 @@ def test_blocks_end_where_records_do(rows: list[list[str]], size: int) -> None:
 # --- the hashes of rows
 
 
-def test_rows_seen_before_are_known_across_chunks(rng: np.random.Generator) -> None:
+def test_rows_seen_before_are_known_across_chunks(tmp_path: Path, rng: np.random.Generator) -> None:
     frame = pd.DataFrame({"a": rng.integers(0, 60, 5_000).astype(str), "b": rng.integers(0, 60, 5_000)}).astype(
         {"a": "category"})
-    seen = spool.Seen()
-    found = np.concatenate([seen.again(frame.iloc[start:start + 37].assign(
-        a=frame["a"].iloc[start:start + 37].cat.remove_unused_categories())) for start in range(0, 5_000, 37)])
-    assert (found == frame.duplicated().to_numpy()).all()
-    assert len(seen.runs) < 14
+    seen = Repeats(tmp_path / "it's here")
+    assert not len(seen.rows())
+    for start in range(0, 5_000, 370):
+        rows = frame.iloc[start:start + 370]
+        seen.add(rows.assign(a=rows["a"].cat.remove_unused_categories()))
+    assert seen.rows().tolist() == np.flatnonzero(frame.duplicated()).tolist()
 
 
 def test_parts_of_nothing_are_no_table(tmp_path: Path) -> None:

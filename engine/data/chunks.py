@@ -20,6 +20,7 @@ from engine.data import readers
 from engine.data.parsing import Distinct, Parsed, distinct, is_text
 from engine.data.parts import Parts, parquet_parts, text_parts
 from engine.data.readers import PARQUET, Raw, digest, existing
+from engine.data.repeats import Repeats
 from engine.errors import EngineError
 from engine.schema import Finding, Source
 
@@ -97,6 +98,11 @@ class Columns:
         self._note_bad(name, values, parsed)
         return parsed, scale
 
+    def forget(self) -> None:
+        """Let the texts go once every chunk has been read; what was found stays."""
+        self.tallies.clear()
+        self.remembered.clear()
+
     def told(self, name: str) -> list[Finding]:
         """What reading the column found, over all chunks."""
         return list(self.found.get(name, {}).values())
@@ -143,7 +149,10 @@ def _missing(kind: np.dtype[Any]) -> object:
 
 @dataclass(frozen=True)
 class Chunks:
-    """A big file: its parts one after the other, as often as wanted, each a Raw whose rows count through the file."""
+    """A big file: its parts one after the other, as often as wanted, each a Raw whose rows count through the file.
+
+    repeated: the numbers of the rows that equal an earlier one in every column, where that was asked.
+    """
 
     path: Path
     source: Source
@@ -151,6 +160,7 @@ class Chunks:
     findings: tuple[Finding, ...]
     columns: Columns
     stamp: tuple[int, ...]
+    repeated: np.ndarray
 
     @property
     def name(self) -> str:
@@ -169,8 +179,11 @@ def is_big(path: Path) -> bool:
     return path.suffix.lower() not in readers.EXCEL and existing(path).stat().st_size > WHOLE_BYTES
 
 
-def open_chunks(path: Path) -> Chunks:
-    """A big file, gone through once; EngineError with advice when it cannot be used, as `read_raw` does."""
+def open_chunks(path: Path, repeats: Repeats | None = None) -> Chunks:
+    """A big file, gone through once; EngineError with advice when it cannot be used, as `read_raw` does.
+
+    repeats: where rows are remembered, when it is asked which of them repeat another.
+    """
     path = existing(path)
     stamp, rows = readers.stamp(path), 0
     names: tuple[str, ...] = ()
@@ -179,6 +192,8 @@ def open_chunks(path: Path) -> Chunks:
         names = tuple(frame.columns)
         rows += len(frame) + len(rejected)
         readers.refuse_big_cells(path.name, frame)
+        if repeats:
+            repeats.add(frame)
         for name in names:
             if is_text(frame[name]):
                 tallies.setdefault(name, Tally()).add(frame[name])
@@ -187,7 +202,8 @@ def open_chunks(path: Path) -> Chunks:
     source = Source(path.name, digest(path), rows)
     readers.refuse_change(path, stamp)
     kept = tuple(name for name in names if not name.startswith("unnamed_") or set(tallies[name].places) - {""})
-    return Chunks(path, source, kept, readers.findings_of(path), Columns(tallies), stamp)
+    repeated = repeats.rows() if repeats else np.zeros(0, dtype=np.int64)
+    return Chunks(path, source, kept, readers.findings_of(path), Columns(tallies), stamp, repeated)
 
 
 def _frames(path: Path) -> Parts:

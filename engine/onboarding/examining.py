@@ -37,7 +37,7 @@ def examined(proposal: Proposal, paths: Sequence[Path]) -> Proposal:
         proposal, dataset = _after_silence(proposal, reading.dataset)
         said = reading.dataset.label is not dataset.label  # the reader's own days of silence hold no more
         seen = _looked_at(dataset, [found for found in reading.findings if not (said and found.where == "label")])
-        return replace(proposal, examined=replace(seen, rejected=len(reading.rejected),
+        return replace(proposal, examined=replace(seen, rejected=reading.rejections,
                                                    first=_first_customers(dataset)))
 
 

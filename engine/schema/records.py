@@ -178,12 +178,27 @@ class Dataset:
 class Reading:
     """What an adapter returns: the dataset, all findings, and the rows it could not take, each with its reason.
 
-    `rejected` has the raw columns as text plus "source", "row" (1 is the first row under the header) and "reason".
+    refused: those rows, or the Parquet file in which they lie: the raw columns as text plus "source", "row" (1 is the
+    first row under the header) and "reason".
     """
 
     dataset: Dataset
     findings: tuple[Finding, ...]
-    rejected: pd.DataFrame
+    refused: pd.DataFrame | Path
+
+    @property
+    def rejected(self) -> pd.DataFrame:
+        """The refused rows, all of them in memory."""
+        import pandas as pd
+
+        return pd.read_parquet(self.refused) if isinstance(self.refused, Path) else self.refused
+
+    @property
+    def rejections(self) -> int:
+        """How many rows were refused."""
+        import pyarrow.parquet as pq
+
+        return pq.read_metadata(self.refused).num_rows if isinstance(self.refused, Path) else len(self.refused)
 
 
 @dataclass(frozen=True)

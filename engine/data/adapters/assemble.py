@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from engine.data.adapters import spool
 from engine.data.adapters.common import (
     CONTACT_FIELDS,
+    NOT,
     Field,
     Options,
     Taken,
@@ -53,6 +54,7 @@ from engine.errors import EngineError
 from engine.schema import Column, Dataset, Finding, LabelRule, MoneyRule, Reading, jsonable, plural
 
 DATA_FORMAT = 1
+REJECTED = "rejected.parquet"
 Role = Literal["customers", "orders", "events", "offers"]
 
 
@@ -78,7 +80,7 @@ class Gathered:
     customers: pd.DataFrame
     columns: tuple[Column, ...]
     findings: tuple[Finding, ...]
-    rejected: tuple[pd.DataFrame, ...]
+    rejected: tuple[pd.DataFrame | Path, ...]
     events: pa.Table | Path | None = None
     offers: pd.DataFrame | None = None
     currency: str = ""
@@ -167,10 +169,15 @@ def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[R
         raws=tuple(more_raws), customers=customers.frame, columns=customers.columns, events=table,
         offers=pd.concat([taken.frame for taken in made], ignore_index=True) if made else None,
         findings=(*(f for raw in more_raws for f in raw.findings), *(f for t in every for f in t.findings), *repeated),
-        rejected=tuple(taken.rejected for taken in every),
+        rejected=tuple(rows for taken in every for rows in refused_of(taken)),
         currency=next((taken.currency for taken in every if taken.currency), ""),
         learned={"percent": dict(customers.percent)} if customers.percent else {},
     )
+
+
+def refused_of(taken: Taken) -> tuple[pd.DataFrame | Path, ...]:
+    """What could not be taken of a file, in memory and beside it."""
+    return taken.rejected, *taken.refused
 
 
 # ------------------------------------------------------------------------------------------------------- chunks
@@ -178,31 +185,28 @@ def with_extras(ask: Ask, parts: Mapping[Role, Sequence[Path]], raws: Sequence[R
 Part = Callable[[Raw], tuple[Taken, list[pd.DataFrame]]]
 
 
-def in_chunks(chunks: Chunks, number: int, ask: Ask, one: Part) -> tuple[Taken, pd.DataFrame, list[pd.DataFrame]]:
-    """A big file's events, written aside chunk by chunk.
+def in_chunks(chunks: Chunks, number: int, ask: Ask, one: Part) -> tuple[Taken, Mapping[str, int], list[spool.Rejects]]:
+    """A big file's events and rejected rows, written aside chunk by chunk.
 
-    `one` takes a chunk: its events, and one frame of refused rows for each sort of reason. Returned are all of it, the
-    rows whose cells could not be read, and the refused ones of each sort.
+    `one` takes a chunk: its events, and one frame of refused rows for each sort of reason. Returned are all of it, why
+    cells could not be read, and the refused rows of each sort.
     """
-    parts, cells, lost, refused = [], [], [], []
+    parts: list[Path] = []
+    cells, lost = (spool.Rejects(ask.into, f"{number}-{sort}", NOT) for sort in ("cells", "lost"))
+    sorts: list[spool.Rejects] = []
     for raw in chunks:
         taken, more = one(raw)
         parts.append(spool.keep_part(ask.into, number, taken.frame))
         split = len(taken.rejected) - len(raw.rejected)
-        cells.append(_compact(taken.rejected.iloc[:split]))
-        lost.append(_compact(taken.rejected.iloc[split:]))
-        refused.append([_compact(frame) for frame in more])
-    unread = pd.concat([*cells, *lost], ignore_index=True)
-    sorts = [pd.concat(frames, ignore_index=True) for frames in zip(*refused, strict=True)]
-    whole = replace(taken, frame=taken.frame.iloc[:0], rejected=pd.concat([unread, *sorts], ignore_index=True),
-                    parts=tuple(parts))
-    return whole, unread, sorts
-
-
-def _compact(frame: pd.DataFrame) -> pd.DataFrame:
-    """Texts as Arrow keeps them, in a tenth of the memory."""
-    texts = {name: "string[pyarrow]" for name in frame if frame[name].dtype == object}
-    return frame.astype(texts).reset_index(drop=True)
+        sorts = sorts or [spool.Rejects(ask.into, f"{number}-{place}") for place in range(len(more))]
+        for kept, rows in zip((cells, lost, *sorts), (taken.rejected.iloc[:split], taken.rejected.iloc[split:], *more),
+                              strict=True):
+            kept.add(rows)
+    chunks.columns.forget()
+    refused = tuple(path for kept in (cells, lost, *sorts) for path in kept.parts)
+    whole = replace(taken, frame=taken.frame.iloc[:0], rejected=taken.rejected.iloc[:0], parts=tuple(parts),
+                    refused=refused)
+    return whole, cells.kinds + lost.kinds, sorts
 
 
 def events_in_chunks(chunks: Chunks, number: int, ask: Ask, known: Collection[str] | None = None) -> Taken:
@@ -219,10 +223,10 @@ def events_in_chunks(chunks: Chunks, number: int, ask: Ask, known: Collection[st
 
     taken, cells, (unknown, strange) = in_chunks(chunks, number, ask, one)
     found = match(EVENT_FIELDS, chunks.names)
-    example = strange["reason"].iloc[0].removeprefix("customer ").removesuffix(" is unknown") if len(strange) else ""
+    example = strange.first.removeprefix("customer ").removesuffix(" is unknown")
     findings = (*told_of(chunks, EVENT_FIELDS, found, cells),
-                *told_of_kinds(chunks.name, unknown["reason"], events),
-                *told_of_strangers(chunks.name, len(strange), example.strip("'")))
+                *told_of_kinds(chunks.name, unknown.kinds.total(), unknown.first, events),
+                *told_of_strangers(chunks.name, strange.kinds.total(), example.strip("'")))
     return replace(taken, findings=findings)
 
 
@@ -305,6 +309,7 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
     tables: dict[str, pa.Table | Path] = {"customers": _customers(gathered.customers, columns)}
     tables |= {} if gathered.events is None else {"events": gathered.events}
     tables |= {} if gathered.offers is None else {"offers": _plain(gathered.offers)}
+    refused = _rejected(gathered.rejected, ask.into)
     paths = _write(tables, ask.into)
     spool.clear(ask.into)
     dataset = Dataset(
@@ -315,7 +320,7 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
         customers=paths["customers"], columns=columns, events=paths.get("events"), offers=paths.get("offers"),
         sources=tuple(raw.source for raw in gathered.raws), options=jsonable({**ask.options, **gathered.learned}),
     )
-    return Reading(dataset, (*gathered.findings, *undated), _rejected(gathered.rejected))
+    return Reading(dataset, (*gathered.findings, *undated), refused)
 
 
 def version(ask: Ask, raws: Sequence[Raw | Chunks], until: datetime) -> str:
@@ -364,11 +369,15 @@ def _write(tables: Mapping[str, pa.Table | Path], into: Path) -> dict[str, Path]
     return paths
 
 
-def _rejected(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    full = [frame for frame in frames if len(frame)]
+def _rejected(parts: Sequence[pd.DataFrame | Path], into: Path) -> pd.DataFrame | Path:
+    """All rejected rows: in memory or, once one of the files was big, in a file of the folder."""
+    full = [part for part in parts if isinstance(part, Path) or len(part)]
+    frames = [part for part in full if isinstance(part, pd.DataFrame)]
+    if len(frames) < len(full):
+        return spool.all_rejects(full, into / REJECTED)
     if not full:
         return pd.DataFrame({"source": [], "row": [], "reason": []}, dtype=object).astype({"row": "int64"})
-    every = pd.concat(full, ignore_index=True)
+    every = pd.concat(frames, ignore_index=True)
     last = ["source", "row", "reason"]
     texts = every.drop(columns=last).fillna("")
     return pd.concat([texts, every[last].astype({"row": "int64"})], axis=1)

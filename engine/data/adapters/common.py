@@ -25,6 +25,7 @@ Options = Mapping[str, Any]
 SHARE = "share 0..1"
 MOST_CATEGORIES = 50
 MEANT = 0.95
+NOT = " is not "
 WANTED = {"number": "a number", "count": "a number", "flag": "yes or no", "date": "a date"}
 
 IDS = ("customerid", "customer", "custid", "customerno", "customernumber", "clientid", "userid", "accountid",
@@ -65,7 +66,7 @@ class Field:
 class Taken:
     """What was taken of a file: canonical columns by row number, their meaning, rejected rows, findings.
 
-    parts: of a big file's events, the files in which they lie; the frame is empty then.
+    parts, refused: of a big file's events and rejected rows, the files in which they lie; the frames are empty then.
     """
 
     frame: pd.DataFrame
@@ -75,6 +76,7 @@ class Taken:
     currency: str = ""
     percent: Mapping[str, bool] = field(default_factory=dict)
     parts: tuple[Path, ...] = ()
+    refused: tuple[Path, ...] = ()
 
 
 CONTACT_FIELDS = tuple(Field(column, _CONTACT_NAMES[column.name], needed=False, strict=False) for column in CONTACT)
@@ -190,12 +192,12 @@ def take(raw: Raw, fields: Sequence[Field], found: Mapping[str, str], options: O
             findings.append(_unread(wanted, int(parsed.bad.sum()), example, name))
     keep = (reasons == "").to_numpy()
     rejected = pd.concat([rejects(raw, reasons[~keep]), lost_lines(raw)], ignore_index=True)
-    findings += _rejected_findings(raw.source, rejected) if raw.columns is None else []
+    findings += _rejected_findings(raw.source, kinds_of(rejected["reason"], NOT)) if raw.columns is None else []
     return Taken(pd.DataFrame(frame, index=raw.frame.index)[keep], tuple(wanted.column for wanted in present),
                  rejected, tuple(findings), currency, percent)
 
 
-def told_of(chunks: Chunks, fields: Sequence[Field], found: Mapping[str, str], rejected: pd.DataFrame
+def told_of(chunks: Chunks, fields: Sequence[Field], found: Mapping[str, str], rejected: Mapping[str, int]
             ) -> list[Finding]:
     """What `take` found in a big file, once all of its chunks were taken."""
     findings: list[Finding] = []
@@ -277,12 +279,21 @@ def lost_lines(raw: Raw) -> pd.DataFrame:
     return raw.rejected.assign(source=raw.name)[["source", "row", "reason"]]
 
 
-def _rejected_findings(source: Source, rejected: pd.DataFrame) -> list[Finding]:
+def kinds_of(reasons: pd.Series, before: str = " is ") -> dict[str, int]:
+    """How many rows were rejected for each kind of reason: the cell that stands `before` the verb is left out.
+
+    >>> kinds_of(pd.Series(["price: 0 is not above 0", "price: -1 is not above 0", "id is blank"]))
+    {'price is not above 0': 2, 'id is blank': 1}
+    """
+    kinds = reasons.astype(object).str.replace(f": .*{before}", before, regex=True).value_counts(sort=False)
+    return {str(kind): int(count) for kind, count in kinds.items()}
+
+
+def _rejected_findings(source: Source, rejected: Mapping[str, int]) -> list[Finding]:
     """A warning with the most frequent reason; an error when more than half of the rows cannot be used."""
-    if not len(rejected):
+    if not rejected:
         return []
-    count, total = len(rejected), source.rows
-    reason = rejected["reason"].str.replace(r": .* is not ", " is not ", regex=True).value_counts().index[0]
+    count, total, reason = sum(rejected.values()), source.rows, max(rejected, key=lambda kind: rejected[kind])
     if count * 2 > total:
         what = f"{count:,} of {total:,} rows cannot be used, most because: {reason}."
         return [Finding("error", source.name, what, "Check that these are the right columns and repair them.", count)]

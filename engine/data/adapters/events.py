@@ -51,7 +51,7 @@ def take_events(raw: Raw, number: int, options: Options) -> Taken:
     """The file's events as EVENTS; without ids of their own they are called by source `number` and row."""
     taken, unknown = events_of(raw, number, options)
     refused = rejects(raw, unknown)
-    findings = (*taken.findings, *told_of_kinds(raw.name, unknown, len(taken.frame)))
+    findings = (*taken.findings, *told_of_kinds(raw.name, len(unknown), "".join(unknown.iloc[:1]), len(taken.frame)))
     return replace(taken, rejected=pd.concat([taken.rejected, refused], ignore_index=True), findings=findings)
 
 
@@ -65,14 +65,13 @@ def events_of(raw: Raw, number: int, options: Options) -> tuple[Taken, pd.Series
     return replace(taken, frame=_complete(_positive(frame.drop(index=unknown.index)), number)), why
 
 
-def told_of_kinds(name: str, unknown: pd.Series, known: int) -> tuple[Finding, ...]:
-    """A finding where events were left out for their kind; an error when they are more than those `known`."""
-    if not len(unknown):
+def told_of_kinds(name: str, count: int, first: str, known: int) -> tuple[Finding, ...]:
+    """A finding where events were left out for their kind, `first` why; an error when they are more than the `known`."""
+    if not count:
         return ()
-    example = re.sub(r"^.*?: | is no kind of event$", "", unknown.iloc[0])
-    what = f"{plural(len(unknown), 'event has', 'events have')} an unknown kind such as {example}."
-    return (Finding("error" if len(unknown) > known else "warning", name, what,
-                    f"Use one of: {', '.join(EVENT_KINDS)}.", len(unknown)),)
+    example = re.sub(r"^.*?: | is no kind of event$", "", first)
+    what = f"{plural(count, 'event has', 'events have')} an unknown kind such as {example}."
+    return (Finding("error" if count > known else "warning", name, what, f"Use one of: {', '.join(EVENT_KINDS)}.", count),)
 
 
 def _positive(frame: pd.DataFrame) -> pd.DataFrame:

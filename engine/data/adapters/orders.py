@@ -7,7 +7,7 @@ return; an invoice that begins with C is a cancellation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from engine.data.adapters.common import (
     Options,
     Taken,
     horizon,
+    kinds_of,
     lacking,
     match,
     one_row_each,
@@ -45,6 +46,7 @@ from engine.data.adapters.events import ITEM, TIMES, take_events
 from engine.data.chunks import Chunks, is_big, open_chunks
 from engine.data.parsing import Findings, like
 from engine.data.readers import Raw, read_raw
+from engine.data.repeats import Repeats
 from engine.schema import CUSTOMER_ID, EVENTS, Column, Finding, LabelRule, MoneyRule, Reading, plural
 
 QUIET_DAYS = 90
@@ -124,7 +126,7 @@ def _gather(ask: Ask, sources: Sequence[Path]) -> Gathered:
 def _taken(path: Path, number: int, ask: Ask, orders: bool) -> tuple[Raw | Chunks, Taken]:
     """A file's order lines or events: as a whole, or a big file's chunk by chunk."""
     if is_big(path):
-        chunks = open_chunks(path)
+        chunks = open_chunks(path, Repeats(spool.aside(ask.into, f"repeats-{number}")) if orders else None)
         return chunks, (lines_in_chunks if orders else events_in_chunks)(chunks, number, ask)
     raw = read_raw(path)
     return raw, (take_lines if orders else take_events)(raw, number, ask.options)
@@ -136,7 +138,7 @@ def take_lines(raw: Raw, number: int, options: Options) -> Taken:
     """The file's lines as events of kind order, return and cancellation; corrections and free lines rejected."""
     part = lines_of(raw, number, options, lambda rows: rows.duplicated().to_numpy())
     names = tuple(raw.frame.columns)
-    told = told_of_lines(raw.name, names, line_columns(names, options), part.refused["reason"], part.repeats)
+    told = told_of_lines(raw.name, names, line_columns(names, options), kinds_of(part.refused["reason"]), part.repeats)
     rejected = pd.concat([part.taken.rejected, part.refused], ignore_index=True)
     return replace(part.taken, findings=(*part.taken.findings, *told), rejected=rejected)
 
@@ -166,18 +168,21 @@ def lines_of(raw: Raw, number: int, options: Options, repeated: Callable[[pd.Dat
 
 def lines_in_chunks(chunks: Chunks, number: int, ask: Ask) -> Taken:
     """What `take_lines` takes, of a big file, the events written aside."""
-    seen, repeats = spool.Seen(), 0
+    repeats = 0
+
+    def again(rows: pd.DataFrame) -> np.ndarray:
+        return np.isin(rows.index, chunks.repeated)
 
     def one(raw: Raw) -> tuple[Taken, list[pd.DataFrame]]:
         nonlocal repeats
-        part = lines_of(raw, number, ask.options, seen.again)
+        part = lines_of(raw, number, ask.options, again)
         repeats += part.repeats
         return part.taken, [part.refused]
 
     taken, cells, (refused,) = in_chunks(chunks, number, ask, one)
     found = line_columns(chunks.names, ask.options)
     findings = (*told_of(chunks, LINE_FIELDS, found, cells),
-                *told_of_lines(chunks.name, chunks.names, found, refused["reason"], repeats))
+                *told_of_lines(chunks.name, chunks.names, found, refused.kinds, repeats))
     return replace(taken, findings=findings)
 
 
@@ -189,12 +194,12 @@ def line_columns(names: Sequence[str], options: Options) -> dict[str, str]:
     return found
 
 
-def told_of_lines(file: str, names: Sequence[str], found: dict[str, str], reasons: pd.Series, repeats: int
-                  ) -> Findings:
+def told_of_lines(file: str, names: Sequence[str], found: dict[str, str], kinds: Mapping[str, int],
+                  repeats: int) -> Findings:
     """What was found about the lines beyond their cells."""
     what = f"{plural(repeats, 'line repeats', 'lines repeat')} another in every column."
     again = (Finding("warning", file, what, "One of each was kept.", repeats),) if repeats else ()
-    return (*again, *_refusal_findings(reasons, file), *_unused(file, names, found), *_grouping(file, found))
+    return (*again, *_refusal_findings(kinds, file), *_unused(file, names, found), *_grouping(file, found))
 
 
 def _priced(frame: pd.DataFrame) -> pd.DataFrame:
@@ -230,11 +235,11 @@ def _refusals(lines: pd.DataFrame, found: dict[str, str]) -> pd.Series:
     return reasons
 
 
-def _refusal_findings(reasons: pd.Series, file: str) -> Findings:
-    """One finding per sort of reason."""
-    sorts = reasons.astype(object).str.replace(r": .* is ", " is ", regex=True).value_counts()
-    return tuple(Finding("note", file, f"{plural(count, 'line was', 'lines were')} rejected: {sort}.",
-                         "See the rejected rows.", int(count)) for sort, count in sorts.items())
+def _refusal_findings(kinds: Mapping[str, int], file: str) -> Findings:
+    """One finding per kind of reason, the most frequent first."""
+    often = sorted(kinds.items(), key=lambda kind: -kind[1])
+    return tuple(Finding("note", file, f"{plural(count, 'line was', 'lines were')} rejected: {kind}.",
+                         "See the rejected rows.", count) for kind, count in often)
 
 
 def _unused(file: str, names: Sequence[str], found: dict[str, str]) -> Findings:

@@ -7,17 +7,18 @@ of a frame.
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.data.adapters.common import kinds_of
 from engine.files import writing
 from engine.schema import EVENT_EXTRAS, EVENTS
 
@@ -34,12 +35,17 @@ KEPT = tuple(dict.fromkeys((*TYPES, "country")))
 SORTED = 'customer_id, "at", filename, file_row_number'
 
 
+def aside(folder: Path, name: str) -> Path:
+    """A folder within what is written aside."""
+    return folder / FOLDER / name
+
+
 def keep_part(folder: Path, source: int, frame: pd.DataFrame) -> Path:
     """Write a chunk's events aside; returns the file."""
     made = folder / FOLDER
     with writing(made):
         made.mkdir(parents=True, exist_ok=True)
-        path = made / f"{source:0{DIGITS}d}-{len(list(made.iterdir())):07d}.parquet"
+        path = made / f"{source:0{DIGITS}d}-{len(list(made.glob('*.parquet'))):07d}.parquet"
         pq.write_table(as_table(frame, KEPT), path, compression="zstd")
     return path
 
@@ -98,27 +104,51 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
-class Seen:
-    """Which rows came before, as 64-bit hashes; some 2e-5 that two different ones of 30 million are taken for one."""
+class Rejects:
+    """Rejected rows of one sort, written aside as they come; what stays here is how many had which kind of reason.
 
-    def __init__(self) -> None:
-        self.runs: list[np.ndarray] = []
+    first: the first of all reasons. kinds: reasons as `kinds_of` has them, in the order in which they came.
+    """
 
-    def again(self, rows: pd.DataFrame) -> np.ndarray:
-        """Which rows equal an earlier one in every column; all of them count as seen from now on."""
-        hashes = pd.util.hash_pandas_object(rows, index=False).to_numpy()
-        repeated: np.ndarray = pd.Series(hashes).duplicated().to_numpy()
-        for run in self.runs:
-            places = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
-            repeated |= run[places] == hashes
-        self._remember(np.sort(hashes[~repeated]))
-        return repeated
+    def __init__(self, folder: Path, name: str, before: str = " is ") -> None:
+        self.folder, self.name, self.before, self.first = folder / FOLDER, name, before, ""
+        self.parts: list[Path] = []
+        self.kinds: Counter[str] = Counter()
 
-    def _remember(self, run: np.ndarray) -> None:
-        """Keep few and growing runs: a run joins those that are not longer than itself."""
-        while len(run) and self.runs and len(self.runs[-1]) <= len(run):
-            run = np.sort(np.concatenate([self.runs.pop(), run]), kind="stable")
-        self.runs += [run] if len(run) else []
+    def add(self, frame: pd.DataFrame) -> None:
+        """Write more rows aside; only those of some reason are any."""
+        if not len(frame):
+            return
+        self.first = self.first or str(frame["reason"].iloc[0])
+        self.kinds.update(kinds_of(frame["reason"], self.before))
+        path = self.folder / f"{self.name}-{len(self.parts):07d}.rejected"
+        with writing(path):
+            pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path, compression="zstd")
+        self.parts.append(path)
+
+
+def all_rejects(parts: Sequence[Path | pd.DataFrame], path: Path) -> Path:
+    """All rejected rows in one Parquet file, one part after the other; columns that a part lacks are "" there."""
+    last = {"source": pa.string(), "row": pa.int64(), "reason": pa.string()}
+    names = dict.fromkeys(name for part in parts for name in _names(part) if name not in last)
+    schema = pa.schema([*((name, pa.string()) for name in names), *last.items()])
+    with writing(path), pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for part in parts:
+            table = pq.read_table(part) if isinstance(part, Path) else pa.Table.from_pandas(part, preserve_index=False)
+            writer.write_table(_under(schema, table))
+    return path
+
+
+def _under(schema: pa.Schema, table: pa.Table) -> pa.Table:
+    blank = pa.nulls(len(table), pa.string())
+    cells = [table[name] if name in table.column_names else blank for name in schema.names]
+    filled = [cell.cast(kind).fill_null("" if kind == pa.string() else 0)
+              for cell, kind in zip(cells, schema.types, strict=True)]
+    return pa.table(filled, schema=schema)
+
+
+def _names(part: Path | pd.DataFrame) -> list[str]:
+    return list(pq.read_schema(part).names if isinstance(part, Path) else part.columns)
 
 
 @contextmanager
