@@ -191,7 +191,7 @@ def test_texts_beyond_a_tally_are_read_in_the_company_of_the_first(tmp_path: Pat
 
 @pytest.mark.parametrize(("body", "says"), [
     ("id,name\n" + "1,ok\n" * 70_000 + f"2,{'x' * 200_000}\n", "row 70001"), ("id,name\n", "no rows"), ("", "empty"),
-    ("id,id\n1,2\n" * 9, "'id'"), ('id,name\n1,"a\n2,b\n', "quotation mark"), ("id,name\n1,2,3\n4,5,6\n", "line 2"),
+    ('id,name\n1,"a\n2,b\n', "quotation mark"), ("id,name\n1,2,3\n4,5,6\n", "line 2"),
     ("id,name\n" + "1,2\n" * 30 + '3,"open\n', "quotation mark"),
 ])
 def test_what_is_refused_as_a_whole_is_refused_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str,
