@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A process per core; each test file in one of them, for its fixtures.
-PARALLEL := -n auto --dist loadfile
 export OMP_WAIT_POLICY ?= PASSIVE
+# pytest keeps the tests that it has rewritten, or collecting them takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test quick check bench lock clean
 
@@ -12,11 +12,11 @@ run: $(VENV)/.ready
 	@$(BIN)/python -m ui serve --demo
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest
 
 # The developer's inner loop.
 quick: $(VENV)/.ready
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not browser"
+	$(BIN)/python -m pytest -m "not slow and not browser"
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +16,13 @@ from tests.databases import engine, postgres
 __all__ = ["engine", "postgres"]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+gc.disable()  # while the tests are collected: nothing that is imported then goes away again
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has brought stays: the collector need not look through it again."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -460,6 +460,7 @@ def test_online_retail_in_full(real_data: Callable[[str], Path], tmp_path: Path)
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_cdnow_in_full(real_data: Callable[[str], Path], tmp_path: Path) -> None:
     result = read([real_data("cdnow/CDNOW_master.txt")], tmp_path, name="cdnow", now=NOW)
     found = events(result)

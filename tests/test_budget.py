@@ -147,6 +147,7 @@ class TestEverySolver:
 
 @given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 5), st.floats(0, 3))
 @settings(max_examples=40, deadline=None, derandomize=True)
+@pytest.mark.slow
 def test_branching_and_pricing_agree(seed: int, customers: int, treatments: int, tight: float) -> None:
     problem = company(customers, treatments, seed, tight)
     branched, priced = (check(problem, method) for method in EXACT)
@@ -155,6 +156,7 @@ def test_branching_and_pricing_agree(seed: int, customers: int, treatments: int,
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None, derandomize=True)
+@pytest.mark.slow
 def test_whole_numbers_and_ties_agree_too(seed: int) -> None:
     """Few distinct values and uses: everything is a tie."""
     rng = np.random.default_rng(seed)
@@ -191,6 +193,7 @@ def test_many_equal_customers_come_near_the_best() -> None:
 
 @pytest.mark.parametrize("method", ["milp", "dual"])
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.slow
 def test_prices_are_what_one_more_unit_brings(method: str, seed: int) -> None:
     """Beside finite differences of the LP optimum, which bracket them: less room costs more than more brings."""
     problem = company(400, seed=seed)

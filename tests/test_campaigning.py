@@ -288,6 +288,7 @@ class TestOutcomes:
         campaigning.settle_file(there.id, file, correct=True, actor=MIA, now=NOW)
         assert (outcomes.with_outcomes(there.id)["stayed"] == 1).all()
 
+    @pytest.mark.slow
     def test_the_next_snapshot_tells_who_left(self, shop: insight.Scope, made: Path, tmp_path: Path) -> None:
         """The newer data: the same shop drawn later, of whom those ids that were in the campaign are asked."""
         early = shop.dataset.observed_until - timedelta(days=95)

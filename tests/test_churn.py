@@ -53,6 +53,7 @@ def test_signal_is_found_and_beats_the_rule_and_chance(trained: Any) -> None:
     assert report.findings == ()
 
 
+@pytest.mark.slow
 def test_the_report_holds_every_metric_with_its_interval(trained: Any) -> None:
     _, report, snapshot = trained
     assert set(report.metrics) == {"model", "rule", "random"}

@@ -35,7 +35,8 @@ SMALL = 900
 LEARNERS = {**ALGORITHMS, **CHURN_MODELS}
 
 
-@pytest.fixture(scope="module", params=sorted(EVERY_DEMO))
+@pytest.fixture(scope="module", params=[
+    pytest.param(name, marks=[pytest.mark.slow] if name == "demo-streaming" else []) for name in sorted(EVERY_DEMO)])
 def company(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
     """A small demo company, read through its adapter."""
     folder = tmp_path_factory.mktemp(request.param)

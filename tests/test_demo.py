@@ -288,6 +288,7 @@ class TestShop:
             assert frame["at"].max() < shop.OBSERVED_UNTIL
             assert frame["at"].min() > shop.BEGAN - timedelta(days=1)
 
+    @pytest.mark.slow
     def test_returns_are_negative_lines_of_what_was_bought_before(self, store: tuple) -> None:
         orders, _, _ = store
         back, bought = orders[orders["quantity"] < 0], orders[orders["quantity"] > 0]
@@ -381,6 +382,7 @@ class TestBesideRealData:
             ours, theirs = (frame.groupby(column)["churned"].mean() for frame in (company.customers, real))
             assert (ours - theirs).abs().max() < 0.08, column
 
+    @pytest.mark.slow
     def test_shop_order_statistics(self, store: tuple, real_data: Callable[[str], Path]) -> None:
         lines = pd.read_parquet(real_data(REAL_SHOP)).dropna(subset="Customer ID")
         lines = lines.rename(columns={"Customer ID": "customer_id", "Invoice": "order_id", "InvoiceDate": "at",

@@ -112,6 +112,7 @@ def test_two_segments_of_a_treatment_doubt_less_than_one_and_more_than_strangers
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), cost=st.floats(0, 50), taken=st.floats(0, 1), rate=st.floats(0, 0.9))
+@pytest.mark.slow
 def test_whatever_the_terms_the_identities_hold(seed: int, cost: float, taken: float, rate: float) -> None:
     offer = replace(CALL, offer_cost=cost, redemption=taken, recovery_rate=rate)
     found = priced(crowd(60, seed), book(offer, GIFT))

@@ -104,6 +104,7 @@ def erase(who: str, **more: Any) -> dict[str, Any]:
 # --- a customer
 
 
+@pytest.mark.slow
 def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
     row = contacts(catalog.dataset("acme")).loc[who]
     texts = [who, row["email"], row["phone"]]
@@ -120,6 +121,7 @@ def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
     assert "A model does not unlearn" in " ".join(done["advice"]) and "backups" in " ".join(done["advice"])
 
 
+@pytest.mark.slow
 def test_nobody_else_is_touched(home: Path, who: str) -> None:
     before = contents(home, who)
     other = str(contacts(catalog.dataset("acme")).index[1])
@@ -135,6 +137,7 @@ def test_nobody_else_is_touched(home: Path, who: str) -> None:
     assert [kept.content for kept in saved.kept("audience", "acme", actor=ANA)] == [{"ids": ["someone"]}]
 
 
+@pytest.mark.slow
 def test_the_log_knows_of_it_by_a_keyed_hash(home: Path, who: str) -> None:
     erase(who)
     entries = engine.audit_log(10, ROOT, who)
@@ -175,6 +178,7 @@ def _model_id(dataset: Dataset) -> str:
     return write_card(dataset, engine.Settings(), known, SimpleNamespace(quarantined=()), (), {}, who).model_id
 
 
+@pytest.mark.slow
 def test_the_same_file_does_not_bring_the_customer_back(home: Path, made: Path, who: str, now: datetime) -> None:
     files = DEMOS["demo-shop"].write(home.parent / "again", 1, CUSTOMERS)
     oldest = catalog.versions("acme")[0]
@@ -184,6 +188,7 @@ def test_the_same_file_does_not_bring_the_customer_back(home: Path, made: Path, 
     assert traces(home, who) == []
 
 
+@pytest.mark.slow
 def test_erasing_twice_finds_nothing_more(home: Path, who: str) -> None:
     erase(who)
     before = contents(home, who)
@@ -291,6 +296,7 @@ def _break_off_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
         monkeypatch.setattr(module, name, breaking(getattr(module, name)))
 
 
+@pytest.mark.slow
 def test_the_next_erasure_completes_the_one_before(home: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
     other = str(contacts(catalog.dataset("acme")).index[1])
     _break_off_at(monkeypatch, 6)
@@ -460,6 +466,7 @@ def test_an_interrupted_erasure_of_a_dataset_is_swept(home: Path, who: str, now:
 # --- from the shell
 
 
+@pytest.mark.slow
 def test_the_shell_erases_and_asks_first(home: Path, who: str, capsys: pytest.CaptureFixture) -> None:
     assert main(["erase", "--dataset", "acme", "--customer-id", who]) == 2
     assert "Nothing was erased" in capsys.readouterr().err and traces(home, who)
@@ -473,6 +480,7 @@ def test_the_shell_erases_and_asks_first(home: Path, who: str, capsys: pytest.Ca
     assert main(["erase", "--dataset", "acme", "--yes"]) == 2
 
 
+@pytest.mark.slow
 def test_numbers_survive_being_written_anew(home: Path, who: str) -> None:
     """Figures of others are the same bits, not only nearly so."""
     run = catalog.run("acme")

@@ -93,6 +93,7 @@ class TestDifferenceOfShares:
 
     @settings(max_examples=300, deadline=None)
     @given(st.lists(st.tuples(*[st.integers(0, 6)] * 4), min_size=1, max_size=6), st.floats(-0.999, 0.999))
+    @pytest.mark.slow
     def test_whatever_the_counts_are_there_is_an_interval_or_nothing_to_compare(self, drawn: list[Counts],
                                                                                delta: float) -> None:
         """Cells so small that the cubic has one root three times over were once no number."""

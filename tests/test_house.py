@@ -43,8 +43,13 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:
+@functools.cache
+def imports(path: Path, top_level_only: bool = False) -> tuple[str, ...]:
     """Every module a file imports, dotted; with top_level_only those that importing the file brings in."""
+    return tuple(_imports(path, top_level_only))
+
+
+def _imports(path: Path, top_level_only: bool) -> Iterator[str]:
     tree = parsed(path)
     for node in _outside_functions(tree) if top_level_only else _at_run_time(tree):
         if isinstance(node, ast.Import):

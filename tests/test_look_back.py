@@ -30,6 +30,7 @@ class TestTheTelecomAsItWas:
         demo, folder = DEMOS[TELECOM], tmp_path_factory.mktemp("telecom")
         return demo.write(folder, 3, 900), dict(demo.earlier(folder, 3, 900))
 
+    @pytest.mark.slow
     def test_there_are_five_months_the_earliest_first(self, files: tuple) -> None:
         assert list(files[1]) == [datetime(2025, month, 1) for month in (2, 3, 4, 5, 6)]
 

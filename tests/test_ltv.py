@@ -105,6 +105,7 @@ def test_windows_and_horizons_of_any_length_add_up(horizon: float) -> None:
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.slow
 def test_churn_is_counted_once(inputs: ltv.LtvInputs, models: dict[str, ltv.LtvModel], name: str) -> None:
     split, table = models[name].split(inputs, 730, 0.1), models[name].ltv(inputs, 730, 0.1)
     p = inputs.churn_probability

@@ -151,6 +151,7 @@ def test_no_event_from_as_of_on_moves_any_feature(write: Write, rng: np.random.G
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
+@pytest.mark.slow
 def test_many_moments_at_once_equal_one_at_a_time(write: Write, rng: np.random.Generator) -> None:
     path, as_ofs = write(random_events(rng)), [day(200), AS_OF, day(33.3)]
     at_once = order_features(path, as_ofs, horizon_days=60)

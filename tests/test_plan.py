@@ -58,6 +58,7 @@ def test_caps_and_capacities_bind_and_their_price_is_the_next_ones_margin() -> N
     assert all(price.brings == pytest.approx(0) for price in unlimited.prices)
 
 
+@pytest.mark.slow
 def test_a_price_says_what_a_little_more_brings() -> None:
     own = book(replace(NOTE, recovery_rate=0.05), GIFT)
     frame = crowd(800)
@@ -117,6 +118,7 @@ def test_days_stretch_what_can_be_carried() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), budget=st.floats(0, 40), calls=st.integers(0, 3))
+@pytest.mark.slow
 def test_no_possible_plan_of_a_small_world_brings_more(seed: int, budget: float, calls: int) -> None:
     own, frame = book(CALL, GIFT), crowd(6, seed)
     found = make(priced(frame, own), own, Constraints(budget=budget, most={"call": calls}))

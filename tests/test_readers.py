@@ -390,6 +390,7 @@ def test_compact_dates_stored_as_numbers_are_read() -> None:
 # ------------------------------------------------------------------------------------------------------- real files
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_real_files_are_read_whole(real_data: Callable[[str], Path]) -> None:
     shapes = {"telco_ibm_21/Telco-Customer-Churn.csv": (7043, 21), "cdnow/CDNOW_master.txt": (69659, 4),
               "ecommerce_user_segmentation/ecommerce_user_segmentation.csv": (10000, 14),

@@ -138,6 +138,7 @@ def by_hand(rows: pd.DataFrame, as_of: datetime) -> int | None:
     return 1
 
 
+@pytest.mark.slow
 def test_random_histories_agree_with_the_walk(tmp_path: Path, rng: np.random.Generator) -> None:
     rows: list[tuple] = []
     for who in range(400):

@@ -72,6 +72,7 @@ class TestTheDatasetLookedAt:
 
 
 class TestAnOpenApp:
+    @pytest.mark.slow
     def test_notices_a_new_run_a_model_and_an_erasure(self, own_companies: Path) -> None:
         ana = Actor("ana", "executive")
         seen = [watch.standing(ana)]
