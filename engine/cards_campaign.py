@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.cards import Page, listing
@@ -82,9 +82,9 @@ def result(record: Record) -> str:
         ("Contacted", f"{treated['left']:,} of {treated['known']:,} left"),
         ("Held out", f"{held['left']:,} of {held['known']:,} left"),
         ("Saves", f"{_estimate(whole['saves'], ',.0f')}; the plan expected {promised['saves']:,.0f}"),
-        ("Margin", f"{_estimate(whole['margin'], ',.0f')} {currency}; the plan expected {promised['margin']:,.0f}"),
+        ("Margin", f"{_in_money(whole['margin'], currency)}; the plan expected {money(promised['margin'], currency)}"),
         ("ROI", f"{_estimate(whole['roi'], '.2f')}; the plan expected {_number(promised['roi'], '.2f')}"),
-        *([("Revenue", f"{_estimate(whole['revenue'], ',.0f')} {currency} within the window")] if whole["revenue"]
+        *([("Revenue", f"{_in_money(whole['revenue'], currency)} within the window")] if whole["revenue"]
           else []),
         *([("To tell it", f"about {whole['needed']:,} customers, holdout included")] if whole["needed"] else []),
     ])
@@ -102,9 +102,17 @@ def _part(part: Record) -> str:
 
 
 def _estimate(estimate: Record | None, form: str) -> str:
+    return _said(estimate, lambda value: format(value, form))
+
+
+def _in_money(estimate: Record | None, currency: str) -> str:
+    return _said(estimate, lambda value: money(value, currency))
+
+
+def _said(estimate: Record | None, words: Callable[[float], str]) -> str:
     if estimate is None:
         return "not measurable"
-    value, low, high = (format(estimate[name], form) for name in ("value", "low", "high"))
+    value, low, high = (words(estimate[name]) for name in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
 
 

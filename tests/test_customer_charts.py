@@ -40,7 +40,7 @@ BESIDE = pd.DataFrame({"axis": ["Tenure", "Tickets, 12 months", "Bill"], "value"
                        "median": ["8 months", "0 tickets", "5"], "percentile": [20.0, 90.0, 50.0],
                        "median_percentile": [18.0, 40.0, 55.0]})
 STEPS = [Step({"contract": "Two year"}, "Contract: Two year", 0.08),
-         Step({"contract": "One year"}, "Contract: One year", 0.2), Step({"bill": 80.0}, "Bill: 80 USD (-20 %)", 0.41)]
+         Step({"contract": "One year"}, "Contract: One year", 0.2), Step({"bill": 80.0}, "Bill: $80 (-20 %)", 0.41)]
 HAPPENED = pd.DataFrame({
     "month": pd.to_datetime(["2024-05-01", "2024-05-01", "2024-06-01"]), "kind": ["order", "return", "usage"],
     "name": ["Orders", "Returns", "Use"], "trouble": [False, True, False], "events": [2, 1, 1],

@@ -101,7 +101,7 @@ class TestDifferenceOfShares:
         found = difference(strata)
         assert (found is None) == (len(strata.held) == 0)
         if found is not None:
-            assert -1 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1
+            assert -1 - 1e-9 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1 + 1e-9
             held, treated = shares_given(strata, delta)
             assert np.isfinite(held).all() and (np.minimum(held, treated) >= -1e-12).all()
             assert (np.maximum(held, treated) <= 1 + 1e-12).all()
@@ -246,7 +246,9 @@ class TestResult:
         assert whole.saves is not None and whole.margin is not None and whole.roi is not None
         assert whole.margin.low == pytest.approx(500 * whole.saves.low - 10_000)
         assert whole.roi.low == pytest.approx(whole.margin.low / 10_000)
-        assert results.in_words(whole, "EUR").startswith("It works: 100 customers saved (3")
+        said = results.in_words(whole, "EUR")
+        assert said.startswith("It works: 100 customers saved (3")
+        assert "incremental margin €40.0k (" in said
 
     def test_too_small_says_so_and_how_many_it_takes(self, rows: pd.DataFrame) -> None:
         """30 % left untreated, 12 points were expected: .30 against .18 at five treated per one held out."""

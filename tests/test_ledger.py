@@ -113,7 +113,7 @@ class TestApproval:
 
     def test_above_it_a_second_person_must_and_a_manager(self, engine: sa.Engine, now: datetime) -> None:
         there = drafted(now, actor=ANA)
-        with pytest.raises(Refused, match=r"180\.00, above the limit of 179\.99: a manager must approve"):
+        with pytest.raises(Refused, match=r"€180\.00, above the limit of €179\.99: a manager must approve"):
             ledger.approve(there.id, 179.99, actor=MIA, now=now)
         with pytest.raises(Refused, match="somebody other than ana"):
             ledger.approve(there.id, 179.99, actor=ANA, now=now)

@@ -200,7 +200,7 @@ def test_percentiles_by_hand(hall: Callable[..., Scope]) -> None:
     assert table.loc["Monthly charges", "median_percentile"] == pytest.approx(100 * (1 + 0.5) / 5)  # median of 10 20 30
     assert table.loc["Services", "percentile"] == pytest.approx(100 * (2 + 1.0) / 5)  # of 1 1 3 3 5
     assert table.loc["Services", "median_percentile"] == pytest.approx(100 * 1.0 / 5)
-    assert (table.loc["Tenure", "value"], table.loc["Monthly charges", "median"]) == ("2 months", "20 EUR")
+    assert (table.loc["Tenure", "value"], table.loc["Monthly charges", "median"]) == ("2 months", "€20")
 
 
 def test_unknown_axes_are_left_out_and_too_few_make_no_picture(hall: Callable[..., Scope]) -> None:
@@ -254,7 +254,7 @@ def test_values_out_of_the_ordinary_are_named_once_a_family(hall: Callable[..., 
     low, = insight.unusual(scope, "A-10", ["tenure_months"], actor=MEG)
     assert low.words == "Tenure 1 month: lower than 99 % of customers"
     high, = insight.unusual(scope, "GONE", ["monthly_charges", "monthly_charges"], actor=MEG)
-    assert high.words == "Monthly charges 60 EUR: higher than 99 % of customers"
+    assert high.words == "Monthly charges €60: higher than 99 % of customers"
     assert insight.unusual(scope, "**x**", ["tenure_months"], actor=MEG) == [], "Unknown is not unusual."
     resemblance._read.cache_clear()
 

@@ -33,7 +33,7 @@ from engine.campaign.tables import (
 )
 from engine.errors import EngineError, Refused
 from engine.permissions import allow, may
-from engine.schema import Actor, jsonable
+from engine.schema import Actor, jsonable, to_the_cent
 
 PARTS = 5_000
 LONGEST_NAME = 120
@@ -199,7 +199,8 @@ def why_not_approve(there: Campaign, spend_limit: float, actor: Actor) -> str:
     """Why the actor may not approve the campaign's spend alone; "" where they may."""
     if there.spend <= spend_limit:
         return ""
-    said = f'"{there.name}" will spend {there.spend:,.2f}, above the limit of {spend_limit:,.2f}'
+    spend, limit = (to_the_cent(amount, there.currency) for amount in (there.spend, spend_limit))
+    said = f'"{there.name}" will spend {spend}, above the limit of {limit}'
     if not may(actor, "approve_spend"):
         return f"{said}: a manager must approve it. Ask for it: python -m engine campaign submit."
     if actor.id in {step.by for name in ("created", "submitted") if (step := there.step(name))}:

@@ -14,7 +14,7 @@ import pandas as pd
 from engine.evidence import money
 from engine.evidence.power import campaign_size
 from engine.evidence.proportions import Strata, difference
-from engine.schema import Estimate, plural, share
+from engine.schema import Estimate, plural, share, wording
 
 STRATA = ("segment", "treatment")
 MISSING_MATTERS = 0.05
@@ -167,7 +167,8 @@ def in_words(part: Part, currency: str) -> str:
         return "Nothing can be compared yet: outcomes of both treated and held-out customers are needed."
     saves = f"{part.saves.value:,.0f} customers saved ({part.saves.low:,.0f} to {part.saves.high:,.0f})"
     margin = part.margin
-    brings = f"{margin.value:,.0f} {currency} ({margin.low:,.0f} to {margin.high:,.0f})"
+    value, low, high = (wording.money(amount, currency) for amount in (margin.value, margin.low, margin.high))
+    brings = f"{value} ({low} to {high})"
     if part.verdict != UNSURE:
         return f"{part.verdict.capitalize()}: {saves}, incremental margin {brings}, 95 % intervals."
     enough = f" About {part.needed:,} customers would tell the expected effect." if part.needed else ""

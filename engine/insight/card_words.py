@@ -63,8 +63,8 @@ def column_of(card: ModelCard, name: str, currency: str = "") -> Column:
     told = part(card, "columns", name)
     if not told:
         return Column(name, "number", "", "")
-    unit = told["unit"].replace("currency", currency or "currency")
-    return Column(name, told["kind"], unit, told["meaning"], label=told["title"])
+    column = Column(name, told["kind"], told["unit"], told["meaning"], label=told["title"])
+    return column.in_currency(currency or "currency")
 
 
 def title_of(card: ModelCard, name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine.insight.meaning import in_currency, meanings
+from engine.insight.meaning import meanings
 from engine.insight.source import Scope
 from engine.permissions import allow
 from engine.prediction import whatif
@@ -101,7 +101,7 @@ def levers_of(scope: Scope, model: Model, customer_id: str, *, actor: Actor) -> 
 
 
 def _lever(choice: whatif.Choice, currency: str) -> Lever:
-    column = in_currency(choice.column, currency)
+    column = choice.column.in_currency(currency)
     options = {choice.now: column.in_words(choice.now)} | {
         value: _option(column.in_words(value), value, choice.now) for value in choice.options}
     return Lever(choice.column.name, column.title, choice.lever.words, choice.now, options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from engine.data.features import feature_columns
 from engine.insight.source import Scope, columns
@@ -15,21 +14,12 @@ MEASURED = ("number", "count")
 def meanings(scope: Scope) -> dict[str, Column]:
     """Every column by name. Where features and customers share a name the feature is meant, and a score before both."""
     known = {column.name: column for column in (*scope.dataset.columns, *feature_columns(scope.dataset), *SCORES)}
-    return {name: in_currency(column, scope.dataset.currency) for name, column in known.items()}
+    return {name: column.in_currency(scope.dataset.currency) for name, column in known.items()}
 
 
 def meaning(scope: Scope, name: str) -> Column:
     """One column; one that nobody described is called by its name."""
     return meanings(scope).get(name) or Column(name, "category", "", "")
-
-
-def in_currency(column: Column, currency: str) -> Column:
-    """The column with the company's own currency as its unit.
-
-    >>> in_currency(Column("bill", "number", "currency per month", ""), "EUR").in_words(7.5)
-    '7.50 EUR per month'
-    """
-    return replace(column, unit=" ".join(column.unit.replace("currency", currency).split()))
 
 
 def described(scope: Scope) -> list[Column]:

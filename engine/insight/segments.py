@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -96,12 +97,13 @@ def _quarter_labels(column: Column, cuts: Sequence[float]) -> dict[int, str]:
 
 
 def _span(column: Column, low: float, high: float) -> str:
-    """Above low and up to high: "3 to 4 orders", "over 39.5 to 109 days"."""
+    """Above low and up to high: "3 to 4 orders", "over 39.5 to 109 days", "over $20 to $35 per month"."""
     if column.kind == "count":
         first = np.floor(low) + 1
         return (f"{first:,.0f} to " if first < high else "") + column.in_words(high)
-    unit = " %" if column.in_words(high).endswith("%") else f" {column.unit}"
-    return f"over {column.in_words(low).removesuffix(unit)} to {column.in_words(high)}"
+    first, last = column.in_words(low), column.in_words(high)
+    unit = re.sub(r".*\d", "", last)
+    return f"over {first.removesuffix(unit)} to {last}"
 
 
 def _levels(scope: Scope, name: str, filters: Filters) -> dict[str, str]:

@@ -11,9 +11,8 @@ import pandas as pd
 from engine.data.corrections import IMPUTED
 from engine.insight.source import Scope
 from engine.permissions import allow
-from engine.schema import Actor, plural
+from engine.schema import Actor, plural, to_the_cent
 from engine.schema.stored import rows_of
-from engine.schema.wording import SIGNS
 
 TROUBLE = frozenset({"return", "cancellation", "payment_failure", "ticket", "cart_abandoned",
                      "subscription_cancelled"})
@@ -90,14 +89,14 @@ def _month_words(row: Mapping[Any, Any], currency: str) -> str:
         return f"{plural(count, 'day')} of listening, {quantity / 60:,.1f} hours"
     if kind in UNTOLD_WORTH:
         return plural(count, *NOUNS[kind])
-    worth = f", {_to_the_cent(row['amount'], currency)}" if row["amount"] else ""
+    worth = f", {to_the_cent(row['amount'], currency)}" if row["amount"] else ""
     return plural(count, *NOUNS.get(kind, (kind.replace("_", " "),))) + worth
 
 
 def _words(row: Mapping[Any, Any], currency: str) -> str:
     """One event as a sentence, which says so where a correction imputed it."""
     tell = SENTENCES.get(row["kind"])
-    told = tell(row, _to_the_cent(row["amount"], currency)) if tell else str(row["kind"]).replace("_", " ").capitalize()
+    told = tell(row, to_the_cent(row["amount"], currency)) if tell else str(row["kind"]).replace("_", " ").capitalize()
     return f"Not recorded, imputed: {told}" if str(row.get("group", "")).startswith(IMPUTED) else told
 
 
@@ -135,12 +134,3 @@ def _mood(sentiment: float) -> str:
     moods = ((-0.5, "angry"), (-0.15, "unhappy"), (0.15, "neutral"), (0.5, "content"))
     word = next((name for below, name in moods if sentiment < below), "pleased")
     return f"{word} ({sentiment:+.2f})"
-
-
-def _to_the_cent(amount: float, currency: str) -> str:
-    """A sum that was really paid: to the cent.
-
-    >>> _to_the_cent(1234.5, "GBP"), _to_the_cent(7, "SEK")
-    ('£1,234.50', 'SEK 7.00')
-    """
-    return f"{SIGNS.get(currency, f'{currency} ' if currency else '')}{amount:,.2f}"

@@ -262,7 +262,7 @@ def _span_of(column: Column, counts: Counts, place: int, currency: str) -> str:
 
 
 def _span(column: Column, low: float | None, high: float | None, currency: str) -> str:
-    """Above low and up to high: "at most 10 months", "3 to 10 months", "more than 3.50 and at most 8 EUR"."""
+    """Above low and up to high: "at most 10 months", "3 to 10 months", "more than $3.50 and at most $8"."""
     if low is None:
         return f"at most {in_words(column, high, currency)}"
     if high is None:
@@ -279,6 +279,6 @@ def in_words(column: Column, value: object, currency: str) -> str:
     """The value with its unit, money in the currency: in its bare number where that is not known.
 
     >>> in_words(Column("spend", "number", "currency", "Money ordered so far"), 837.0, "GBP")
-    '837 GBP'
+    '£837'
     """
-    return " ".join(column.in_words(value).replace("currency", currency).split())
+    return column.in_currency(currency).in_words(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from engine.schema.findings import Finding
+from engine.schema.wording import with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Kind = Literal["id", "text", "category", "number", "count", "flag", "date"]
 NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
 TENFOLD, TINY = 10, 0.0005
+MONEY = "currency"
 SCALES = {"share 0..1": "{:.1%}", "share": "{:.1%}", "ratio": "{:.2g} times", "-1..1": "{:+.2f}"}
 
 
@@ -70,7 +72,17 @@ class Column:
         unit = self.unit.removesuffix("s") if number == 1 else self.unit
         whole = number == round(number) or abs(number) >= 100 or (self.unit == "days" and abs(number) >= 1)
         digits = 0 if whole else 1 if self.kind == "count" or self.unit == "days" else 2
-        return f"{number:,.{digits}f} {unit}".strip()
+        return with_unit(number, digits, unit)
+
+    def in_currency(self, currency: str) -> Column:
+        """The column with the company's own currency as its unit.
+
+        >>> Column("bill", "number", "currency per month", "").in_currency("EUR").in_words(7.5)
+        '€7.50 per month'
+        >>> Column("bill", "number", "currency per month", "").in_currency("").unit
+        'per month'
+        """
+        return replace(self, unit=" ".join(self.unit.replace(MONEY, currency).split()))
 
 
 @dataclass(frozen=True)

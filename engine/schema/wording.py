@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
+ISO_CODE = 3
 
 
 def money(value: float, currency: str, like: float | None = None) -> str:
@@ -32,6 +33,27 @@ def money_in_full(value: float, currency: str) -> str:
     ('$20,000', '-SEK 1,500')
     """
     return _signed(value, f"{abs(value):,.0f}", currency)
+
+
+def to_the_cent(value: float, currency: str) -> str:
+    """A sum that was really paid: to the cent.
+
+    >>> to_the_cent(1234.5, "GBP"), to_the_cent(7, "SEK")
+    ('£1,234.50', 'SEK 7.00')
+    """
+    return _signed(value, f"{abs(value):,.2f}", currency)
+
+
+def with_unit(number: float, digits: int, unit: str) -> str:
+    """The number with its unit behind it; a currency, named by its ISO code, stands in front as in all money.
+
+    >>> with_unit(12, 0, "months"), with_unit(-7.5, 2, "EUR per month"), with_unit(1500, 0, "SEK")
+    ('12 months', '-€7.50 per month', 'SEK 1,500')
+    """
+    first, _, rest = unit.partition(" ")
+    if len(first) == ISO_CODE and first.isalpha() and first.isupper():
+        return f"{_signed(number, f'{abs(number):,.{digits}f}', first)} {rest}".strip()
+    return f"{number:,.{digits}f} {unit}".strip()
 
 
 def _signed(value: float, text: str, currency: str) -> str:
