@@ -42,7 +42,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "suppress": CAMPAIGNERS,   # who must not be contacted
     "desk": CAMPAIGNERS,       # the save desk's worklist
     "budget": MANAGERS,        # what campaigns may spend
-    "rules": MANAGERS,         # spend limit, contact caps, quiet hours
+    "rules": MANAGERS,         # holdout, contact caps, quiet hours, the save desk's day
+    "spend_limit": ADMINS,     # above which a second person approves: not moved by those whom it binds
     "write": CAMPAIGNERS,      # have a language model asked for words
     "answer": MANAGERS,        # a severe finding has been looked at
     "playbook": MANAGERS,      # the company's own copy is changed

@@ -16,7 +16,7 @@ from engine.campaign.tables import BUDGETS
 from engine.schema import Actor
 
 ANA, BEN, MIA = Actor("ana", "manager"), Actor("ben", "manager"), Actor("mia", "marketer")
-EVE = Actor("eve", "executive")
+ADA, EVE = Actor("ada", "admin"), Actor("eve", "executive")
 LIMIT = 5_000.0
 NOBODY = pd.DataFrame({"customer_id": [], "treatment": [], "reason": []}, dtype=object)
 

@@ -22,7 +22,7 @@ from engine.errors import DataError, EngineError, Refused
 from engine.evidence.trials import trials, version
 from engine.insight.past import effects_of
 from engine.schema import DECISIONS
-from tests.campaigns import ANA, EVE, MIA
+from tests.campaigns import ADA, ANA, EVE, MIA
 from tests.traces import onboard, run_and_model
 
 NOW = datetime(2025, 7, 2, 12)
@@ -138,7 +138,7 @@ class TestDraft:
 
 class TestApprovalAndLaunch:
     def test_the_limit_is_the_datasets_rule(self, shop: insight.Scope) -> None:
-        set_rules("acme", {"spend_limit": 100.0}, actor=ANA, now=NOW)
+        set_rules("acme", {"spend_limit": 100.0}, actor=ADA, now=NOW)
         there = drafted(shop)
         with pytest.raises(Refused, match="a manager must approve it"):
             campaigning.approve(there.id, actor=MIA, now=NOW)

@@ -17,7 +17,7 @@ from engine.campaign.rules import Rules, rules, set_rules
 from engine.campaign.suppression import BY_ADDRESS, Entry, from_file, lift, of_customers, suppress, suppressed
 from engine.campaign.tables import SUPPRESSIONS
 from engine.errors import EngineError, Refused
-from tests.campaigns import ANA, EVE, MIA
+from tests.campaigns import ADA, ANA, EVE, MIA
 
 NOW = datetime(2024, 6, 1, 12)
 
@@ -133,9 +133,16 @@ def test_a_dataset_has_a_time_zone_of_its_own() -> None:
 
 
 class TestRules:
+    def test_the_spend_limit_is_moved_by_an_admin_alone(self, engine: sa.Engine, now: datetime) -> None:
+        """Else a manager could lift it, and approve a campaign of their own."""
+        with pytest.raises(Refused, match=r"ana \(manager\) may not spend_limit"):
+            set_rules("acme", {"spend_limit": 1e9, "most_contacts": 1}, actor=ANA, now=now)
+        assert rules("acme", actor=EVE) == Rules()
+        assert set_rules("acme", {"spend_limit": 9.0}, actor=ADA, now=now) == Rules(spend_limit=9.0)
+
     def test_are_kept_per_dataset_by_managers(self, engine: sa.Engine, now: datetime) -> None:
         assert rules("acme", actor=EVE) == Rules()
-        changed = set_rules("acme", {"spend_limit": 100.0, "timezone": "Europe/Berlin"}, actor=ANA, now=now)
+        changed = set_rules("acme", {"spend_limit": 100.0, "timezone": "Europe/Berlin"}, actor=ADA, now=now)
         assert rules("acme", actor=MIA) == changed == Rules(spend_limit=100.0, timezone="Europe/Berlin")
         assert rules("other", actor=MIA) == Rules()
         assert set_rules("acme", {"most_contacts": 1}, actor=ANA, now=now).spend_limit == 100.0
@@ -150,7 +157,7 @@ class TestRules:
         ({"spend_limit": float("nan")}, "at least 0"), ({"nonsense": 1}, "There is no rule 'nonsense'")])
     def test_senseless_ones_are_refused(self, home: Path, now: datetime, change: dict[str, Any], says: str) -> None:
         with pytest.raises(EngineError, match=says):
-            set_rules("acme", change, actor=ANA, now=now)
+            set_rules("acme", change, actor=ADA, now=now)
         assert asdict(rules("acme", actor=ANA)) == asdict(Rules())
 
 

@@ -196,7 +196,8 @@ def test_one_customer_is_told_what_the_plan_says_and_where_it_is_from(world: Wor
     assert one["effects"] == {"learned": ["gift"], "words": words(jsonable(world.uplift.told()))}
     told = recommendation({**one, "action_name": "gift"})
     assert "learned of customers like this one" in " ".join(told.split())
-    assert "is learned from randomised records" in " ".join(plan_card(planning.described(world.learned, found)).split())
+    of_all = " ".join(plan_card(planning.described(world.learned, found)).split())
+    assert "is learned from 20,000 randomised records" in of_all
 
 
 def test_where_it_is_not_usable_pooled_rates_are_used_and_it_says_so(world: World) -> None:
@@ -205,10 +206,10 @@ def test_where_it_is_not_usable_pooled_rates_are_used_and_it_says_so(world: Worl
     ratio = found.priced.uplift[:, found.priced.names.index("gift")] / world.truth.p0
     assert np.ptp(ratio) < 1e-9, "one rate for the segment"
     told = " ".join(plan_card(planning.described(world.pooled, found)).split())
-    assert "Learned uplift is not usable (Qini 0." in told
-    assert "pooled rates instead" in told
+    assert "Learned uplift is not usable: 20,000 randomised records do not tell" in told
+    assert "(Qini 0." in told and "Pooled rates instead" in told
     one = planning.recommend("world", "c00001", run_id=world.pooled.run.run_id, actor=ANA, now=NOW)
-    assert "pooled rates instead" in " ".join(recommendation(one).split())
+    assert "Pooled rates instead" in " ".join(recommendation(one).split())
 
 
 def test_what_campaigns_show_later_moves_the_learned_uplift(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +221,20 @@ def test_what_campaigns_show_later_moves_the_learned_uplift(world: World, monkey
     assert after > before + 0.02, "six in seven leavers were kept"
 
 
+def test_recoverys_sliders_begin_with_the_uplift_that_a_plan_takes(world: World) -> None:
+    """The playbook's step of the segment: what its would-be leavers are kept by, as learned; pooled where unusable."""
+    found = planned(world.learned)
+    gift = found.priced.uplift[:, found.priced.names.index("gift")]
+    expected = gift.sum() / found.priced.p.sum()
+    start = insight.recovery_starts(world.learned)["Vulnerable"]
+    assert start.learned and start.measured is not None
+    assert start.measured.value == pytest.approx(expected, abs=0.01), "of 5,000 of the 10,000"
+    true = (world.truth.p0 - world.truth.p1).sum() / world.truth.p0.sum()
+    assert start.measured.low <= true <= start.measured.high
+    assert "by trials of this step, learned customer by customer: " in start.source(start.terms.recovery_rate)
+    pooled = insight.recovery_starts(world.pooled)["Vulnerable"]
+    assert not pooled.learned and "pooled with the playbook's" in pooled.source(0.5)
+
+
 def test_a_company_without_offers_says_that_nothing_was_tried() -> None:
     assert words(None) == UNTAUGHT
-
-

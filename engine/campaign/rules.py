@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine import saved, state
 from engine.errors import EngineError, choose
+from engine.permissions import allow
 from engine.schema import Actor
 
 KIND, NAME = "rules", "campaigns"
+LIMIT = "spend_limit"
 HOURS = 24
 
 
@@ -67,11 +69,14 @@ def rules(dataset: str, *, actor: Actor) -> Rules:
 
 
 def set_rules(dataset: str, changes: Mapping[str, Any], *, actor: Actor, now: datetime) -> Rules:
-    """Change some of the dataset's rules; returns all of them.
+    """Change some of the dataset's rules; returns all of them. The spend limit is an admin's alone.
 
     Raises:
         EngineError: when there is no such rule, or a value makes no sense.
     """
+    allow(actor, "rules")
+    if LIMIT in changes:
+        allow(actor, LIMIT)
     known = {field.name: field for field in fields(Rules)}
     for name in changes:
         choose("rule", name, known)

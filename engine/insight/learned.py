@@ -23,7 +23,7 @@ from engine.prediction.uplift import Uplift
 from engine.schema import ModelCard
 from engine.schema.stored import FEW, rows_of
 
-UNTAUGHT = "Nobody was offered anything by chance yet, so whom each offer moves is not learned: pooled rates instead."
+UNTAUGHT = "Nobody was offered anything by chance yet, so whom each offer moves is not learned. Pooled rates instead."
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,18 @@ def words(told: Mapping[str, Any] | None) -> str:
 
     >>> qini = {"value": 0.019, "low": 0.007, "high": 0.032, "n": 6000}
     >>> print(words({"usable": False, "evidence": {"uplift": qini, "ahead": {**qini, "value": -0.004, "low": -0.013}}}))
-    Learned uplift is not usable (Qini 0.019 [0.007, 0.032], less that of the chance to leave -0.004 [-0.013, 0.032], \
-6,000 records): pooled rates instead.
+    Learned uplift is not usable: 6,000 randomised records do not tell well enough whom each offer moves (Qini 0.019 \
+[0.007, 0.032], less that of the chance to leave -0.004 [-0.013, 0.032], 90 % intervals). Pooled rates instead.
     """
     if told is None:
         return UNTAUGHT
     qini, ahead = (_interval(told["evidence"][name]) for name in ("uplift", "ahead"))
-    figures = f"Qini {qini}, less that of the chance to leave {ahead}, {told['evidence']['uplift']['n']:,} records"
+    records = f"{told['evidence']['uplift']['n']:,} randomised records"
+    figures = f"Qini {qini}, less that of the chance to leave {ahead}, 90 % intervals"
     if not told["usable"]:
-        return f"Learned uplift is not usable ({figures}): pooled rates instead."
-    return f"Whom each offer moves is learned from randomised records ({figures}); pooled rates where it was not tried."
+        return (f"Learned uplift is not usable: {records} do not tell well enough whom each offer moves ({figures}). "
+                "Pooled rates instead.")
+    return f"Whom each offer moves is learned from {records} ({figures}); pooled rates where it was not tried."
 
 
 def _interval(found: Mapping[str, Any]) -> str:

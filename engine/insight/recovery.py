@@ -12,6 +12,7 @@ from engine.decision.guardrails import AGREED, CONSENTS, KNOWN
 from engine.decision.playbooks import Treatment
 from engine.decision.recovery.plan import CELLS
 from engine.decision.recovery.terms import AT_RISK, STRENGTH, Scenario, Terms, first_paying
+from engine.insight.learned_rates import learned_rates
 from engine.insight.overview import Z90, Doubt
 from engine.insight.past import effects_of
 from engine.insight.planned import literal
@@ -43,15 +44,16 @@ ORDER BY segment, at_risk / customers DESC, leavers
 class Start:
     """What a segment's sliders begin with: its step in the playbook, the terms, and what is known of the rate.
 
-    measured: as a plan takes it (insight/past.py), from trials of the step and the playbook's assumption; None where it
-    was never tried, and the rate is that assumption. refused: customers who have not agreed to the step's channel and
-    are not counted.
+    measured: as a plan takes it, from trials of the step: pooled with the playbook's assumption (insight/past.py), or,
+    where that is usable, learned for each customer (insight/learned_rates.py); None where it was never tried, and the
+    rate is that assumption. refused: customers who have not agreed to the step's channel and are not counted.
     """
 
     segment: str
     treatment: Treatment
     terms: Terms
     measured: Estimate | None = None
+    learned: bool = False
     refused: int = 0
 
     @property
@@ -78,8 +80,9 @@ class Start:
         low, high = share(self.measured.low), share(self.measured.high)
         doubt = ", so it may be nothing" if self.measured.low <= 0 else ""
         found = f"{share(self.measured.value)} kept, 90 % interval {low} to {high}{doubt}, n = {self.measured.n:,}"
-        return (f"{'Measured' if self.measures(rate) else 'Assumption. Measured'} by trials of this step, pooled with "
-                f"the playbook's {share(self.assumed)}: {found}.")
+        how = "learned customer by customer" if self.learned else f"pooled with the playbook's {share(self.assumed)}"
+        begins = "Measured" if self.measures(rate) else "Assumption. Measured"
+        return f"{begins} by trials of this step, {how}: {found}."
 
     def brief(self, rate: float) -> str:
         """The same in a few words."""
@@ -154,8 +157,12 @@ def recovery_starts(scope: Scope) -> dict[str, Start]:
     """What each segment's campaign begins with: the playbook's first step that costs anything, and the recovery rate
     that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
     known, refused = effects_of(scope), _refused(scope)
-    return {segment: replace(_start(segment, first_paying(scope.book, segment), known),
-                             refused=refused.get(segment, 0)) for segment in SEGMENTS}
+    steps = {segment: first_paying(scope.book, segment) for segment in SEGMENTS}
+    held = _consents(scope)
+    learned = learned_rates(scope, known, {segment: step.name for segment, step in steps.items()},
+                            _agreed(scope, held), held)
+    return {segment: replace(_start(segment, step, known, learned.get(segment)), refused=refused.get(segment, 0))
+            for segment, step in steps.items()}
 
 
 def first_scenario(scope: Scope, starts: Mapping[str, Start]) -> Scenario:
@@ -163,15 +170,17 @@ def first_scenario(scope: Scope, starts: Mapping[str, Start]) -> Scenario:
     return Scenario({segment: starts[segment].terms for segment in AT_RISK}, scope.book.plan.budget)
 
 
-def _start(segment: str, step: Treatment, known: Effects) -> Start:
+def _start(segment: str, step: Treatment, known: Effects, learned: Estimate | None) -> Start:
     """A step that no plan makes, as winning back is none, is believed to do what the playbook says."""
     begun = Start(segment, step, Terms(step.contact_cost, step.offer_cost, on_slider(step.rate(segment)), STRENGTH))
     cell = (step.name, segment)
     if cell not in known.table.index or not known.tried(step.name):
         return begun
     found, deviation = known.estimate(*cell), float(known.table["deviation"].loc[cell])
+    if learned is not None:
+        found, deviation = learned, (learned.high - learned.low) / (2 * Z90)
     terms = replace(begun.terms, recovery_rate=on_slider(found.value), strength=strength_of(found.value, deviation))
-    return replace(begun, terms=terms, measured=found)
+    return replace(begun, terms=terms, measured=found, learned=learned is not None)
 
 
 def strength_of(rate: float, deviation: float) -> float:

@@ -77,7 +77,7 @@ def test_a_campaign_from_whom_to_what_it_saved(looking: Callable[..., Sight], se
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody treated stays and everybody held out leaves: the largest effect there can be, and it says so."""
     monkeypatch.setenv("HOLDFAST_HOME", str(served_home))
-    set_rules("demo-telecom", {"spend_limit": 1.0}, actor=Actor("mona", "manager"), now=datetime(2025, 7, 2))
+    set_rules("demo-telecom", {"spend_limit": 1.0}, actor=Actor("ada", "admin"), now=datetime(2025, 7, 2))
     mark = looking("marketer").go(CAMPAIGNS)
     _drafted(mark)
     [there] = ledger.campaigns("demo-telecom")

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import campaigning, insight
+from engine import campaigning, insight, state
 from engine.campaign import ledger, outcomes
+from engine.campaign.rules import rules, set_rules
 from engine.insight import Filters, audiences
 from engine.schema import Actor, Dataset, money
 from tests.pages.app import healthy, open_app, words
 from ui.clock import now
 
 PAGE = "action_center.py"
-MONA = Actor("ana", "manager")
+MONA, ADA = Actor("ana", "manager"), Actor("ada", "admin")
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +51,7 @@ def test_a_plan_says_what_it_brings_beside_other_rules(own_companies: Path, monk
     app.button(key="plan_make").click().run()
     said = words(healthy(app))
     assert "more are expected to stay" in said and "90 % interval" in said
+    assert "whom each offer moves" in said, "why learned uplift is used, or is not"
     assert {metric.label for metric in app.metric} == {"To contact", "Expected cost", "Incremental margin", "ROI"}
     assert not ledger.campaigns("demo-telecom")
 
@@ -90,9 +92,8 @@ def _measured(app: AppTest, rows) -> None:
 
 
 def test_above_the_limit_it_takes_a_second_person(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.campaign.rules import set_rules
 
-    set_rules("demo-telecom", {"spend_limit": 0.0}, actor=MONA, now=now())
+    set_rules("demo-telecom", {"spend_limit": 0.0}, actor=ADA, now=now())
     app = drafted(monkeypatch)
     assert "a manager who did not write it must approve it" in words(app)
     assert not [button for button in app.button if button.key == "campaign_approve"]
@@ -101,6 +102,25 @@ def test_above_the_limit_it_takes_a_second_person(own_companies: Path, monkeypat
     monkeypatch.setattr("ui.session.signed_in", lambda: Actor("ben", "manager"))
     taken(healthy(app.run()), "approve")
     assert only().status == "approved"
+
+
+def test_rules_are_changed_where_campaigns_are_and_the_change_is_audited(own_companies: Path,
+                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    app = campaigns(monkeypatch, "admin")
+    app.number_input(key="rule_spend_limit").set_value(2_500.0)
+    app.number_input(key="rule_holdout_share").set_value(20.0)
+    app.button(key="campaign_rules_keep").click().run()
+    healthy(app)
+    kept = rules("demo-telecom", actor=MONA)
+    assert (kept.spend_limit, kept.holdout_share) == (2_500.0, 0.2)
+    [entry] = state.audit_log(verb="rules")
+    assert (entry.detail, entry.about) == ({"spend_limit": 2_500.0, "holdout_share": 0.2}, "demo-telecom")
+    app.number_input(key="rule_until_hour").set_value(3)
+    app.button(key="campaign_rules_keep").click().run()
+    assert "cannot be" in app.error[0].value and rules("demo-telecom", actor=MONA) == kept
+    other = campaigns(monkeypatch, "manager")
+    assert other.number_input(key="rule_spend_limit").disabled and not other.number_input(key="rule_from_hour").disabled
+    assert not [one for one in campaigns(monkeypatch, "marketer").number_input if str(one.key).startswith("rule_")]
 
 
 def test_what_cannot_be_undone_is_said_before(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from engine.decision.constraints import Constraints, more
 from engine.decision.plan import Plan, Price
 from engine.evidence import trials
 from engine.insight import Filters
+from engine.insight.learned import UNTAUGHT
 from engine.planning import plan
 from engine.schema import NOTHING_DONE, money, plural, share
 from ui.action_parts import worded
@@ -201,7 +202,9 @@ def effects_line(found: Plan) -> None:
             "playbook." if tried else "All effects are assumptions of the playbook until campaigns with a holdout "
             "measure them.")
     shares = ", ".join(f"{name} {share(part)}" for name, part in found.total.unsure.items())
-    st.caption(escaped(f"{said} What is unsure about the margin: {shares}."))
+    learned = "" if found.priced.learned.words == UNTAUGHT else found.priced.learned.words
+    st.caption(escaped(" ".join([said, *([learned] if learned else []),
+                                 f"What is unsure about the margin: {shares}."])))
     st.caption("Other figures than on the lists, which hold everybody whom a step fits, and in Revenue Recovery, which "
                "makes one offer to a whole segment: a plan chooses for each customer what brings most.")
 

@@ -13,7 +13,7 @@ from engine.campaign.ledger import Campaign
 from engine.campaign.tables import LAUNCHED
 from engine.schema import money, plural, share
 from ui.action_parts import worded
-from ui.campaigns import drafting, outcome, planning
+from ui.campaigns import drafting, outcome, planning, rules
 from ui.campaigns.steps import steps
 from ui.components import Kpi, card, empty, header, hint, kpis, told
 from ui.links import customer_column, open_clicked
@@ -29,10 +29,12 @@ def screen(here: Here) -> None:
     known = {one.id: one for one in ledger.campaigns(here.dataset.name)}
     if opened := st.session_state.pop(drafting.TO_OPEN, ""):
         st.session_state[CHOSEN] = opened
-    top, bar = st.container(), st.container()
+    top, bar = st.container(), st.container(horizontal=True)
     with bar:
         chosen = st.selectbox("Campaign", [NEW, *known], key=CHOSEN, bind="query-params",
                               format_func=lambda name: _called(known.get(name)), label_visibility="collapsed")
+        if here.may("rules"):
+            rules.change(here)
     if chosen in known:
         one_campaign(here, known[chosen], top)
     else:
