@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.cards import Page, listing
-from engine.schema import money, plural, share
+from engine.schema import money, money_range, plural, share
 
 Record = Mapping[str, Any]
+NOT_MEASURABLE = "not measurable"
 
 
 def campaign(record: Record) -> str:
@@ -102,18 +103,16 @@ def _part(part: Record) -> str:
 
 
 def _estimate(estimate: Record | None, form: str) -> str:
-    return _said(estimate, lambda value: format(value, form))
+    if estimate is None:
+        return NOT_MEASURABLE
+    value, low, high = (format(estimate[name], form) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def _in_money(estimate: Record | None, currency: str) -> str:
-    return _said(estimate, lambda value: money(value, currency))
-
-
-def _said(estimate: Record | None, words: Callable[[float], str]) -> str:
     if estimate is None:
-        return "not measurable"
-    value, low, high = (words(estimate[name]) for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+        return NOT_MEASURABLE
+    return f"{money(estimate['value'], currency)} ({money_range(estimate['low'], estimate['high'], currency)})"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine import insight, saved
 from engine.insight import Outcome, Simulation, overview
-from engine.schema import money, money_in_full
+from engine.schema import money, money_in_full, money_range
 from ui import recovery
 from ui.charts import recovery as charts
 from ui.components import Kpi, card, empty, escaped, header, hint, kpis, show, told
@@ -31,7 +31,7 @@ def top_row(total: Outcome, budget: float, currency: str) -> list[Kpi]:
         Kpi("Expected saves", f"{saves.value:,.1f}", "Recovery rate x expected leavers among those contacted.",
             band=f"90 % band {saves.low:,.0f} to {saves.high:,.0f}"),
         Kpi("Net return", money(net.value, currency), "Margin kept less the investment.",
-            band=f"90 % band {money(net.low, currency)} to {money(net.high, currency)}"),
+            band=f"90 % band {money_range(net.low, net.high, currency)}"),
         Kpi("ROI", insight.roi_words(total), "Net return / investment.", band=roi_band),
     ]
 
@@ -40,7 +40,7 @@ def segments_card(found: Simulation, currency: str) -> None:
     """Each segment's part of the answer."""
     rows = [{"segment": part.segment, "contacted": f"{part.customers:,.0f} of {whole.customers:,.0f}",
              "leavers": f"{whole.leavers:,.1f}", **recovery.figures(part, currency),
-             "band": f"{money(part.net.low, currency)} to {money(part.net.high, currency)}",
+             "band": f"{money_range(part.net.low, part.net.high, currency)}",
              "pays_from": insight.rate_words(whole.break_even)}
             for part in found.segments for whole in [found.whole[part.segment]]]
     with card("Segment by segment", "What the budget buys in each. Break-even rate: the share of a segment's leavers "

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.insight import Filters, overview
-from engine.schema import money, share
+from engine.schema import money, money_range, share
 from ui import segment_parts as parts
 from ui.components import Kpi, empty, header, hint, kpis
 from ui.filters import filter_row
@@ -21,7 +21,7 @@ def top_row(stands: overview.Standing, whole: int, place: Here) -> list[Kpi]:
             f"{leavers.method}.", band=f"90 % interval {leavers.low:,.0f} to {leavers.high:,.0f}"),
         Kpi("Margin at risk", money(margin.value, currency), "Chance to leave x what the customer is worth if not, "
             f"summed. The interval holds {margin.method}.",
-            band=f"90 % interval {money(margin.low, currency)} to {money(margin.high, currency)}"),
+            band=f"90 % interval {money_range(margin.low, margin.high, currency)}"),
         Kpi("Average expected LTV", money(stands.mean_ltv, currency), "Expected discounted margin per customer over "
             "the LTV horizon, leaving counted once.", band="per customer"),
     ]

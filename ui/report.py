@@ -20,7 +20,7 @@ from engine.insight import card_words, distributions, overview, quadrant, trust
 from engine.insight.source import Scope
 from engine.permissions import allow
 from engine.prediction import store
-from engine.schema import Actor, Finding, ModelCard, money, share
+from engine.schema import Actor, Finding, ModelCard, money, money_range, share
 from ui.charts import explained, performance, robustness, worth
 from ui.charts import overview as standing
 from ui.charts import recovery as returns
@@ -86,7 +86,7 @@ def _segments(scope: Scope, card: ModelCard, currency: str, figures: Figures) ->
     leavers, margin = stands.leavers, stands.margin_at_risk
     says = (f"Of {stands.customers:,} customers still there {leavers.value:,.0f} ({leavers.low:,.0f} to "
             f"{leavers.high:,.0f}) are expected to leave within {card.horizon_days} days; "
-            f"{money(margin.value, currency)} ({money(margin.low, currency)} to {money(margin.high, currency)}) of "
+            f"{money(margin.value, currency)} ({money_range(margin.low, margin.high, currency)}) of "
             "margin is at risk. Intervals: 90 %.")
     return Section("Where do we stand", says).add(
         block("Segments", table(_segment_rows(stands.segments, currency))),

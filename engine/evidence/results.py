@@ -167,8 +167,7 @@ def in_words(part: Part, currency: str) -> str:
         return "Nothing can be compared yet: outcomes of both treated and held-out customers are needed."
     saves = f"{part.saves.value:,.0f} customers saved ({part.saves.low:,.0f} to {part.saves.high:,.0f})"
     margin = part.margin
-    value, low, high = (wording.money(amount, currency) for amount in (margin.value, margin.low, margin.high))
-    brings = f"{value} ({low} to {high})"
+    brings = f"{wording.money(margin.value, currency)} ({wording.money_range(margin.low, margin.high, currency)})"
     if part.verdict != UNSURE:
         return f"{part.verdict.capitalize()}: {saves}, incremental margin {brings}, 95 % intervals."
     enough = f" About {part.needed:,} customers would tell the expected effect." if part.needed else ""

@@ -26,6 +26,16 @@ def money(value: float, currency: str, like: float | None = None) -> str:
     return _signed(value, text, currency)
 
 
+def money_range(low: float, high: float, currency: str) -> str:
+    """An interval of money, both ends in the scale of the larger one.
+
+    >>> money_range(51.95, 23_800, "GBP"), money_range(-640, 90, "USD")
+    ('£0.1k to £23.8k', '-$640 to $90')
+    """
+    like = max(low, high, key=abs)
+    return f"{money(low, currency, like)} to {money(high, currency, like)}"
+
+
 def money_in_full(value: float, currency: str) -> str:
     """Money to the unit, as somebody has typed it.
 

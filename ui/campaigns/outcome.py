@@ -19,7 +19,7 @@ from engine.campaign.ledger import Campaign
 from engine.campaign.sendlist import Exported
 from engine.campaign.vendors import CALL_LIST, VENDORS, Settings
 from engine.evidence.results import Part, Result, in_words
-from engine.schema import Estimate, money, plural, share
+from engine.schema import Estimate, money, money_range, plural, share
 from ui.action_parts import worded
 from ui.charts import plans as charts
 from ui.components import card, empty, escaped, show, told
@@ -237,7 +237,7 @@ def _between(found: Estimate | None) -> str:
 def _money(found: Estimate | None, currency: str) -> str:
     if found is None or math.isnan(found.value):
         return "–"
-    return f"{money(found.value, currency)} ({money(found.low, currency)} to {money(found.high, currency)})"
+    return f"{money(found.value, currency)} ({money_range(found.low, found.high, currency)})"
 
 
 def _ratio(found: Estimate | None) -> str:

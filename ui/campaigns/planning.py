@@ -15,7 +15,7 @@ from engine.evidence import trials
 from engine.insight import Filters
 from engine.insight.learned import UNTAUGHT
 from engine.planning import plan
-from engine.schema import NOTHING_DONE, money, plural, share
+from engine.schema import NOTHING_DONE, money, money_range, plural, share
 from ui.action_parts import worded
 from ui.campaigns.limits import limits
 from ui.charts import plans as charts
@@ -77,7 +77,7 @@ def sentence(found: Plan, currency: str) -> str:
         return "Within these limits no offer is worth making to anybody: the best plan is to leave everyone alone."
     return (f"Contact {plural(total.customers, 'customer')} for {money(total.spend, currency)}: "
             f"{total.saves:,.1f} more are expected to stay, which brings {money(total.margin.value, currency)} beyond "
-            f"its cost (90 % interval {money(total.margin.low, currency)} to {money(total.margin.high, currency)}).")
+            f"its cost (90 % interval {money_range(total.margin.low, total.margin.high, currency)}).")
 
 
 def top_row(found: Plan, currency: str) -> list[Kpi]:
@@ -92,7 +92,7 @@ def top_row(found: Plan, currency: str) -> list[Kpi]:
             "also by those who would have stayed anyway.",
             band=f"{money(total.wasted, currency)} to those staying anyway"),
         Kpi("Incremental margin", money(margin.value, currency), f"Uplift x lifetime value - cost. {margin.method}.",
-            band=f"90 % interval {money(margin.low, currency)} to {money(margin.high, currency)}"),
+            band=f"90 % interval {money_range(margin.low, margin.high, currency)}"),
         Kpi("ROI", roi, "Incremental margin / expected cost; nothing else is ROI.",
             band=f"{total.saves:,.1f} expected saves"),
     ]

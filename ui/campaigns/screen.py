@@ -11,7 +11,7 @@ from engine import campaigning
 from engine.campaign import ledger
 from engine.campaign.ledger import Campaign
 from engine.campaign.tables import LAUNCHED
-from engine.schema import money, plural, share
+from engine.schema import money, money_range, plural, share
 from ui.action_parts import worded
 from ui.campaigns import drafting, outcome, planning, rules
 from ui.campaigns.steps import steps
@@ -102,7 +102,7 @@ def sentence(there: Campaign, told_of: Mapping[str, Any]) -> str:
 def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> list[Kpi]:
     """The campaign in four figures."""
     planned, currency = (told_of["figures"] or {}).get("margin"), there.currency
-    band = (f"plan: {money(planned['low'], currency)} to {money(planned['high'], currency)}" if planned else "")
+    band = (f"plan: {money_range(planned['low'], planned['high'], currency)}" if planned else "")
     whole = f" and those held out: {money(planned['value'], currency)} in all" if planned else ""
     return [
         Kpi("Treated", f"{told_of['treated']:,}", "Customers who get their offer."),

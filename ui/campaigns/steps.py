@@ -69,8 +69,8 @@ def _close(campaign: str, actor: Actor) -> object:
 
 
 def _spend(there: Campaign) -> str:
-    whence = f"of the budget {there.budget}" if there.budget else "of no shared budget"
-    return f"Expected cost: {money(there.spend, there.currency)}, {whence}."
+    whence = f", of the budget {there.budget}" if there.budget else ""
+    return f"Expected cost: {money(there.spend, there.currency)}{whence}."
 
 
 def _who(size: Size) -> str:

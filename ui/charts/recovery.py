@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.insight import Outcome, Simulation, percent, rate_words
-from engine.schema import Estimate, money, share
+from engine.schema import Estimate, money, money_range, share
 from ui.charts.base import MEDIUM, SMALL, Chart, drawn, drawn_once
 from ui.look import Look
 
@@ -182,4 +182,4 @@ def _unit(what: str, currency: str) -> str:
 
 
 def _between(net: Estimate, currency: str) -> str:
-    return f"{money(net.low, currency)} to {money(net.high, currency)}"
+    return f"{money_range(net.low, net.high, currency)}"
