@@ -6,14 +6,16 @@ anew when one has. The same look finds out that the session has ended, so that n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import streamlit as st
 
 from engine import watch
 from engine.schema import Actor
 from ui import session
-from ui.components import escaped
+from ui.components import SHORT, escaped
 
 LOOK_SECONDS = 5.0
 SEEN, NEWEST = "_seen", "_newest_run"
@@ -29,6 +31,21 @@ def _look() -> None:
     actor = session.signed_in()
     if actor is None or watch.standing(actor) != st.session_state.get(SEEN):
         st.rerun()
+
+
+def run_words(runs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """By run, what a list calls it: its moment and model, and its own id where another run has both.
+
+    A list that called two runs the same would open one of them for the other.
+
+    >>> runs = [{"run_id": run, "as_of": "2025-07-01", "model_id": "3c8ee42d"} for run in ("0ef98ae0", "7b21c9d4")]
+    >>> list(run_words(runs).values())
+    ['01 Jul 2025 · model 3c8ee4 · run 0ef98a', '01 Jul 2025 · model 3c8ee4 · run 7b21c9']
+    """
+    words = {run["run_id"]: f"{datetime.fromisoformat(run['as_of']):%d %b %Y} · model {run['model_id'][:SHORT]}"
+             for run in runs}
+    often = Counter(words.values())
+    return {run: told if often[told] == 1 else f"{told} · run {run[:SHORT]}" for run, told in words.items()}
 
 
 def newest_run(dataset: str, runs: Sequence[str], words: Mapping[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import engine
 from engine import insight
 from engine.schema import Actor
 from ui import follow, session, state
-from ui.components import SHORT, escaped, told
+from ui.components import escaped, told
 from ui.navigation import SCREENS, Screen, kept_from, offered
 from ui.state import Here
 
@@ -61,7 +60,7 @@ def _choose(actor: Actor, names: Sequence[str]) -> Here | None:
         st.caption("Dataset")
         name: str = st.selectbox("Dataset", names, None, key="dataset", bind="query-params", required=True,
                                  label_visibility="collapsed") or names[0]
-        words = {run["run_id"]: _run_words(run) for run in reversed(engine.describe_runs(name, actor))}
+        words = follow.run_words(engine.describe_runs(name, actor)[::-1])
         follow.newest_run(name, list(words), words)
         st.caption("Scored as of")
         chosen = st.selectbox("Scored as of", list(words), key=f"run_{name}", format_func=lambda run: words[run],
@@ -82,10 +81,6 @@ def _in_address(chosen: str, asked: str, names: Sequence[str]) -> None:
     if not asked and "dataset" not in st.session_state:
         st.query_params["dataset"] = name  # the list is not bound yet; from then on it writes the address itself
     st.session_state["dataset"] = name
-
-
-def _run_words(run: dict[str, str]) -> str:
-    return f"{datetime.fromisoformat(run['as_of']):%d %b %Y} · model {run['model_id'][:SHORT]}"
 
 
 def _navigation(screens: list[Screen], actor: Actor) -> st.Page:
