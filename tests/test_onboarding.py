@@ -21,6 +21,7 @@ from engine.errors import EngineError, Refused
 from engine.onboarding import Proposal
 from engine.schema import Actor
 from tests.companies import Company, company
+from tests.exports import company as export
 
 ANA = Actor("ana", "manager")
 NOW = datetime(2024, 7, 1)
@@ -63,9 +64,13 @@ def test_a_company_nobody_has_met_is_recognised(seed: int, tmp_path: Path) -> No
     assert wrong(made, {part.role: part for part in draft.parts}, used) == []
 
 
+EXPORTS = {"sheets": "saas", "file of leavers": "card", "some unanswered": "web", "title lines": "telco"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("made", [company(seed, rows=1_500) for seed in range(200, 204)],
-                         ids=lambda made: f"{made.sector}-{made.seed}")
+@pytest.mark.parametrize("made", [*(company(seed, rows=1_500) for seed in (200, 201)), *(
+    export(7, sector=sector, layout=layout, rows=1_400) for layout, sector in EXPORTS.items())],
+    ids=lambda made: f"{made.sector}-{made.seed}")
 def test_every_leak_is_quarantined_and_nothing_honest(made: Company, tmp_path: Path) -> None:
     proposal = proposed(made, tmp_path)
     parts = {part.role: part for part in proposal.parts}
@@ -404,6 +409,10 @@ def test_files_are_joined_through_each_other_and_known_again(tmp_path: Path) -> 
     by_hand = pd.Series(uses["minutes"].to_numpy()).groupby(owner[way]).sum()
     sums = whole.frame.set_index("account_id")["usage_minutes_sum"].dropna()
     assert sums.to_dict() == by_hand.to_dict()
+    kept = {beside.name: joins.written(beside) for beside in whole.besides}
+    pd.DataFrame({"usage_id": range(0, 3_000, 2), "stars": rng.integers(1, 6, 1_500)}).to_csv(tmp_path / "votes.csv")
+    deeper = tables.together([*paths, tmp_path / "votes.csv"], NOW)
+    assert deeper.frame["votes_rows"].sum() == 1_500 and kept.keys() < {beside.name for beside in deeper.besides}
     again, _, _ = joins.joined(paths[::-1], joins.check([joins.written(beside) for beside in whole.besides]))
     assert again.frame["usage_minutes_sum"].equals(whole.frame["usage_minutes_sum"])
 
@@ -413,6 +422,32 @@ def test_a_file_that_the_mapping_joins_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="joins the file 'tickets'"):
         joins.joined([path], joins.check([{"name": "tickets", "key": "client", "to": "client_no",
                                            "columns": ["client"]}]))
+
+
+def test_a_table_of_plans_is_looked_up_by_the_customers_word_for_theirs(tmp_path: Path) -> None:
+    customers = pd.read_csv(small(tmp_path))
+    customers["plan"] = np.array(["Basic", "Pro", "Team"])[customers.index % 3]
+    customers.to_csv(tmp_path / "clients.csv", index=False)
+    pd.DataFrame({"tariff": ["Pro", "Team", "Basic"], "seats": [5, 40, 1]}).to_csv(tmp_path / "plans.csv", index=False)
+    whole = tables.together([tmp_path / "plans.csv", tmp_path / "clients.csv"], NOW)
+    [beside] = whole.besides
+    assert (beside.key, beside.to, beside.many, beside.unused) == ("tariff", "plan", False, False)
+    seats = customers["plan"].map({"Basic": 1, "Pro": 5, "Team": 40})
+    assert whole.frame["seats"].astype(float).tolist() == seats.tolist()
+    again, _, _ = joins.joined([tmp_path / "clients.csv", tmp_path / "plans.csv"], whole.besides)
+    assert again.frame["seats"].tolist() == whole.frame["seats"].tolist()
+
+
+def test_keys_meet_without_the_zeros_before_them_unless_that_would_make_two_customers_one() -> None:
+    here, there = pd.Series(["7.0", "12"]), pd.Series(["007", "012"])
+    assert joins.met(*joins.paired(here, there)) == 1
+    assert joins.met(*joins.paired(here, pd.Series(["007", "012", "7x", "0012"]))) == 0
+
+
+def test_frequent_words_make_a_category_though_there_are_many_rare_ones() -> None:
+    words = pd.Series(["Berlin", "Hamburg", "Munich"] * 200 + [f"village {n}" for n in range(80)])
+    assert look(words, "city").kind == "category"
+    assert look(pd.Series([f"name {n % 400}" for n in range(1_000)]), "who").kind == "text"
 
 
 def test_sheets_that_belong_together_are_read_as_files(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
 from engine.schema import Finding, plural
 
-ALIKE = 0.5
+ALIKE, MEET = 0.5, 0.5
 TEXTS, LISTS = ("name", "key", "to", "through", "own", "time"), ("columns", "numeric", "dates")
 KEYS = {*TEXTS, *LISTS, "many", "unused", "words", "cures"}
 
@@ -139,6 +139,26 @@ def keys(values: pd.Series) -> pd.Series:
     return texts.where(texts != "")
 
 
+def paired(here: pd.Series, there: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Both columns as keys to be compared: in lower case and without zeros before them where they meet only so, and
+    where no two keys that differ there would become one.
+
+    >>> [keys.tolist() for keys in paired(pd.Series(["7.0", "12"]), pd.Series(["007", "012"]))]
+    [['7', '12'], ['7', '12']]
+    """
+    one, other = keys(here), keys(there)
+    bare_one, bare_other = (part.str.lower().str.replace(r"^0+(?=.)", "", regex=True) for part in (one, other))
+    if met(one, other) >= MEET or met(bare_one, bare_other) < MEET or bare_other.nunique() < other.nunique():
+        return one, other
+    return bare_one, bare_other
+
+
+def met(one: pd.Series, other: pd.Series) -> float:
+    """The share of the known keys that are found among the others."""
+    known = one.dropna()
+    return float(known.isin(set(other.dropna())).mean()) if len(known) else 0.0
+
+
 def joined(sources: Sequence[Path], besides: Sequence[Beside]) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
     """The customers' table with what the further files bring, all files as read, and what was found on the way."""
     main, found = told_apart(sources, besides)
@@ -160,17 +180,18 @@ def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Seq
            said: Sequence[Finding] = ()) -> tuple[pd.DataFrame, list[Finding]]:
     """The customers' table with a column for everything that the files beside it bring."""
     mended = {beside.name: cures.cured(others[beside.name], beside.cures, beside.name)[0] for beside in besides}
-    said = list(said)
+    said, reached = list(said), dict[str, tuple[pd.Series, pd.Series]]()
     for beside in besides:
         part = mended[beside.name]
-        key = keys(part[beside.key])
         if beside.through:
-            way = mended[beside.through]
-            link = next(other for other in besides if other.name == beside.through)
-            led = pd.Series(keys(way[link.key]).to_numpy(), index=keys(way[beside.own]))
-            key, beside = key.map(led[~led.index.duplicated()]), replace(beside, to=link.to)
+            key, own = paired(part[beside.key], mended[beside.through][beside.own])
+            owner, mine = reached[beside.through]
+            led = pd.Series(owner.to_numpy(), index=own)
+            key = key.map(led[~led.index.duplicated()])
+        else:
+            key, mine = paired(part[beside.key], frame[beside.to])
+        reached[beside.name] = key, mine
         brought = _gathered(part, key, beside) if beside.many else _as_it_is(part, key, beside)
-        mine = keys(frame[beside.to])
         said += _strangers(key, mine, beside)
         brought = brought.reindex(mine.to_numpy())
         if beside.many:

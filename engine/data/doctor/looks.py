@@ -19,6 +19,7 @@ MOSTLY = 0.5
 ODD_TEXTS = 12
 FEW_VALUES = 40
 LONG_TEXT = 40
+FREQUENT, MOST_WORDS = 20, 1000
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,10 @@ def _as_dates(texts: pd.Series) -> np.ndarray:
 
 
 def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> str:
-    """A category where few words say much, else text."""
+    """A category where few words say much, or frequent ones most; else text."""
     merged = texts.map(folded).nunique()
-    few = merged <= max(MOST_CATEGORIES, base.rows // 20) and merged <= 1000
+    frequent = weight[weight >= FREQUENT].sum() >= MOSTLY * weight.sum()
+    few = (merged <= max(MOST_CATEGORIES, base.rows // 20) or frequent) and merged <= MOST_WORDS
     long = float(np.average(texts.str.len(), weights=weight)) > LONG_TEXT and merged > MOST_CATEGORIES
     return "category" if few and not long and merged < base.rows * (1 - base.blank) else "text"
 

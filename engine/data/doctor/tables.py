@@ -22,6 +22,7 @@ from engine.schema import Finding
 SAME_KIND = 0.8
 LEAST_KEY = 1000
 SHARED = 0.5
+LOOKED_UP, FEWEST_LOOKED_UP = 0.9, 3
 MOST_WORDS, WORD_SHARE = 5, 0.02
 TIMES = "date|at|time|day|month|timestamp|datum|fecha|data|period"
 
@@ -93,9 +94,19 @@ def _same_kind(one: set[str], other: set[str]) -> bool:
 
 
 def _main(groups: Sequence[Group]) -> Group:
-    """The customers' own table: one row per key, a label, and others that refer to it."""
-    return max(groups, key=lambda group: (_referred(group, groups), round(recognise.label(group.looks)[0].confidence, 1),
+    """The customers' own table: one row per key, a label, and others that refer to it; not what customers look up."""
+    own = [group for group in groups if not any(_is_for_many(group, other) for other in groups if other is not group)]
+    return max(own or groups, key=lambda group: (_referred(group, groups), round(recognise.label(group.looks)[0].confidence, 1),
                                           len(group.looks)))
+
+
+def _is_for_many(group: Group, other: Group) -> bool:
+    """Whether many rows of the other table, which has a key of its own and says who left, refer to one of this one."""
+    sure = recognise.label(other.looks)[0].confidence >= recognise.SURE > recognise.label(group.looks)[0].confidence
+    if not sure or not any(_is_key(look) and look.unique for look in other.looks.values()):
+        return False
+    link = _link(other, group, _unique(group))
+    return link is not None and not other.looks[link[0]].unique
 
 
 def _referred(group: Group, groups: Sequence[Group]) -> int:
@@ -120,8 +131,7 @@ def _link(group: Group, main: Group, own: Sequence[str]) -> tuple[str, str, floa
             same = look.plain == main.looks[there].plain
             if not (same or _may_link(look, main.looks[there])):
                 continue
-            values = joins.keys(group.raw.frame[here]).dropna()
-            found = float(values.isin(set(joins.keys(main.raw.frame[there]).dropna())).mean()) if len(values) else 0.0
+            found = joins.met(*joins.paired(group.raw.frame[here], main.raw.frame[there]))
             if found >= SHARED and (best is None or found + 0.2 * same > best[2]):
                 best = here, there, found + 0.2 * same
     return None if best is None else (best[0], best[1], min(best[2], 1.0))
@@ -156,11 +166,35 @@ def _besides(main: Group, others: Sequence[Group], now: datetime) -> tuple[tuple
         found[group.name] = _joined(group, way, here, there, share, now)
         reached[group.name] = group
         waiting.remove(group)
+    known = [main, *(group for name, group in reached.items() if name and not found[name][0].many)]
+    for group in list(waiting):
+        looked_up = next((told for own in known if (told := _looked_up(group, own, main)) is not None), None)
+        if looked_up is not None:
+            found[group.name] = looked_up
+            waiting.remove(group)
     for group in waiting:
         beside = Beside(group.name, unused=True, columns=tuple(group.looks))
         why = f"{group.paths[0].name} shares no key with the customers and is not used"
         found[group.name] = beside, Part("unused", "", 0.7, why, group.name)
     return tuple(beside for beside, _ in found.values()), tuple(part for _, part in found.values())
+
+
+def _looked_up(group: Group, own: Group, main: Group) -> tuple[Beside, Part] | None:
+    """A table of plans or places that is looked up by a word or key of the customers, each of its rows for many."""
+    for here in _unique(group):
+        key = group.looks[here]
+        for there, look in own.looks.items():
+            texts = {look.kind, key.kind} <= {"text", "category"}
+            if look.unique or look.distinct < FEWEST_LOOKED_UP or not (texts or look.plain == key.plain):
+                continue
+            share = joins.met(*joins.paired(own.raw.frame[there], group.raw.frame[here]))
+            if share >= LOOKED_UP:
+                name = there if own is main or there not in main.looks else f"{own.name}_{there}"
+                why = (f"{100 * share:.0f} % of the values of {there} are found in {here} of {group.paths[0].name}, "
+                       "where each stands once")
+                return Beside(group.name, here, to=name, columns=tuple(group.looks)), \
+                    Part("joined", here, 0.8, why, group.name)
+    return None
 
 
 def _unique(group: Group) -> list[str]:
