@@ -276,7 +276,7 @@ def _export(rng: Rng, seed: int, sector: str, layout: str, dirt: frozenset[str],
     for name in sorted(leaks):
         frame.insert(int(rng.integers(1, frame.shape[1] + 1)), name, pd.Series(LEAKS[name](rng, left), dtype=object))
     said = pd.Series(np.where(left == 1, yes, no), dtype=object)
-    if sector == "telco":
+    if sector == "telco" and label in ("Churn Label", "Customer Status"):
         frame["Churn Value"] = left.astype(str)
         leaks.add("Churn Value")
     frame.insert(int(rng.integers(1, frame.shape[1])) if rng.random() < 0.3 else frame.shape[1], label, said)

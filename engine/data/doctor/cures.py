@@ -241,14 +241,14 @@ def _told(column: str, cure: str, before: pd.Series, after: pd.Series) -> list[F
 def totals(frame: pd.DataFrame) -> int:
     """How many of the last rows are no customers but totals or remarks: most cells blank, and the first says so.
 
-    >>> totals(pd.DataFrame({"id": ["a", "b", "Total", "End of report"], "x": ["1", "2", "3", ""],
-    ...                      "y": ["1", "2", "", ""], "z": ["5", "6", "", ""]}))
+    >>> totals(pd.DataFrame({"id": ["a", "b", "c", "Total", "End of report"], "x": ["1", "2", "", "3", ""],
+    ...                      "y": ["1", "2", "4", "", ""], "z": ["5", "6", "7", "", ""], "plan": ["a", "b", "c", "", ""]}))
     2
     """
     end = frame.tail(MOST_TOTALS).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
     filled = (end != "").sum(axis=1).tolist()
     words = [next((cell for cell in row if cell), "") for row in end.itertuples(index=False)]
-    usual = (frame.head(MOST_TOTALS).map(lambda cell: not pd.isna(cell) and str(cell).strip() != "")).sum(axis=1).median()
+    usual = frame.head(MOST_TOTALS).map(lambda cell: not pd.isna(cell) and str(cell).strip() != "").sum(axis=1).max()
     count = 0
     for cells, text in zip(filled[::-1], words[::-1], strict=True):
         if cells > usual / 2 or (cells and not _TOTAL.match(folded(text))):
