@@ -253,9 +253,11 @@ def told_of_erasure() -> None:
         return
     what, done = st.session_state[DONE]
     with st.container(border=True, key="data_erased"):
-        found = f"{plural(done['rows'], 'row')} in {plural(len(done['versions']), 'version')}"
-        st.markdown(f":material/check_circle: **{escaped(what)} has been erased from {escaped(done['dataset'])}**: "
-                    f"{found}, {plural(done['runs'], 'scoring run')}, {plural(done['uploads'], 'upload')}.")
+        whole = what == done["dataset"]
+        rows = "" if whole else f"{plural(done['rows'], 'row')} in "
+        told = f"{what} has been erased{'' if whole else ' from ' + done['dataset']}"
+        st.markdown(f":material/check_circle: **{escaped(told)}**: {rows}{plural(len(done['versions']), 'version')}, "
+                    f"{plural(done['runs'], 'scoring run')}, {plural(done['uploads'], 'upload')}.")
         for line in done["advice"]:
             st.caption(escaped(line))
         st.button("Understood", key="data_erased_seen", type="tertiary", on_click=st.session_state.pop, args=(DONE,))
