@@ -269,6 +269,21 @@ def test_the_next_file_needs_no_clicks_and_differences_are_said(tmp_path: Path) 
     assert onboarding.kept_portrait("acme").keys() >= {"months_active", "region"}
 
 
+def test_a_new_fault_is_mended_unasked_and_what_was_declined_stays_so(tmp_path: Path) -> None:
+    first = onboarding.propose([small(tmp_path, seats=[3, 4, 5] * 200)], name="acme", actor=ANA, now=NOW)
+    declined = onboarding.amended(first, cures=dict.fromkeys(range(len(first.cures)), False))
+    onboarding.keep(declined, actor=ANA, now=NOW)
+    june = onboarding.propose([small(tmp_path / "june", seats=["3", "unknown", "5"] * 200)], name="acme", actor=ANA,
+                              now=NOW)
+    plan = mappings.check(june.mapping)
+    assert [(cure["column"], cure["cure"]) for cure in plan.cures] == [("seats", "missing")]
+    assert {cure["column"] for cure in plan.declined} == {"plan"}
+    onboarding.keep(june, actor=ANA, now=NOW)
+    july = onboarding.propose([small(tmp_path / "july", seats=["3", "n.d.", "5"] * 200)], name="acme", actor=ANA,
+                              now=NOW)
+    assert set(mappings.check(july.mapping).cures[0]["words"]) == {"unknown", "n.d."}
+
+
 def test_a_column_that_is_missing_once_is_not_forgotten(tmp_path: Path) -> None:
     first = onboarding.propose([small(tmp_path / "may")], name="acme", actor=ANA, now=NOW)
     onboarding.keep(first, actor=ANA, now=NOW)
@@ -277,6 +292,17 @@ def test_a_column_that_is_missing_once_is_not_forgotten(tmp_path: Path) -> None:
     june = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
     onboarding.keep(june, actor=ANA, now=NOW)
     assert "plan" not in june.mapping["categorical"] and "plan" in (onboarding.kept("acme") or {})["categorical"]
+
+
+def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_forgotten(tmp_path: Path) -> None:
+    onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
+    path = small(tmp_path / "june")
+    pd.read_csv(path).drop(columns="status").to_csv(path, index=False)
+    june = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert june.kind == "snapshot without a label" and june.refresh and not june.trainable
+    report = onboarding.accept(june, actor=ANA, now=NOW)
+    assert report["customers"] == 600 and not report["trained"]
+    assert (onboarding.kept("acme") or {})["label"] == {"column": "status", "positive": "cancelled"}
 
 
 def test_a_file_that_the_kept_mapping_does_not_fit_is_told_the_way_out(tmp_path: Path) -> None:

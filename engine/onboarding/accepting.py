@@ -51,11 +51,11 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
 def _options(proposal: Proposal) -> dict[str, Any]:
     """What the pipeline is told; answers too few to learn from are left out, so that the customers are kept without."""
     options = run_options(proposal)
-    if proposal.trainable or "label" not in options.get("mapping", {}):
+    if not proposal.examined.too_few or "label" not in options.get("mapping", {}):
         return options
     mapping = dict(options["mapping"])
-    label = mapping.pop("label", {}).get("column", "")
-    return {**options, "mapping": {**mapping, "ignored": [*mapping.get("ignored", ()), *filter(None, [label])]}}
+    label = mapping.pop("label")["column"]
+    return {**options, "mapping": {**mapping, "ignored": [*mapping.get("ignored", ()), label]}}
 
 
 def _why_not(proposal: Proposal) -> str:

@@ -12,7 +12,7 @@ from engine.data.doctor.recognise import Part
 from engine.data.sources import brought
 from engine.errors import EngineError
 from engine.onboarding.examining import examined
-from engine.onboarding.proposal import Proposal
+from engine.onboarding.proposal import Proposal, written
 from engine.onboarding.proposing import again
 
 NOTHING: Mapping[str, Any] = {}
@@ -40,7 +40,7 @@ def amended(proposal: Proposal, *, parts: Mapping[str, str] = NOTHING, uses: Map
     changed = _with_uses(changed, uses)
     switched = tuple(replace(cure, on=cures.get(place, cure.on)) for place, cure in enumerate(changed.cures))
     scaled = [spec for spec in changed.mapping.get("cures", ()) if spec.get("cure") == "times"]
-    chosen = [dict(cure.spec) for cure in switched if cure.on and cure.spec not in scaled]
+    chosen = written(cure for cure in switched if cure.spec not in scaled)
     window = {} if horizon_days is None else {"horizon_days": horizon_days}
     final = {**changed.mapping, **window, **({"cures": [*chosen, *scaled]} if proposal.adapter == "table" else {})}
     with brought(proposal.sources, proposal.queries) as came:

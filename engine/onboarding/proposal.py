@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,11 @@ class Cure:
     spec: Mapping[str, Any]
     on: bool = True
     safe: bool = True
+
+
+def written(cures: Iterable[Cure]) -> list[dict[str, Any]]:
+    """The cures as a mapping keeps them: those that are carried out, and safe ones that were declined as off."""
+    return [{**cure.spec, **({} if cure.on else {"off": True})} for cure in cures if cure.on or cure.safe]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from engine.data.sources import brought
 from engine.errors import EngineError, choose
 from engine.onboarding.examining import examined
 from engine.onboarding.memory import kept, kept_portrait
-from engine.onboarding.proposal import Cure, Proposal
+from engine.onboarding.proposal import Cure, Proposal, written
 from engine.permissions import allow
 from engine.schema import Actor
 
@@ -102,14 +102,36 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     seen = looks(raw.frame)
     found = faults.of_columns(raw.frame, seen, start.now)
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
-    agreed = tuple(Cure(str(spec.get("column") or "All rows"), f"{cures.in_words(str(spec['cure']))}.", spec)
-                   for spec in plan.cures)
+    mended = _with_new(plan, [fault for fault in new if fault.cure and fault.safe])
     parts = _agreed(plan)
     portrait = _portrait(raw.frame, seen, parts)
     different = changes.compared(before, portrait) if refresh and (before := kept_portrait(start.name)) else ()
     kind = SNAPSHOT if plan.label in raw.frame else UNLABELLED
-    return replace(start, kind=kind, parts=parts, faults=tuple(new), cures=agreed, portrait=portrait,
-                   changes=different, mapping=_without(mapping, set(raw.frame.columns)))
+    return replace(start, kind=kind, parts=parts, faults=tuple(new), cures=mended, portrait=portrait, changes=different,
+                   mapping={**_without(mapping, set(raw.frame.columns)), "cures": written(mended)})
+
+
+def _with_new(plan: mappings.Plan, faults: Sequence[Fault]) -> tuple[Cure, ...]:
+    """The cures that were agreed or declined before, and those of faults that this file is the first to have: words
+    that are new join the words of an agreed cure."""
+    fresh = {_kind(fault.cure): fault for fault in faults}
+    before = [Cure(str(spec.get("column") or "All rows"), f"{cures.in_words(str(spec['cure']))}.",
+                   _grown(spec, fresh.get(_kind(spec))), on=on)
+              for specs, on in ((plan.cures, True), (plan.declined, False)) for spec in specs]
+    known = {_kind(cure.spec) for cure in before}
+    return (*before, *_cures([fault for kind, fault in fresh.items() if kind not in known]))
+
+
+def _kind(cure: Mapping[str, Any]) -> tuple[str, str]:
+    return str(cure.get("column", "")), str(cure["cure"])
+
+
+def _grown(spec: Mapping[str, Any], fault: Fault | None) -> dict[str, Any]:
+    """A cure with the words that this file adds; of two spellings of one word the one agreed before stays."""
+    more = {} if fault is None else {
+        name: list(dict.fromkeys([*fault.cure[name], *spec[name]])) for name in ("words", "values")
+        if name in spec and name in fault.cure}
+    return {**spec, **more}
 
 
 def _fitting(name: str, plan: mappings.Plan, paths: Sequence[Path]) -> Raw:

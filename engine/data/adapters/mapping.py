@@ -33,6 +33,7 @@
     [[cures]]                      # optional: what is mended in the cells (engine/data/doctor/cures.py)
     column = "discount"
     cure = "percent"
+    off = false                    # true: a person has declined it, and no later file is mended so
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Plan:
     contact: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Beside, ...] = ()
     cures: tuple[Mapping[str, Any], ...] = ()
+    declined: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def named(self) -> list[str]:
@@ -184,9 +186,10 @@ def _plan(mapping: Mapping[str, Any], label: Mapping[str, Any], money: Mapping[s
     lists: dict[str, Any] = {key: _list(mapping, key) for key in LISTS}
     texts: dict[str, Any] = {key: str(mapping.get(key, "")) for key in TEXTS}
     contact = {name: str(column) for name, column in mapping.get("contact", {}).items()}
+    chosen, declined = cures.check(mapping.get("cures", ()))
     return Plan(**_label(label), **_money(money), horizon_days=mapping.get("horizon_days"), **lists, **texts,
                 contact=contact, files=joins.check(mapping.get("files", ())),
-                cures=cures.check(mapping.get("cures", ())))
+                cures=chosen, declined=declined)
 
 
 def _label(label: Mapping[str, Any]) -> dict[str, Any]:

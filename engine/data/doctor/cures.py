@@ -216,17 +216,19 @@ def cured(frame: pd.DataFrame, specs: Sequence[Spec], name: str, key: str = "") 
     return frame.drop(columns=gone), found
 
 
-def check(specs: object) -> tuple[dict[str, Any], ...]:
-    """The cures if each is one, or an EngineError that names what is not.
+def check(specs: object) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
+    """The cures that are carried out, and those that a person has declined (off); EngineError for what is no cure.
 
-    >>> check([{"column": "fee", "cure": "percent"}])
-    ({'column': 'fee', 'cure': 'percent'},)
+    >>> check([{"column": "fee", "cure": "percent"}, {"column": "plan", "cure": "strip", "off": True}])
+    (({'column': 'fee', 'cure': 'percent'},), ({'column': 'plan', 'cure': 'strip'},))
     """
     if isinstance(specs, str) or not isinstance(specs, Sequence) or any(not isinstance(s, Mapping) for s in specs):
         raise EngineError(f"'cures' in the mapping is {specs!r}. Write each as [[cures]] with a column and a cure.")
     for spec in specs:
         choose("cure", str(spec.get("cure")), {**CURES, **dict.fromkeys(WHOLE_TABLE)})
-    return tuple(dict(spec) for spec in specs)
+    on, off = ([{key: value for key, value in spec.items() if key != "off"} for spec in specs
+                if bool(spec.get("off")) == declined] for declined in (False, True))
+    return tuple(on), tuple(off)
 
 
 def _told(column: str, cure: str, before: pd.Series, after: pd.Series) -> list[Finding]:

@@ -71,7 +71,7 @@ def _beside(part: Mapping[str, Any]) -> Beside:
     words = {str(column): tuple(map(str, values)) for column, values in dict(part.get("words", {})).items()}
     told: dict[str, Any] = {**texts, **lists}
     return Beside(**told, many=bool(part.get("many", False)), unused=bool(part.get("unused", False)),
-                  words=words, cures=cures.check(part.get("cures", ())))
+                  words=words, cures=cures.check(part.get("cures", ()))[0])
 
 
 def written(beside: Beside) -> dict[str, Any]:
@@ -193,10 +193,7 @@ def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Seq
         reached[beside.name] = key, mine
         brought = _gathered(part, key, beside) if beside.many else _as_it_is(part, key, beside)
         said += _strangers(key, mine, beside)
-        brought = brought.reindex(mine.to_numpy())
-        if beside.many:
-            brought = brought.fillna({f"{snake(beside.name)}_rows": 0.0})
-        frame = _beside_each_other(frame, brought, beside)
+        frame = _beside_each_other(frame, brought.reindex(mine.to_numpy()), beside)
     return frame, said
 
 
