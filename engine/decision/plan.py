@@ -178,11 +178,12 @@ def make(priced: Priced, book: Playbook, constraints: Constraints = AS_THE_BOOK_
 
 def _values(priced: Priced, bits: np.ndarray, kept: Constraints) -> np.ndarray:
     """What each allowed offer brings; missing where it is not allowed."""
-    values = np.where(bits == 0, priced.margin, np.nan)
-    for column, name in enumerate(priced.names):
-        if kept.only and name not in kept.only:
-            values[:, column] = np.nan
-    return values
+    return np.where((bits == 0) & _wanted(priced, kept), priced.margin, np.nan)
+
+
+def _wanted(priced: Priced, kept: Constraints) -> np.ndarray:
+    """Of which treatments the plan may be made, (k,)."""
+    return np.array([not kept.only or name in kept.only for name in priced.names], dtype=bool)
 
 
 def taken(choice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -230,7 +231,7 @@ def _costs(priced: Priced, bits: np.ndarray, kept: Constraints, problem: Problem
         mine, alone = (bits >> bit) & 1 == 1, bits == 1 << bit
         if name in NOBODY_CHOSE or name in kept.without or not mine.any():
             continue
-        margin, within = _forgone(priced, bits, alone, kept, problem, solution)
+        margin, within = _forgone(priced, alone, kept, problem, solution)
         without = int((alone.any(axis=1) & ~(bits == 0).any(axis=1)).sum())
         about = f" (within {money(within, '')})" if within > max(margin / 100, SETTLED) else ""
         costs = f"{money(margin, '')} of margin{about}" if margin > SETTLED else f"nothing{about}"
@@ -239,18 +240,17 @@ def _costs(priced: Priced, bits: np.ndarray, kept: Constraints, problem: Problem
     return tuple(sorted(found, key=lambda cost: -cost.margin))
 
 
-def _forgone(priced: Priced, bits: np.ndarray, alone: np.ndarray, kept: Constraints, problem: Problem,
+def _forgone(priced: Priced, alone: np.ndarray, kept: Constraints, problem: Problem,
              solution: Solution) -> tuple[float, float]:
     """What the offers that one guardrail alone forbids would bring more, and how far that may be off [currency]."""
-    places = np.flatnonzero((alone & (priced.margin > 0)).ravel())
-    if not len(places):
+    freed = alone & (priced.margin > 0) & _wanted(priced, kept)
+    if not freed.any():
         return 0.0, 0.0
-    values = problem.values.copy()
-    values.ravel()[places] = _values(priced, np.where(alone, 0, bits), kept).ravel()[places]
+    values = np.where(freed, priced.margin, problem.values)
     gap = FINE if values.size <= LARGE else max(COARSE, 2 * solution.gap)
-    freed = solve(replace(problem, values=values), kept.method, gap, solution.prices)
-    open_ = max(freed.bound - freed.value, solution.bound - solution.value)
-    return max(0.0, freed.value - solution.value), open_
+    other = solve(replace(problem, values=values), kept.method, gap, solution.prices)
+    open_ = max(other.bound - other.value, solution.bound - solution.value)
+    return max(0.0, other.value - solution.value), open_
 
 
 def _rivals(priced: Priced, bits: np.ndarray, kept: Constraints, problem: Problem) -> dict[str, Total]:

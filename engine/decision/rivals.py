@@ -9,6 +9,7 @@ import numpy as np
 from engine.decision.budget import Problem
 from engine.decision.economics import Priced
 
+AT_ONCE = 20_000
 RIVALS: Mapping[str, Callable[[Priced], np.ndarray]] = {
     "top risk": lambda priced: priced.p,
     "risk x LTV": lambda priced: priced.p * priced.worth,
@@ -23,24 +24,29 @@ def in_order(problem: Problem, order: np.ndarray, preferred: np.ndarray) -> np.n
     nothing is taken like anybody else: that is how such lists are worked.
     """
     n, k = problem.shape
-    choice, open_, allowed = np.full(n, -1), np.ones(k, dtype=bool), np.isfinite(problem.values)
-    left = [limit.most for limit in problem.limits]
-    waiting = order
-    while len(waiting) and open_.any():
-        taken = _best(preferred[waiting], allowed[waiting] & open_)
-        waiting, taken = waiting[taken >= 0], taken[taken >= 0]
-        uses = [limit.use[taken] if limit.use.ndim == 1 else limit.use[waiting, taken] for limit in problem.limits]
-        fitting = [int(np.searchsorted(np.cumsum(use), most * (1 + 1e-12), side="right"))
-                   for use, most in zip(uses, left, strict=True)]
-        count = min(fitting, default=len(waiting))
-        choice[waiting[:count]] = taken[:count]
-        left = [most - float(use[:count].sum()) for use, most in zip(uses, left, strict=True)]
-        if count == len(waiting):
-            break
-        full = problem.limits[fitting.index(count)].use
-        open_ &= (full == 0) if full.ndim == 1 else (np.arange(k) != taken[count])
-        waiting = waiting[count:]
+    choice, open_, left = np.full(n, -1), np.ones(k, dtype=bool), [limit.most for limit in problem.limits]
+    for start in range(0, n, AT_ONCE):
+        waiting = order[start:start + AT_ONCE]
+        while len(waiting) and open_.any():
+            waiting, open_, left = _taken(problem, waiting, preferred, choice, open_, left)
     return choice
+
+
+def _taken(problem: Problem, waiting: np.ndarray, preferred: np.ndarray, choice: np.ndarray, open_: np.ndarray,
+           left: list[float]) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """Take of those waiting until something is used up: who waits then, which treatments are left, and how much."""
+    taken = _best(preferred[waiting], np.isfinite(problem.values[waiting]) & open_)
+    waiting, taken = waiting[taken >= 0], taken[taken >= 0]
+    uses = [limit.use[taken] if limit.use.ndim == 1 else limit.use[waiting, taken] for limit in problem.limits]
+    fitting = [int(np.searchsorted(np.cumsum(use), most * (1 + 1e-12), side="right"))
+               for use, most in zip(uses, left, strict=True)]
+    count = min(fitting, default=len(waiting))
+    choice[waiting[:count]] = taken[:count]
+    left = [most - float(use[:count].sum()) for use, most in zip(uses, left, strict=True)]
+    if count < len(waiting):
+        full = problem.limits[fitting.index(count)].use
+        open_ = open_ & ((full == 0) if full.ndim == 1 else (np.arange(len(open_)) != taken[count]))
+    return waiting[count:], open_, left
 
 
 def _best(preferred: np.ndarray, allowed: np.ndarray) -> np.ndarray:
