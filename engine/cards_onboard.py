@@ -61,5 +61,10 @@ def _fault(fault: Mapping[str, Any]) -> str:
 
 
 def kept(run: Mapping[str, Any]) -> str:
-    """What was kept where nothing could be learned."""
-    return f"{run['dataset']}: {run['customers']:,} customers kept (version {run['version']}). {run['why']}"
+    """What was kept where nothing could be learned, and whether the model in use has scored it.
+
+    >>> kept({"dataset": "acme", "customers": 9, "version": "5665e7", "why": "Nobody says who left.", "run_id": "b9d1"})
+    'acme: 9 customers kept and scored by the model in use (run b9d1) (version 5665e7). Nobody says who left.'
+    """
+    scored = f" and scored by the model in use (run {run['run_id']})" if "run_id" in run else ""
+    return f"{run['dataset']}: {run['customers']:,} customers kept{scored} (version {run['version']}). {run['why']}"
