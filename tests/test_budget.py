@@ -179,6 +179,15 @@ def test_many_customers_come_within_the_gap_asked(seed: int) -> None:
     assert plan.value > 1.005 * solve(problem, "greedy").value
 
 
+def test_without_patience_it_says_how_far_the_best_may_be() -> None:
+    """A budget for a few of many, where no plan comes within so small a gap: it keeps its promises all the same."""
+    problem = company(600, 6, 3, tight=0.02)
+    hasty, best = solve(problem, "dual", 1e-12, patience=0.0), solve(problem, "milp", 1e-9)
+    assert hasty.value <= best.value * (1 + 1e-9) <= hasty.bound * (1 + 2e-9)
+    assert hasty.gap == pytest.approx(1 - hasty.value / hasty.bound) and hasty.gap < 0.2
+    assert all(used(problem, hasty.choice)[limit.name] <= limit.most for limit in problem.limits)
+
+
 @pytest.mark.slow
 def test_many_equal_customers_come_near_the_best() -> None:
     """Ten kinds of customers, 20,000 of each: the prices leave whole crowds undecided."""

@@ -26,6 +26,7 @@ METHOD = "90 %: effects, chances to leave and lifetime values; errors that custo
 REALISED = "90 %: the same, and who happens to be kept"
 SETTLED = 1e-9
 FINE, COARSE, LARGE = 1e-5, 1e-4, 100_000
+PATIENCE = 2.0
 AS_THE_BOOK_SAYS = Constraints()
 NOBODY_CHOSE = ("left", "fit")
 
@@ -167,7 +168,7 @@ def make(priced: Priced, book: Playbook, constraints: Constraints = AS_THE_BOOK_
     kept = constraints.settled(book)
     bits = blocked(priced, book, kept.without)
     problem = Problem(_values(priced, bits, kept), limits(priced, book, kept))
-    solution = solve(problem, kept.method)
+    solution = solve(problem, kept.method, patience=PATIENCE)
     total = total_of(priced, *taken(solution.choice))
     held = (bits >> list(GUARDS).index("held")) & 1
     here = (held[:, 0] == 1) & ~(priced.people["has_left"].fillna(0) == 1).to_numpy()
@@ -248,7 +249,7 @@ def _forgone(priced: Priced, alone: np.ndarray, kept: Constraints, problem: Prob
         return 0.0, 0.0
     values = np.where(freed, priced.margin, problem.values)
     gap = FINE if values.size <= LARGE else max(COARSE, 2 * solution.gap)
-    other = solve(replace(problem, values=values), kept.method, gap, solution.prices)
+    other = solve(replace(problem, values=values), kept.method, gap, solution.prices, patience=0.0)
     open_ = max(other.bound - other.value, solution.bound - solution.value)
     return max(0.0, other.value - solution.value), open_
 

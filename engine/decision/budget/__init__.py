@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -32,13 +33,14 @@ SOLVERS: Mapping[str, Callable[[Terms, float], Plan]] = MappingProxyType({
 
 
 def solve(problem: Problem, method: str = AUTO, gap: float = 1e-5,
-          start: Mapping[str, float] | None = None) -> Solution:
+          start: Mapping[str, float] | None = None, patience: float = math.inf) -> Solution:
     """The plan that brings most within the limits, with the proven bound and each limit's shadow price.
 
     Args:
         method: a name of SOLVERS; "auto" branches when the problem is small and prices otherwise.
         gap: how much, as a share of the best possible, may be left; "lp" and "greedy" do not ask.
-        start: prices of a problem much like this one, from which "dual" begins.
+        start: prices of a problem much like this one, from which "dual" begins. patience: the longest that it may
+            branch at a time [seconds]; whatever gap is left then is told.
 
     Raises:
         Infeasible: a limit makes no sense: negative, not a number, named twice, of the wrong shape.
@@ -53,9 +55,9 @@ def solve(problem: Problem, method: str = AUTO, gap: float = 1e-5,
     began = time.perf_counter()
     name = ("milp" if problem.values.size <= SMALL else "dual") if method == AUTO else method
     solver, terms = choose("method", name, SOLVERS), ready(problem)
-    if name == "dual" and start is not None:
-        solver = functools.partial(plan_by_prices, start=np.array([start.get(limit.name, 0.0) for limit in
-                                                                   problem.limits]))
+    if name == "dual":
+        begin = None if start is None else np.array([start.get(limit.name, 0.0) for limit in problem.limits])
+        solver = functools.partial(plan_by_prices, start=begin, patience=patience)
     plan = solver(terms, gap) if terms.values.size and problem.limits else plan_without_limits(terms)
     prices = {limit.name: float(price) for limit, price in zip(problem.limits, plan.seen.prices, strict=True)}
     return Solution(plan.choice.astype("int64"), plan.value, plan.bound, prices, time.perf_counter() - began, name)

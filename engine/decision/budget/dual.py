@@ -44,8 +44,11 @@ class Plan:
         return replace(self, choice=choice, value=value, bound=max(self.bound, value))
 
 
-def plan_by_prices(terms: Terms, gap: float, start: np.ndarray | None = None) -> Plan:
-    """A plan within that gap if the search finds one, and the best it found otherwise; `start`: prices to begin from.
+def plan_by_prices(terms: Terms, gap: float, start: np.ndarray | None = None, patience: float = np.inf) -> Plan:
+    """A plan within that gap if the search finds one, and the best it found otherwise.
+
+    Args:
+        start: prices to begin from. patience: the longest that one branching may take [seconds].
     """
     seen = best_prices(terms, gap, start)
     plan = Plan(seen, nobody(terms), 0.0, max(seen.bound, 0.0))
@@ -57,7 +60,7 @@ def plan_by_prices(terms: Terms, gap: float, start: np.ndarray | None = None) ->
             return plan
         plan = sharper(terms, plan)
     for customers, seconds in EXACT:
-        if plan.within(gap):
+        if plan.within(gap) or seconds > patience:
             break
         plan = _exactly(terms, plan, customers, gap, seconds)
     return plan
