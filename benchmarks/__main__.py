@@ -81,8 +81,9 @@ def report() -> str:
 
 def topic_lines(record: dict) -> list[str]:
     """One topic as Markdown."""
-    head = (f"{record['measured_on']}; {record['machine']}; {record['versions']}; "
-            f"{record['cpu']:.0f} s CPU" + (f", {record['wall']:.0f} s on the clock" if record["wall"] else ""))
+    took = [f"{record['cpu']:.0f} s CPU"] if record["cpu"] else []
+    took += [f"{record['wall']:.0f} s on the clock"] if record["wall"] else []
+    head = "; ".join(filter(None, [record["measured_on"], record["machine"], record["versions"], ", ".join(took)]))
     verdict = {True: "yes", False: "**no**", None: ""}
     rows = [f"| {row['name']} | {row['measured']} | {row['goal']} | {verdict[row['met']]} | {row['note']} |"
             for row in record["rows"]]
