@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,12 +18,14 @@ import pandas as pd
 import pytest
 
 from engine import bulk, catalog, pipeline
+from engine.catalog import Run
 from engine.data.features import feature_columns, features_at
 from engine.data.features.backends import using
 from engine.errors import EngineError
 from engine.schema import Actor
 
 MASTER = "local[2]"
+CLUSTER = "local-cluster[2,1,1024]"
 EXACT = {"count", "flag"}
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -32,6 +39,19 @@ def spark() -> Iterator[str]:
     if importlib.util.find_spec("pyspark") is None or shutil.which("java") is None:
         pytest.skip("Install Java 17 and `pip install -r requirements-spark.txt` to run these tests.")
     yield MASTER
+    closed()
+
+
+@pytest.fixture
+def cluster(spark: str) -> Iterator[str]:
+    """A Spark whose two executors are processes of their own, opened after the other one is closed."""
+    closed()
+    yield CLUSTER
+    closed()
+
+
+def closed() -> None:
+    """No Spark is open in this process any more."""
     from pyspark.sql import SparkSession
 
     if session := SparkSession.getActiveSession():
@@ -55,15 +75,51 @@ def test_features_are_duckdbs(spark: str, read_companies: Path) -> None:
 
 def test_scores_are_duckdbs(spark: str, own_companies: Path) -> None:
     """Features by Spark's SQL, scores by mapInArrow: the run that comes of it is the one that DuckDB made."""
-    shop, before = catalog.dataset(SHOP), catalog.run(SHOP)
+    alike(catalog.run(SHOP), scored_on(spark, size=300))
+
+
+def test_a_killed_executor_loses_nothing(cluster: str, own_companies: Path) -> None:
+    """One of two executors is killed as soon as a part is kept; the other, or its successor, does its work again."""
+    with ThreadPoolExecutor() as pool:
+        killed = pool.submit(an_executor_killed, catalog.dataset_folder(SHOP) / "runs")
+        made = scored_on(cluster, size=60)
+        assert killed.result() > 0
+    alike(catalog.run(SHOP), made)
+
+
+def scored_on(master: str, size: int) -> Run:
+    """The shop scored on a Spark, as a run beside its own."""
+    shop = catalog.dataset(SHOP)
     model, card = pipeline.production(SHOP)
     judged = partial(pipeline.with_hold_back, card=card, book=pipeline._steps_of(shop))
-    run = catalog.Run(**{**vars(before), "run_id": "onspark"})
-    with using("spark", spark):
-        made = bulk.score_in_parts(model, shop, run, judged, actor=Actor("ana"), now=NOW, size=300)
-    alike = {"rtol": 1e-9, "atol": 1e-12, "check_dtype": False}
-    for there, here in ((before.scores(), made.scores()), (before.reasons(), made.reasons())):
-        pd.testing.assert_frame_equal(here.drop(columns="run_id"), there.drop(columns="run_id"), **alike)
+    run = Run(**{**vars(catalog.run(SHOP)), "run_id": "onspark"})
+    with using("spark", master):
+        return bulk.score_in_parts(model, shop, run, judged, actor=Actor("ana"), now=NOW, size=size, in_use=False)
+
+
+def alike(here: Run, there: Run) -> None:
+    """Both runs say the same of the same customers."""
+    for one, other in ((here.scores(), there.scores()), (here.reasons(), there.reasons())):
+        pd.testing.assert_frame_equal(other.drop(columns="run_id"), one.drop(columns="run_id"), rtol=1e-9, atol=1e-12,
+                                      check_dtype=False)
+
+
+def an_executor_killed(runs: Path) -> int:
+    """Wait for the first part to be kept, and kill one of the executors that are at work; returns its process."""
+    while not list(runs.glob(".parts-*/*.done")):
+        time.sleep(0.05)
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], check=True, capture_output=True, text=True).stdout
+    executors = [int(line.split()[0]) for line in listed.splitlines()
+                 if "CoarseGrainedExecutorBackend" in line and application() in line]
+    os.kill(executors[0], signal.SIGKILL)
+    return executors[0]
+
+
+def application() -> str:
+    """The id of the Spark application that this process has open."""
+    from pyspark import SparkContext
+
+    return SparkContext._active_spark_context.applicationId
 
 
 def test_a_snapshot_is_not_sent_to_a_cluster(read_companies: Path) -> None:
