@@ -128,7 +128,7 @@ def _grow(customers: int) -> None:
     bigger = replace(kept, run_id=f"grown{customers}", version=grown.version, customers=times * kept.customers)
     for before in catalog.runs(NAME):
         shutil.rmtree(before.folder)
-    _copy(first, bigger.folder, {f"{table}.parquet": times for table in ("scores", "reasons", "features")})
+    _copy(first, bigger.folder, {f"{table}.parquet": times for table in ("scores", "reasons", "features", "known")})
     write_record(bigger.folder / "run.json", bigger)
     (bigger.folder.parent / "current").write_text(bigger.run_id + "\n", encoding="utf-8")
 
@@ -148,13 +148,14 @@ def _copy(source: Path, target: Path, repeated: dict[str, int]) -> None:
 
 
 def _repeat(source: Path, target: Path, times: int) -> None:
-    """The table so many times, one copy after the other and never all in memory."""
+    """The table so many times, one copy after the other and never all in memory, ids in the order in which runs keep
+    them."""
     table = pq.read_table(source)
     place = table.schema.get_field_index("customer_id")
     field, together = table.schema.field(place), -(-BLOCK // len(table))
     with pq.ParquetWriter(target, table.schema, compression="zstd") as writer:
         for start in range(0, times, together):
-            named = [pc.binary_join_element_wise(table["customer_id"].cast(pa.string()), str(number), "-")
+            named = [pc.binary_join_element_wise(f"{number:06}", table["customer_id"].cast(pa.string()), "-")
                      for number in range(start, min(start + together, times))]
             copies = [table.set_column(place, field, ids.cast(field.type)) for ids in named]
             writer.write_table(pa.concat_tables(copies), row_group_size=BLOCK)

@@ -118,6 +118,7 @@ def _keep(folder: Path, run: Run, actor: Actor, now: datetime) -> None:
     """The parts as the tables of the run, whole or not at all."""
     with files.staging(run.folder.parent) as staged:
         rows = {name: join(tables(folder, name), staged / f"{name}.parquet") for name in TABLES}
+        catalog.write_known(staged, run)
         write_record(staged / "run.json", replace(run, customers=rows["scores"]))
         write_record(staged / "receipt.json", Receipt(now, actor))
         files.publish(staged, run.folder)

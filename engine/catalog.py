@@ -7,7 +7,9 @@
                                                  apart/ (a demo's truth; no part of the pipeline reads it)
     data/<dataset>/runs/current                  the run in use
     data/<dataset>/runs/<run_id>/                run.json, scores.parquet, reasons.parquet,
-                                                 features.parquet (what the scores rest on, for comparison)
+                                                 features.parquet (what the scores rest on, for comparison),
+                                                 known.parquet (the company's own columns but for names and
+                                                 addresses, in the scores' order: questions need no join by id)
 
 Only receipt.json, in either folder, knows the clock and the actor; all else is the same bytes for the same input. A
 file that neither says nor is told (--as-of) when it was drawn is taken to be of today: that day is part of the input.
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING
 from engine import files
 from engine.errors import DataError, EngineError
 from engine.files import home, publish, read_record, short_hash, write_frame, write_record, write_text, writing
-from engine.schema import REASONS, SCORES, Actor, Dataset, Finding, Reading, Table
+from engine.schema import CONTACT, REASONS, SCORES, Actor, Dataset, Finding, Reading, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -329,12 +331,28 @@ def save_run(run: Run, scores: pd.DataFrame, reasons: pd.DataFrame, features: pd
             write_frame(staged / "scores.parquet", scores[SCORES.names])
             write_frame(staged / "reasons.parquet", reasons[REASONS.names])
             write_frame(staged / "features.parquet", features.rename_axis("customer_id").reset_index())
+            write_known(staged, run)
             write_record(staged / "run.json", run)
             write_record(staged / "receipt.json", Receipt(now, actor))
             publish(staged, run.folder)
     if in_use:
         use_run(run)
     return run
+
+
+def write_known(staged: Path, run: Run) -> None:
+    """Write what the company knew of those whose scores lie in the folder: `known.parquet`, row by row beside them."""
+    import duckdb
+
+    customers = dataset(run.dataset, run.version).customers
+    hidden = [column.name for column in CONTACT if column.kind == "text"]
+    with duckdb.connect(config={"threads": 1, "memory_limit": "1GB"}) as connection:
+        names = connection.read_parquet(str(customers)).columns
+        wanted = ", ".join(f'known."{name}"' for name in names if name not in hidden)
+        connection.sql(f"SELECT {wanted} FROM read_parquet(?, file_row_number = true) AS scored "
+                       "JOIN read_parquet(?) AS known USING (customer_id) ORDER BY scored.file_row_number",
+                       params=[str(staged / "scores.parquet"), str(customers)],
+                       ).write_parquet(str(staged / "known.parquet"), compression="zstd")
 
 
 def use_run(run: Run) -> None:

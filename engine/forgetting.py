@@ -27,7 +27,7 @@ from engine.pseudonyms import pseudonym
 from engine.schema import CONTACT, Dataset, Finding
 from engine.uploads import Upload
 
-RUN_TABLES = ("features", "reasons", "scores")
+RUN_TABLES = ("features", "known", "reasons", "scores")
 EXAMPLE = re.compile(r"\b(such as|for example)\b.*", re.DOTALL)
 
 
@@ -163,7 +163,8 @@ def _clean(version: Dataset, runs: Sequence[Run], customer_id: str) -> tuple[int
 
 def _clean_run(run: Run, remove: Callable[[Path, Sequence[str]], int]) -> int:
     """Remove from a run's tables, and let its record count those who are left."""
-    gone = sum(remove(run.folder / f"{table}.parquet", ["customer_id"]) for table in RUN_TABLES)
+    kept = [path for table in RUN_TABLES if (path := run.folder / f"{table}.parquet").exists()]
+    gone = sum(remove(path, ["customer_id"]) for path in kept)
     left = pq.read_metadata(run.folder / "scores.parquet").num_rows
     if left != run.customers:
         write_record(run.folder / "run.json", replace(run, customers=left))

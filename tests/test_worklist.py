@@ -62,6 +62,19 @@ def test_the_step_is_the_playbooks_own_by_hand(scope: Scope) -> None:
     assert planned_steps(scope).to_dict() == dict(zip(IDS, steps, strict=True)) == own_steps(scope).to_dict()
 
 
+def test_a_run_holds_what_was_known_beside_its_scores_and_one_without_it_says_the_same(scope: Scope) -> None:
+    beside = scope.run.folder / "known.parquet"
+    known, scores = pd.read_parquet(beside), scope.run.scores()
+    assert known["customer_id"].tolist() == scores["customer_id"].tolist()
+    assert set(known) & {"first_name", "last_name", "email", "phone"} == set() and {"consent_email"} <= set(known)
+    own = scope.dataset.frame().loc[scores["customer_id"]]
+    for name in set(known) - {"customer_id"}:
+        assert known[name].astype(str).tolist() == own[name].astype(str).tolist(), name
+    steps = planned_steps(scope)
+    beside.unlink()
+    assert planned_steps(scope).equals(steps)
+
+
 def test_a_step_may_hang_on_a_computed_feature(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     """A feature of the run that the customers' file has not is looked at like one of its columns."""
     path = scope.run.folder / "features.parquet"

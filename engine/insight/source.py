@@ -198,14 +198,14 @@ def _composed(scope: Scope, sql: str, parameters: Sequence[Any], filters: Filter
     condition, given = filters.where()
     tables = {
         "scores": _file(scope, "scores"), "features": _file(scope, "features"), "reasons": _file(scope, "reasons"),
-        "customers": _parquet(str(scope.dataset.customers)),
+        "customers": _parquet(str(scope.dataset.customers)), "as_they_came": _as_they_came(scope, known),
     } | ({"offers": _parquet(str(scope.dataset.offers))} if scope.dataset.offers else {})
     if than:
         tables |= {f"then_{name}": _file(than, name) for name in ("scores", "features", "reasons")}
     wide = [name for name in ("people", "strongest") if name in sql]
     tables |= {name: f"SELECT * FROM {_side_by_side(scope, name == 'strongest', known)} WHERE {condition}"
                for name in wide}
-    beside = ("scores", "features", "reasons", *(["customers"] if known else []))
+    beside = ("scores", "features", "reasons", *(["as_they_came"] if known else []))
     used = [name for name in tables if name in sql or (wide and name in beside)]
     head = ", ".join(f"{name} AS NOT MATERIALIZED ({tables[name]})" for name in used)
     own = sql.lstrip().removeprefix("WITH ")
@@ -254,18 +254,19 @@ def _side_by_side(scope: Scope, with_reason: bool, known: Sequence[str]) -> str:
     joined = _joined(scope, "scores", "JOIN", "features", beside)
     if known:
         as_came = [f"{quoted(name)} AS {quoted('known_' + name)}" for name in known]
-        joined = _joined(scope, joined, "LEFT JOIN", "customers", as_came)
+        joined = _joined(scope, joined, "LEFT JOIN", "as_they_came", as_came, known)
     reason = ["feature AS reason", "contribution"]
-    return _joined(scope, joined, "LEFT JOIN", "reasons", reason, "WHERE rank = 1") if with_reason else joined
+    return _joined(scope, joined, "LEFT JOIN", "reasons", reason, only="WHERE rank = 1") if with_reason else joined
 
 
-def _joined(scope: Scope, left: str, join: str, table: str, wanted: Sequence[str], only: str = "") -> str:
+def _joined(scope: Scope, left: str, join: str, table: str, wanted: Sequence[str], known: Sequence[str] = (),
+            only: str = "") -> str:
     """Columns of a table beside what begins with the scores.
 
     Row by row where both hold the same customers in the same order, which costs a sixth of a join by id.
     """
     with _cursor(scope):
-        path = _parquet(str(scope.dataset.customers)) if table == "customers" else _file(scope, table)
+        path = _as_they_came(scope, known) if table == "as_they_came" else _file(scope, table)
         aligned = bool(wanted) and _aligned(scope.key, _file(scope, "scores"), path, only)
     if aligned:
         return f"{left} POSITIONAL JOIN (SELECT {', '.join(wanted)} FROM {table} {only})"
@@ -291,6 +292,13 @@ def _columns(path: str) -> tuple[str, ...]:
     except (OSError, pa.ArrowException) as problem:
         raise EngineError(f"{files.from_home(Path(path))} is not there any more or is damaged. Reload the page, or "
                           "choose another run.") from problem
+
+
+def _as_they_came(scope: Scope, known: Sequence[str]) -> str:
+    """The company's own columns: beside the scores where the run holds them, else the whole table."""
+    path = scope.run.folder / "known.parquet"
+    beside = bool(known) and path.exists() and set(known) <= set(_columns(str(path)))
+    return _parquet(str(path if beside else scope.dataset.customers))
 
 
 def _file(scope: Scope, table: str) -> str:
