@@ -50,7 +50,8 @@ def test_from_the_file_to_what_it_saved(shell: Shell, tmp_path: Path) -> None:
     one = ("--campaign", "July save")
 
     shell(ana, "campaign", "budget", "--name", "Q3", "--total", "20000")
-    shell(ana, "campaign", "rules", "--set", "spend_limit=10")
+    assert "admin" in shell(ana, "campaign", "rules", "--set", "spend_limit=10")["error"]
+    shell("ada:admin", "campaign", "rules", "--set", "spend_limit=10")
     draft = shell(mia, "campaign", "draft", "--name", "July save", "--money", "3000", "--holdout", "0.3", "--budget",
                   "Q3", "--sender", "Demo Telecom")
     assert draft["status"] == "draft" and 0 < draft["spend"] <= 3_000

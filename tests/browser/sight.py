@@ -85,8 +85,8 @@ class Sight:
                 if problem["id"] not in STREAMLITS_OWN}
 
     def text(self) -> str:
-        """What the main part of the screen says."""
-        return str(self.page.locator('[data-testid="stMain"]').inner_text())
+        """What the main part of the screen says, its spaces as one types them."""
+        return str(self.page.locator('[data-testid="stMain"]').inner_text()).replace("\N{NO-BREAK SPACE}", " ")
 
     def picture(self, path: Path) -> None:
         """A screenshot of the whole screen: the window grows to what it holds, for a moment."""

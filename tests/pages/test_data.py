@@ -227,7 +227,7 @@ def test_a_cure_may_be_refused_and_the_mapping_written_by_hand(shop: Path, monke
     text = field(app, "data_toml_", "text_area")
     assert 'cure = "strip"' in text.value
     app = healthy(field(app, "data_cure_", "toggle").set_value(False).run())
-    assert 'cure = "strip"' not in field(app, "data_toml_", "text_area").value
+    assert 'cure = "strip"\noff = true' in field(app, "data_toml_", "text_area").value, "What was declined is kept so."
     app = healthy(field(app, "data_toml_", "text_area").set_value(
         field(app, "data_toml_", "text_area").value.replace('"gone"', '"here"')).run())
     app = healthy(field(app, "data_use_", "button").click().run())
