@@ -73,7 +73,8 @@ def planned(scope: Scope, held: Collection[str], source: str = "people") -> str:
     beside = "".join(f", {quoted(name)} AS {quoted('known_' + name)}" for name in others)
     consents = ", ".join(quoted("known_" + name) for name in CONSENTS.values() if name in held) or "NULL"
     return f""", planned AS (SELECT *,
-             {by_step(book, lambda step: standing_of(step.name))} AS standing,
+             CASE WHEN next_step IN ({literal(WIN_BACK)}, {literal(LEAVE_ALONE)}) THEN next_step
+                  ELSE {literal(CONTACT_LIST)} END AS standing,
              {by_step(book, lambda step: step.words)} AS step_words,
              CASE channel {_agreed(held)} ELSE 1 END AS agreed
          FROM (SELECT *, {by_step(book, lambda step: step.channel)} AS channel,
