@@ -77,6 +77,7 @@ def check(problem: Problem, method: str, gap: float = 1e-9) -> float:
 class TestEverySolver:
     @pytest.mark.parametrize("method", sorted(SOLVERS))
     @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.slow
     def test_keeps_every_limit_and_proves_its_bound(self, method: str, seed: int) -> None:
         check(company(150, seed=seed), method)
 

@@ -38,6 +38,8 @@ from engine.pseudonyms import pseudonym
 from engine.schema import Actor, Dataset, Window
 from tests.traces import ANA, CUSTOMERS, contacts, leave_traces, onboard
 
+pytestmark = pytest.mark.slow  # each test has a home of its own, trained
+
 ROOT = Actor("root", "admin")
 
 
@@ -104,7 +106,6 @@ def erase(who: str, **more: Any) -> dict[str, Any]:
 # --- a customer
 
 
-@pytest.mark.slow
 def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
     row = contacts(catalog.dataset("acme")).loc[who]
     texts = [who, row["email"], row["phone"]]
@@ -121,7 +122,6 @@ def test_nothing_of_the_customer_is_left_anywhere(home: Path, who: str) -> None:
     assert "A model does not unlearn" in " ".join(done["advice"]) and "backups" in " ".join(done["advice"])
 
 
-@pytest.mark.slow
 def test_nobody_else_is_touched(home: Path, who: str) -> None:
     before = contents(home, who)
     other = str(contacts(catalog.dataset("acme")).index[1])
@@ -137,7 +137,6 @@ def test_nobody_else_is_touched(home: Path, who: str) -> None:
     assert [kept.content for kept in saved.kept("audience", "acme", actor=ANA)] == [{"ids": ["someone"]}]
 
 
-@pytest.mark.slow
 def test_the_log_knows_of_it_by_a_keyed_hash(home: Path, who: str) -> None:
     erase(who)
     entries = engine.audit_log(10, ROOT, who)
@@ -178,7 +177,6 @@ def _model_id(dataset: Dataset) -> str:
     return write_card(dataset, engine.Settings(), known, SimpleNamespace(quarantined=()), (), {}, who).model_id
 
 
-@pytest.mark.slow
 def test_the_same_file_does_not_bring_the_customer_back(home: Path, made: Path, who: str, now: datetime) -> None:
     files = DEMOS["demo-shop"].write(home.parent / "again", 1, CUSTOMERS)
     oldest = catalog.versions("acme")[0]
@@ -188,7 +186,6 @@ def test_the_same_file_does_not_bring_the_customer_back(home: Path, made: Path, 
     assert traces(home, who) == []
 
 
-@pytest.mark.slow
 def test_erasing_twice_finds_nothing_more(home: Path, who: str) -> None:
     erase(who)
     before = contents(home, who)
@@ -240,14 +237,12 @@ def test_nobody_erases_under_a_worker(home: Path, who: str, now: datetime) -> No
     assert erase(who)["found"]
 
 
-@pytest.mark.slow
 def test_an_erasure_is_no_background_job(home: Path, who: str, now: datetime) -> None:
     job = jobs.wait(jobs.start(["erase", "--dataset", "acme", "--customer-id", who, "--yes"], "acme", ROOT, now), 120)
     assert job.status == "failed" and "not as a background job" in job.error
     assert erase(who)["found"] and traces(home, who) == []
 
 
-@pytest.mark.slow
 def test_an_interrupted_erasure_is_completed_by_the_next(home: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken off before each of its steps in turn, then completed on behalf of whoever began it."""
     copy, steps = home.parent / "copy", 0
@@ -296,7 +291,6 @@ def _break_off_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
         monkeypatch.setattr(module, name, breaking(getattr(module, name)))
 
 
-@pytest.mark.slow
 def test_the_next_erasure_completes_the_one_before(home: Path, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
     other = str(contacts(catalog.dataset("acme")).index[1])
     _break_off_at(monkeypatch, 6)
@@ -309,7 +303,6 @@ def test_the_next_erasure_completes_the_one_before(home: Path, who: str, monkeyp
     assert {entry["verb"] for entry in engine.audit_log(2, ROOT)} == {"erase"}
 
 
-@pytest.mark.slow
 def test_no_kill_leaves_a_trace_once_completed(home: Path, who: str) -> None:
     copy = home.parent / "copy"
     shutil.copytree(home, copy)
@@ -423,7 +416,6 @@ def test_the_name_must_be_repeated(home: Path, who: str, now: datetime) -> None:
     assert traces(home, who)
 
 
-@pytest.mark.slow
 def test_other_datasets_stay_and_the_name_is_free_again(home: Path, tmp_path: Path, now: datetime) -> None:
     files = DEMOS["demo-shop"].write(tmp_path / "shop", 2, CUSTOMERS)
     for name in ("other", "third"):
@@ -466,7 +458,6 @@ def test_an_interrupted_erasure_of_a_dataset_is_swept(home: Path, who: str, now:
 # --- from the shell
 
 
-@pytest.mark.slow
 def test_the_shell_erases_and_asks_first(home: Path, who: str, capsys: pytest.CaptureFixture) -> None:
     assert main(["erase", "--dataset", "acme", "--customer-id", who]) == 2
     assert "Nothing was erased" in capsys.readouterr().err and traces(home, who)
@@ -480,7 +471,6 @@ def test_the_shell_erases_and_asks_first(home: Path, who: str, capsys: pytest.Ca
     assert main(["erase", "--dataset", "acme", "--yes"]) == 2
 
 
-@pytest.mark.slow
 def test_numbers_survive_being_written_anew(home: Path, who: str) -> None:
     """Figures of others are the same bits, not only nearly so."""
     run = catalog.run("acme")
@@ -491,7 +481,6 @@ def test_numbers_survive_being_written_anew(home: Path, who: str) -> None:
                           after["churn_probability"].to_numpy().view(np.int64))
 
 
-@pytest.mark.slow
 def test_training_again_gives_a_model_that_never_knew_the_customer(own_companies: Path, now: datetime) -> None:
     before, scored = engine.describe_models("demo-telecom", ROOT), catalog.run("demo-telecom")
     who = str(scored.scores()["customer_id"].iloc[0])

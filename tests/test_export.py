@@ -102,6 +102,7 @@ def framed(rows: list[tuple]) -> pd.DataFrame:
 
 @settings(max_examples=100, deadline=None)
 @given(rows=ROWS)
+@pytest.mark.slow
 def test_csv_round_trip(rows: list[tuple]) -> None:
     content = written(framed(rows), "csv")
     head, *cells = as_rows(content)
@@ -119,6 +120,7 @@ def test_csv_round_trip(rows: list[tuple]) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(rows=ROWS)
+@pytest.mark.slow
 def test_workbook_round_trip(rows: list[tuple]) -> None:
     head, *cells = sheet(written(framed(rows), "xlsx")).iter_rows(values_only=True)
     assert list(head) == [column.name for column in COLUMNS]

@@ -196,6 +196,7 @@ def test_no_filter_breaks_and_parts_add_up(now_there: Scope, filters: Filters) -
 
 @OFTEN
 @given(one=FILTERS, other=FILTERS)
+@pytest.mark.slow
 def test_within_is_the_intersection(now_there: Scope, one: Filters, other: Filters) -> None:
     assert set(ids(now_there, one.within(other))) == set(ids(now_there, one)) & set(ids(now_there, other))
 

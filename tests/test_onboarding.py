@@ -56,6 +56,7 @@ def wrong(made: Company, parts: dict[str, Any], used: set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.slow
 def test_a_company_nobody_has_met_is_recognised(seed: int, tmp_path: Path) -> None:
     made = company(seed, rows=500)
     whole = tables.together(made.write(tmp_path), NOW)

@@ -168,6 +168,7 @@ def test_it_can_be_learned_from(made: tuple) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_head_of_the_published_file(real_data: Callable[[str], Path], tmp_path: Path) -> None:
     path = real_data("rees46_sample/2019-Oct_head17435.csv")
     reading = read([path], tmp_path, name="rees46", now=NOW)

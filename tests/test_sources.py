@@ -169,6 +169,7 @@ HARMFUL: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("case", HARMFUL)
+@pytest.mark.slow
 def test_what_could_harm_is_refused_and_nothing_is_written_outside(folder: Path, case: str) -> None:
     make, says = HARMFUL[case]
     path = make(folder / "x.zip")
@@ -209,6 +210,7 @@ def test_what_is_no_archive_is_told(folder: Path, name: str, body: bytes, says: 
         texts(f"{folder}/none.zip::a.csv")
 
 
+@pytest.mark.slow
 def test_a_zipped_upload_is_its_members(home: Path, tmp_path: Path, telco: Path) -> None:
     archive = packed(tmp_path / "x.zip", {"<b>Kunden.csv": telco.read_bytes(), "notes.md": "hello"})
     upload = uploads.keep([("x.zip", archive.read_bytes())], actor=ANA, now=datetime(2024, 6, 1))

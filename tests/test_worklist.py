@@ -163,6 +163,7 @@ def test_what_a_rule_holds_back_is_told_with_its_cost(scope: Scope) -> None:
     assert found.held_back(Listing(segments=("Champion",))).customers == 0, "Champions are left alone by no rule."
 
 
+@pytest.mark.slow
 def test_totals_are_of_the_list_that_the_rows_show(scope: Scope) -> None:
     for standing in (*STANDINGS, ""):
         for listing in (Listing(standing=standing), Listing(standing=standing, agreed=True),
