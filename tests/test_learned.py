@@ -152,13 +152,12 @@ def test_with_20_000_records_the_learned_plan_beats_the_pooled_one(world: World)
         assert rival.margin.value < learned.total.margin.value
 
 
-def test_the_plan_promises_about_what_it_brings(world: World) -> None:
-    """The true margin lies near the 90 % interval of the learned plan's total; how often within, many worlds tell."""
+def test_the_plan_promises_what_it_brings(world: World) -> None:
+    """The interval of the learned plan's total holds its true margin."""
     found = planned(world.learned)
     rows, _ = found.chosen
     true = margin(world.truth.p0 - world.truth.p1, world.truth.p1, world.truth.ltv)[rows].sum()
-    promised = found.total.margin
-    assert abs(true - promised.value) <= 1.5 * (promised.high - promised.low) / 2
+    assert found.total.margin.low <= true <= found.total.margin.high
     assert found.total.unsure["effect"] > 0.9, "chances and worth are known here"
 
 
