@@ -101,7 +101,7 @@ class TestDifferenceOfShares:
         found = difference(strata)
         assert (found is None) == (len(strata.held) == 0)
         if found is not None:
-            assert -1 - 1e-9 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1 + 1e-9
+            assert -1 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1
             held, treated = shares_given(strata, delta)
             assert np.isfinite(held).all() and (np.minimum(held, treated) >= -1e-12).all()
             assert (np.maximum(held, treated) <= 1 + 1e-12).all()

@@ -69,7 +69,8 @@ class Strata:
     @property
     def scale(self) -> float:
         """What a difference of shares of 1 is worth per customer."""
-        return float(self.weights.sum())
+        total = float(self.weights.sum())
+        return 1.0 if math.isclose(total, 1, rel_tol=1e-12) else total  # weights that add up to 1 may miss it by bits
 
 
 def difference(strata: Strata, confidence: float = CONFIDENCE) -> Estimate | None:
@@ -88,7 +89,8 @@ def difference(strata: Strata, confidence: float = CONFIDENCE) -> Estimate | Non
     from scipy.stats import norm
 
     weights = strata.weights / strata.scale
-    value = float(weights @ (strata.held_left / strata.held - strata.treated_left / strata.treated))
+    weighed = float(weights @ (strata.held_left / strata.held - strata.treated_left / strata.treated))
+    value = min(1.0, max(-1.0, weighed))
     z = float(norm.ppf((1 + confidence) / 2))
 
     def rejects(delta: float) -> bool:
