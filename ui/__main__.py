@@ -142,7 +142,7 @@ def _make_demos() -> int:
     there = {found["name"] for found in engine.describe_datasets(acting()) if found["runs"]}
     absent = [demo for name, demo in engine.DEMOS.items() if name not in there]
     if absent:
-        print("Learning from the demo companies, once: about three minutes on two free cores.")
+        print("Learning from the demo companies, once: about four minutes on two free cores.")
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     for demo in absent:
         print(f"{demo.name}, {demo.customers:,} customers. {demo.words}", flush=True)

@@ -136,7 +136,7 @@ def _label_note(options: Options, label: LabelRule) -> Findings:
     asked = label.horizon_days - label.grace_days
     return (Finding("note", "label", f"Judged are members whose membership runs out within {asked} days; they count as "
                     f"having left without a new one within {label.grace_days} days of its end (KKBox's own rule).",
-                    "Set horizon_days and grace_days otherwise if plans run longer.", 0),)
+                    "Give more days (horizon_days and grace_days in the mapping) if plans run longer.", 0),)
 
 
 def _gather(options: Options, transactions: Sequence[Path], logs: Sequence[Path], members: Sequence[Path]) -> Gathered:

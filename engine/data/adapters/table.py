@@ -183,5 +183,5 @@ def _label(plan: Plan, ask: Ask, names: Sequence[str]) -> tuple[LabelRule, tuple
         return LabelRule("none", days, "the file does not say who left"), about
     words = f"{plan.label} is {'filled' if plan.filled else _shown(plan)}; the window is {days} days"
     note = Finding("warning", plan.label, f"The mapping does not say within which time a customer left; a quarter "
-                   f"({days} days) was taken.", "Set horizon_days in the mapping.")
+                   f"({days} days) was taken.", "Give the number of days that the answer looks ahead (horizon_days in the mapping).")
     return LabelRule("column", days, words, CHURNED.name, "1", assumed=assumed), (note,) if assumed else ()

@@ -25,7 +25,8 @@ WHOLE = 1e-9
 class Core:
     """Moves: the (customer, treatment) pairs still open. `row` counts customers within the core, `column` -1 = nothing.
 
-    most: what the settled customers leave of each limit. first: each customer's best move, by regret.
+    most: what the settled customers leave of each limit. first: each customer's best move, by regret. scarce: which
+    limits have a price.
     """
 
     customers: np.ndarray
@@ -36,6 +37,7 @@ class Core:
     regret: np.ndarray
     first: np.ndarray
     most: np.ndarray
+    scarce: np.ndarray
 
     def written(self, choice: np.ndarray, at: np.ndarray) -> np.ndarray:
         """The plan with the core's customers at those moves."""
@@ -45,9 +47,7 @@ class Core:
 
 
 def core_of(terms: Terms, seen: Look, choice: np.ndarray, customers: np.ndarray, width: float) -> Core:
-    """The core of those customers: their choices with a regret of at most `width`, and nothing; the rest keep `choice`.
-
-    """
+    """The core of those customers: their choices with a regret of at most `width`, and nothing; others keep theirs."""
     columns = terms.values.shape[1]
     value = np.column_stack([terms.values[customers].astype(np.float64), np.zeros(len(customers))])
     price = np.column_stack([np.broadcast_to(terms.shared @ seen.prices, (len(customers), columns)),
@@ -65,7 +65,7 @@ def core_of(terms: Terms, seen: Look, choice: np.ndarray, customers: np.ndarray,
     ordered = np.lexsort((regret[row, column], row))
     first = ordered[np.searchsorted(row[ordered], np.arange(len(customers)))]
     return Core(customers, row, named, value[row, column], terms.use(customers[row], named), regret[row, column], first,
-                room(terms) - used_by(terms, others))
+                room(terms) - used_by(terms, others), seen.prices > 0)
 
 
 def without(core: Core, free: np.ndarray) -> Core:
@@ -88,9 +88,13 @@ def left_by(core: Core, at: np.ndarray) -> np.ndarray:
 
 
 def mended(core: Core, at: np.ndarray) -> np.ndarray | None:
-    """Those moves changed until every limit holds, then filled up; None when the core cannot mend them."""
+    """Those moves changed until every limit holds, then filled up; None when the core cannot mend them.
+
+    What has a price is freed only where nothing else mends: nobody might be left whom it fits.
+    """
     at, left, order = at.copy(), left_by(core, at), np.argsort(core.regret, kind="stable")
-    compiled(kernels.mend)(order, core.row, core.use, at, left)
+    for kept_full in (core.scarce, np.zeros_like(core.scarce)):
+        compiled(kernels.mend)(order, core.row, core.use, at, left, kept_full)
     if (left < 0).any():
         return None
     compiled(kernels.fill)(order, core.row, core.value, core.use, at, left)

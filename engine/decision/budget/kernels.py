@@ -70,6 +70,25 @@ def apart(values: np.ndarray, base: np.ndarray, kind: np.ndarray, choice: np.nda
         out[i] = own - best
 
 
+def waverers(
+    margin: np.ndarray, choice: np.ndarray, second: np.ndarray, use: np.ndarray, nearest: np.ndarray, apart: np.ndarray,
+) -> None:
+    """The least margins of rows whose two best choices differ in `use` (of nothing last), ascending, and by how much.
+
+    `nearest` comes as infinities, `apart` as zeros, and stay so where there are fewer such rows.
+    """
+    few = len(nearest)
+    for i in range(len(margin)):
+        if margin[i] < nearest[few - 1]:
+            differ = use[choice[i]] - use[second[i]]
+            if differ != 0.0:
+                place = few - 1
+                while place > 0 and nearest[place - 1] > margin[i]:
+                    nearest[place], apart[place] = nearest[place - 1], apart[place - 1]
+                    place -= 1
+                nearest[place], apart[place] = margin[i], differ
+
+
 def spent(use: np.ndarray, choice: np.ndarray) -> float:
     """The sum of what the chosen columns use."""
     total = 0.0
@@ -99,20 +118,22 @@ def settle(hessian: np.ndarray, slope: np.ndarray, low: np.ndarray, high: np.nda
             break
 
 
-def mend(order: np.ndarray, row: np.ndarray, use: np.ndarray, at: np.ndarray, left: np.ndarray) -> None:
+def mend(
+    order: np.ndarray, row: np.ndarray, use: np.ndarray, at: np.ndarray, left: np.ndarray, scarce: np.ndarray,
+) -> None:
     """Move rows off broken limits, the least regret first: `order` lists moves, `at` each row's move, changed in place.
 
-    A move is taken if it eases a broken limit and breaks none (nor breaks one further).
+    A move is taken if it eases a broken limit, breaks none (nor breaks one further), and frees nothing `scarce`.
     """
     m = use.shape[1]
     for move in order:
         old = at[row[move]]
-        eases, breaks = False, False
+        eases, harms = False, False
         for j in range(m):
             change = use[old, j] - use[move, j]
             eases = eases or (left[j] < 0 and change > 0)
-            breaks = breaks or (change < 0 and left[j] + change < 0)
-        if eases and not breaks:
+            harms = harms or (change < 0 and left[j] + change < 0) or (scarce[j] and left[j] >= 0 and change > 0)
+        if eases and not harms:
             for j in range(m):
                 left[j] += use[old, j] - use[move, j]
             at[row[move]] = move

@@ -137,7 +137,8 @@ def curvature(terms: Terms, here: Look, reach: float) -> np.ndarray:
     near = np.flatnonzero(here.margin <= width)
     apart = terms.use(near, here.choice[near]) - terms.use(near, here.second[near])
     curve: np.ndarray = apart.T @ apart / (2 * max(width, 1e-300))
-    for limit in np.flatnonzero(np.count_nonzero(apart, axis=0) < FEW):
+    matters = (here.prices > 0) | (here.used > terms.most)
+    for limit in np.flatnonzero(matters & (np.count_nonzero(apart, axis=0) < FEW)):
         curve[limit, limit] = max(curve[limit, limit], _own_curvature(terms, here, int(limit)))
     return curve
 
@@ -146,13 +147,8 @@ def _own_curvature(terms: Terms, here: Look, limit: int) -> float:
     """How fast the use of one limit falls with its own price, from the few who waver most about it."""
     if limit in terms.whose:
         return 0.0
+    nearest, apart = np.full(FEW, np.inf), np.zeros(FEW)
     use = np.append(terms.shared[:, limit], 0.0)
-    differ = (use[:, None] != use[None])[here.choice, here.second]
-    about = np.flatnonzero(differ & np.isfinite(here.margin))
-    if not len(about):
-        return 0.0
-    enough = min(FEW, len(about)) - 1
-    width = float(np.partition(here.margin[about], enough)[enough])
-    close = about[here.margin[about] <= width]
-    apart = use[here.choice[close]] - use[here.second[close]]
+    compiled(kernels.waverers)(here.margin, here.choice, here.second, use, nearest, apart)
+    width = nearest[np.isfinite(nearest)].max(initial=0.0)
     return float(apart @ apart) / (2 * max(width, 1e-300))
