@@ -247,10 +247,11 @@ def totals(frame: pd.DataFrame) -> int:
     ...                      "y": ["1", "2", "4", "", ""], "z": ["5", "6", "7", "", ""], "plan": ["a", "b", "c", "", ""]}))
     2
     """
-    end = frame.tail(MOST_TOTALS).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
+    end = frame.tail(MOST_TOTALS).astype(object).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
     filled = (end != "").sum(axis=1).tolist()
     words = [next((cell for cell in row if cell), "") for row in end.itertuples(index=False)]
-    usual = frame.head(MOST_TOTALS).map(lambda cell: not pd.isna(cell) and str(cell).strip() != "").sum(axis=1).max()
+    first = frame.head(MOST_TOTALS).astype(object)
+    usual = first.map(lambda cell: not pd.isna(cell) and str(cell).strip() != "").sum(axis=1).max()
     count = 0
     for cells, text in zip(filled[::-1], words[::-1], strict=True):
         if cells > usual / 2 or (cells and not _TOTAL.match(folded(text))):
