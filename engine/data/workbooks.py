@@ -113,7 +113,7 @@ def _refuse_dense(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             parts = [(part.file_size, part.compress_size) for part in archive.infolist()]
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
         return
     most, ratio = setting("HOLDFAST_SOURCE_MB") * MEGABYTE, setting("HOLDFAST_SOURCE_RATIO")
     if sum(size for size, _ in parts) > most or any(size > DENSE_BYTES and size > ratio * max(packed, 1)
