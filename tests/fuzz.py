@@ -15,7 +15,7 @@ import signal
 import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from engine import catalog, pipeline
+from engine import catalog, onboarding, pipeline
 from engine.data.sources import sources_home
 from engine.errors import EngineError
 from engine.schema import Actor
@@ -231,10 +231,11 @@ def _within(seconds: float) -> Iterator[None]:
 
 
 def onboard(path: Path) -> str:
-    """Onboard the file into HOLDFAST_HOME and take it out again: "taken", or why not.
+    """Propose how the file is read, onboard it into HOLDFAST_HOME and take it out again: "taken", or why not.
 
     Raises whatever is no EngineError; AssertionError when a refusal leaves anything behind.
     """
+    propose(path)
     try:
         with _within(SECONDS):
             dataset, _ = pipeline.onboard([path], name="acme", actor=ANA, now=NOW)
@@ -245,6 +246,13 @@ def onboard(path: Path) -> str:
         assert said.strip() and not left(), f"Refused, but left {left()}."
     shutil.rmtree(catalog.data_home() / "acme", ignore_errors=True)
     return said
+
+
+def propose(path: Path) -> None:
+    """What `onboard` and the Data screen do first; a refusal is an answer too."""
+    with _within(SECONDS), suppress(EngineError):
+        onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert not left(), f"Proposed, and left {left()}."
 
 
 def left() -> list[Path]:

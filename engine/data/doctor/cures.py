@@ -247,17 +247,21 @@ def totals(frame: pd.DataFrame) -> int:
     ...                      "y": ["1", "2", "4", "", ""], "z": ["5", "6", "7", "", ""], "plan": ["a", "b", "c", "", ""]}))
     2
     """
-    end = frame.tail(MOST_TOTALS).astype(object).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
+    end = _written(frame.tail(MOST_TOTALS))
     filled = (end != "").sum(axis=1).tolist()
     words = [next((cell for cell in row if cell), "") for row in end.itertuples(index=False)]
-    first = frame.head(MOST_TOTALS).astype(object)
-    usual = first.map(lambda cell: not pd.isna(cell) and str(cell).strip() != "").sum(axis=1).max()
+    usual = (_written(frame.head(MOST_TOTALS)) != "").sum(axis=1).max()
     count = 0
     for cells, text in zip(filled[::-1], words[::-1], strict=True):
         if cells > usual / 2 or (cells and not _TOTAL.match(folded(text))):
             break
         count += 1
     return count if count < len(frame) else 0
+
+
+def _written(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every cell as text without spaces around it, blank where it is missing."""
+    return rows.astype(object).map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
 
 
 def _without_repeats(frame: pd.DataFrame, name: str, found: list[Finding]) -> tuple[pd.DataFrame, list[Finding]]:
