@@ -23,7 +23,7 @@ from engine.data.features import asks_events_alone, features
 from engine.data.features.backends import current
 from engine.data.features.parts import PART, customers_in_parts, features_in_parts
 from engine.data.features.spark import Spark
-from engine.errors import DataError
+from engine.errors import DataError, EngineError
 from engine.files import write_record, write_text, writing
 from engine.parts import in_parts, join, tables
 from engine.permissions import allow
@@ -52,6 +52,28 @@ def features_file(name: str, as_ofs: Sequence[datetime], output: Path, *, actor:
     state.record(actor, "score", name, now, {"features": rows, "output": output.name})
     return {"dataset": name, "version": dataset.version, "rows": rows, "parts": len(made), "output": str(output),
             "as_ofs": [moment.isoformat() for moment in sorted(set(as_ofs or [dataset.observed_until]))]}
+
+
+def boosted_file(name: str, master: str, output: Path, *, workers: int, seed: int, actor: Actor, now: datetime
+                 ) -> dict[str, Any]:
+    """Learn who leaves on the cluster and write the model as XGBoost keeps it; returns its rows and its AUC.
+
+    Raises:
+        EngineError: when the dataset has no answers to learn from, or the output's ending is neither .json nor .ubj.
+    """
+    from engine.spark_training import boost
+
+    allow(actor, "train")
+    if output.suffix not in (".json", ".ubj"):
+        raise EngineError(f"{output.name} is no name of a model. End it in .json or .ubj.")
+    dataset = catalog.dataset(name)
+    made = boost(Spark(master), dataset, seed=seed, workers=workers)
+    with files.whole(output) as half:
+        half.write(made.booster.save_raw(output.suffix[1:]))
+    state.record(actor, "train", name, now, {"rows": made.rows, "output": output.name})
+    return {"dataset": name, "version": dataset.version, "rows": made.rows, "leavers": made.leavers,
+            "customers": made.customers, "judged": made.judged, "auc": made.auc, "auc_low": made.low,
+            "auc_high": made.high, "output": str(output)}
 
 
 # ---------------------------------------------------------------------------------------------------- scoring

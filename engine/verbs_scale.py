@@ -15,7 +15,9 @@ from engine.progress import Steps
 def add(verbs: Any) -> None:
     """Add the verbs to the command line."""
     verb(verbs, "features", backed(_features), "write every customer's features, part by part; killed, it resumes",
-                    _features_options)
+         _features_options)
+    verb(verbs, "boost", _boost, "learn who leaves on a Spark cluster, from more rows than a machine holds",
+         _boost_options)
 
 
 def backing(parser: argparse.ArgumentParser) -> None:
@@ -66,3 +68,22 @@ def _features(asked: argparse.Namespace) -> Printed:
                            progress=told_on_stderr)
     return record, lambda record: (f"{record['rows']:,} rows of features in {record['parts']} files: "
                                    f"{record['output']}")
+
+
+def _boost_options(boost: argparse.ArgumentParser) -> None:
+    boost.add_argument("--dataset", required=True)
+    boost.add_argument("--spark-master", default="", metavar="URL", help="the cluster: spark://host:7077, yarn, ...")
+    boost.add_argument("--workers", type=int, default=2, help="among how many tasks the rows are spread")
+    boost.add_argument("--seed", type=int, default=0)
+    boost.add_argument("--output", required=True, type=Path, help="a .json or .ubj file for XGBoost's own model")
+
+
+def _boost(asked: argparse.Namespace) -> Printed:
+    from engine.bulk import boosted_file
+
+    record = boosted_file(asked.dataset, asked.spark_master, asked.output, workers=asked.workers, seed=asked.seed,
+                          actor=acting(), now=asked.now)
+    return record, lambda record: (
+        f"Learned from {record['rows']:,} answers of {record['customers']:,} customers. Before that, the latest moment "
+        f"was held back and ranked: area under the ROC curve {record['auc']:.3f} (90 % interval "
+        f"{record['auc_low']:.3f} to {record['auc_high']:.3f}). Written: {record['output']}")

@@ -20,10 +20,10 @@ ENGINE = ROOT / "engine"
 
 ORDER = ("version", "errors", "schema", "files", "progress", "parts", "pseudonyms", "state", "permissions", "limits",
          "saved", "catalog", "locks", "backup", "data", "uploads", "prediction", "decision", "campaign", "evidence",
-         "insight", "briefing", "listings", "reports", "spark_scoring", "bulk", "pipeline", "champions", "correcting",
-         "planning", "campaigning", "intake", "onboarding", "jobs", "forgetting", "erasure", "watch", "__init__",
-         "cards", "cards_plan", "cards_campaign", "cards_onboard", "cards_models", "grammar", "verbs_onboard",
-         "verbs_decide", "verbs_campaign", "verbs_models", "verbs_scale", "__main__")
+         "insight", "briefing", "listings", "reports", "spark_scoring", "spark_training", "bulk", "pipeline",
+         "champions", "correcting", "planning", "campaigning", "intake", "onboarding", "jobs", "forgetting", "erasure",
+         "watch", "__init__", "cards", "cards_plan", "cards_campaign", "cards_onboard", "cards_models", "grammar",
+         "verbs_onboard", "verbs_decide", "verbs_campaign", "verbs_models", "verbs_scale", "__main__")
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 SLOW = {"pandas", "ibis", "sqlalchemy", "duckdb", "scipy"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}
