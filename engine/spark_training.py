@@ -74,7 +74,8 @@ def training_rows(spark: Spark, dataset: Dataset) -> DataFrame:
     moments = [moment.to_pydatetime() for moment in checked(dataset)["as_of"].unique()]
     made = spark.table(query(dataset, moments), dataset.events)
     answers = spark.session().read.parquet(str(dataset.answers))
-    told = answers.select(functions.col("as_of").cast("timestamp_ntz").alias("as_of"), "customer_id", ANSWER)
+    as_of = functions.timestamp_micros((answers["as_of"] / 1000).cast("long"))  # pandas wrote nanoseconds
+    told = answers.select(as_of.cast("timestamp_ntz").alias("as_of"), "customer_id", ANSWER)
     return made.withColumn("as_of", made["as_of"].cast("timestamp_ntz")).join(told, ["as_of", "customer_id"])
 
 

@@ -14,14 +14,18 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from engine import bulk, catalog, pipeline
+from engine import bulk, catalog, pipeline, spark_training
 from engine.catalog import Run
 from engine.data.features import feature_columns, features_at
 from engine.data.features.backends import using
+from engine.data.features.spark import Spark
+from engine.data.labels import labels
 from engine.errors import EngineError
+from engine.prediction.level import learning_windows
 from engine.schema import Actor
 
 MASTER = "local[2]"
@@ -120,6 +124,37 @@ def application() -> str:
     from pyspark import SparkContext
 
     return SparkContext._active_spark_context.applicationId
+
+
+def test_training_rows_are_the_snapshots(spark: str, read_companies: Path) -> None:
+    """What the cluster learns from: the features and answers of every moment that is learned from here."""
+    shop = catalog.dataset(SHOP)
+    y = labels(shop, learning_windows(shop))
+    rows = spark_training.training_rows(Spark(spark), shop).toPandas()
+    there = rows.astype({"as_of": "datetime64[ns]"}).set_index(["as_of", "customer_id"]).sort_index()
+    pd.testing.assert_series_equal(there["churned"], y.sort_index(), check_dtype=False)
+    X = features_at(shop, y.index.unique("as_of"))
+    pd.testing.assert_frame_equal(there[list(X)].astype("float64"), X.loc[there.index], rtol=1e-9, atol=1e-12)
+
+
+def test_trees_of_a_cluster_are_those_of_xgboost_here(spark: str, read_companies: Path) -> None:
+    """The same rows and settings: one worker grows the same trees, two rank as well, and both say so of unseen rows."""
+    import xgboost
+
+    from engine.prediction.metrics import roc_auc
+
+    shop = catalog.dataset(SHOP)
+    made = spark_training.boost(Spark(spark), shop, seed=0, workers=2)
+    names, rows = list(made.names), spark_training.training_rows(Spark(spark), shop).cache()
+    frame = rows.toPandas().sort_values(["customer_id", "as_of"])
+    X, y = frame[names].astype("float64"), frame["churned"].to_numpy()
+    here = xgboost.XGBClassifier(random_state=0, n_jobs=1, **spark_training.SETTINGS).fit(X, y).predict_proba(X)[:, 1]
+    alone, both = (booster.predict(xgboost.DMatrix(X.to_numpy())) for booster in (
+        spark_training.trained(rows, names, 0, 1).get_booster(), made.booster))
+    np.testing.assert_allclose(alone, here, atol=1e-6)
+    assert abs(roc_auc(y, both) - roc_auc(y, here)) < 0.005
+    assert made.rows == len(y) and made.leavers == y.sum() and made.customers == frame["customer_id"].nunique()
+    assert 0.5 < made.low < made.auc < made.high < 1 and 0 < made.judged < made.rows
 
 
 def test_a_snapshot_is_not_sent_to_a_cluster(read_companies: Path) -> None:

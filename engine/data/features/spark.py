@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC", "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
+    "spark.sql.legacy.parquet.nanosAsLong": "true", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
 }
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
             "spark.sql.shuffle.partitions": "4"}
