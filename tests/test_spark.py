@@ -149,7 +149,7 @@ def test_trees_of_a_cluster_are_those_of_xgboost_here(spark: str, read_companies
     frame = rows.toPandas().sort_values(["customer_id", "as_of"])
     X, y = frame[names].astype("float64"), frame["churned"].to_numpy()
     here = xgboost.XGBClassifier(random_state=0, n_jobs=1, **spark_training.SETTINGS).fit(X, y).predict_proba(X)[:, 1]
-    alone, both = (booster.predict(xgboost.DMatrix(X.to_numpy())) for booster in (
+    alone, both = (booster.predict(xgboost.DMatrix(X)) for booster in (
         spark_training.trained(rows, names, 0, 1).get_booster(), made.booster))
     np.testing.assert_allclose(alone, here, atol=1e-6)
     assert abs(roc_auc(y, both) - roc_auc(y, here)) < 0.005
