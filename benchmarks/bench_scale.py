@@ -1,4 +1,4 @@
-"""Growth: features of 1, 10 and 100 million events as of 4 moments, one machine; ten million customers.
+"""Growth: features of 1, 10 and 100 million events as of 4 moments, one machine.
 
 Each way is a process of its own: CPU seconds and peak memory are what the kernel says of it, imports included. Beside
 it, in the same run, pandas and polars compute those features that all three share. HOLDFAST_SCALE_EVENTS is the most
