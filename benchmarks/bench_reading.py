@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from benchmarks.common import Row, clock
 
@@ -107,9 +108,8 @@ def alone(path: Path, whole: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=path.parent) as into, clock() as took:
         reading = adapters.read([path], Path(into), "orders", name="big", now=datetime(2025, 1, 1))
         assert reading.dataset.events is not None, "Orders are events."
-        count = {"events": len(pd.read_parquet(reading.dataset.events, columns=["at"])),
-                 "customers": len(pd.read_parquet(reading.dataset.customers, columns=["customer_id"])),
-                 "rejected": len(reading.rejected)}
+        count = {"events": pq.read_metadata(reading.dataset.events).num_rows,
+                 "customers": pq.read_metadata(reading.dataset.customers).num_rows, "rejected": reading.rejections}
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {**count, "gigabytes": held / 1e9, "cpu": took.cpu, "wall": took.wall}
 

@@ -59,16 +59,19 @@ def boosted_file(name: str, master: str, output: Path, *, workers: int, seed: in
     """Learn who leaves on the cluster and write the model as XGBoost keeps it; returns its rows and its AUC.
 
     Raises:
-        EngineError: when the dataset has no answers to learn from, or the output's ending is neither .json nor .ubj.
+        EngineError: when the dataset has no answers to learn and judge by, the output's ending is neither .json nor
+            .ubj, it cannot be written, or there is no Spark.
     """
     from engine.spark_training import boost
 
     allow(actor, "train")
     if output.suffix not in (".json", ".ubj"):
         raise EngineError(f"{output.name} is no name of a model. End it in .json or .ubj.")
+    if workers < 1:
+        raise EngineError(f"Rows cannot be spread among {workers} tasks. Give --workers at least 1.")
     dataset = catalog.dataset(name)
-    made = boost(Spark(master), dataset, seed=seed, workers=workers)
-    with files.whole(output) as half:
+    with files.whole(output) as half:  # opened first: a place that cannot be written is told of before hours of work
+        made = boost(Spark(master), dataset, seed=seed, workers=workers)
         half.write(made.booster.save_raw(output.suffix[1:]))
     state.record(actor, "train", name, now, {"rows": made.rows, "output": output.name})
     return {"dataset": name, "version": dataset.version, "rows": made.rows, "leavers": made.leavers,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ANSWER = "churned"
 SETTINGS: dict[str, Any] = {"n_estimators": 300, "max_depth": 4, "learning_rate": 0.05, "min_child_weight": 10,
                             "reg_lambda": 5.0, "tree_method": "hist"}
-NINETY = 1.6449
+Z90 = 1.645
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ class Boosted:
     """
 
     booster: Booster
-    names: tuple[str, ...]
     rows: int
     leavers: int
     customers: int
@@ -50,32 +49,33 @@ def boost(spark: Spark, dataset: Dataset, *, seed: int, workers: int) -> Boosted
     """Learn who leaves from every frozen answer of the dataset.
 
     Raises:
-        EngineError: when no answers are frozen, only one moment's are, or features are not of events alone.
+        EngineError: when no answers are frozen, features are not of events alone, or no moment can be held back to
+            judge by.
     """
     names = [column.name for column in feature_columns(dataset)]
     rows = training_rows(spark, dataset).cache()
-    known = {bool(row[ANSWER]): int(row["count"]) for row in rows.groupBy(ANSWER).count().collect()}
     before, last = _apart(rows, dataset)
-    judged = trained(before, names, seed, workers).transform(last).select(ANSWER, "rawPrediction")
-    auc, leaving, staying = _ranked(judged)
-    half = NINETY * auc_error(auc, leaving, staying)
+    stayed, left = _counts(rows)
+    staying, leaving = _counts(last)
+    if not (staying and leaving and all(_counts(before))):
+        raise EngineError(f"Of {dataset.name} everybody left or everybody stayed, at the last moment or before it, so "
+                          "no model can be judged. Bring a longer history.")
+    auc = _ranked(trained(before, names, seed, workers).transform(last))
+    half = Z90 * auc_error(auc, leaving, staying)
     booster = trained(rows, names, seed, workers).get_booster()
-    return Boosted(booster, tuple(names), sum(known.values()), known.get(True, 0),
-                   rows.select("customer_id").distinct().count(), leaving + staying, auc,
-                   max(auc - half, 0.0), min(auc + half, 1.0))
+    return Boosted(booster, left + stayed, left, rows.select("customer_id").distinct().count(),
+                   leaving + staying, auc, max(auc - half, 0.0), min(auc + half, 1.0))
 
 
 def training_rows(spark: Spark, dataset: Dataset) -> DataFrame:
     """as_of, customer_id, the features and the answer of every frozen answer, on the cluster."""
-    from pyspark.sql import functions
-
     if dataset.answers is None or dataset.events is None:
         raise EngineError(f"{dataset.name} has no frozen answers to learn from. Read its files with `run` first.")
     moments = [moment.to_pydatetime() for moment in checked(dataset)["as_of"].unique()]
     made = spark.table(query(dataset, moments), dataset.events)
     answers = spark.session().read.parquet(str(dataset.answers))
-    as_of = functions.timestamp_micros((answers["as_of"] / 1000).cast("long"))  # pandas wrote nanoseconds
-    told = answers.select(as_of.cast("timestamp_ntz").alias("as_of"), "customer_id", ANSWER)
+    as_of = "cast(timestamp_micros(as_of div 1000) as timestamp_ntz) as as_of"  # pandas wrote nanoseconds
+    told = answers.selectExpr(as_of, "customer_id", ANSWER)
     return made.withColumn("as_of", made["as_of"].cast("timestamp_ntz")).join(told, ["as_of", "customer_id"])
 
 
@@ -102,13 +102,17 @@ def _apart(rows: DataFrame, dataset: Dataset) -> tuple[DataFrame, DataFrame]:
     return rows.filter(rows["as_of"].isin(early)), rows.filter(rows["as_of"] == last.to_pydatetime())
 
 
-def _ranked(judged: DataFrame) -> tuple[float, int, int]:
-    """The area under the ROC curve, and how many left and stayed."""
+def _counts(rows: DataFrame) -> tuple[int, int]:
+    """How many stayed, and how many left."""
+    known = {bool(row[ANSWER]): int(row["count"]) for row in rows.groupBy(ANSWER).count().collect()}
+    return known.get(False, 0), known.get(True, 0)
+
+
+def _ranked(judged: DataFrame) -> float:
+    """The area under the ROC curve."""
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
-    counts = {bool(row[ANSWER]): int(row["count"]) for row in judged.groupBy(ANSWER).count().collect()}
-    measure = BinaryClassificationEvaluator(labelCol=ANSWER, rawPredictionCol="rawPrediction", numBins=0)
-    return float(measure.evaluate(judged)), counts.get(True, 0), counts.get(False, 0)
+    return float(BinaryClassificationEvaluator(labelCol=ANSWER, numBins=0).evaluate(judged))
 
 
 def auc_error(auc: float, leaving: int, staying: int) -> float:
@@ -119,4 +123,4 @@ def auc_error(auc: float, leaving: int, staying: int) -> float:
     """
     q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     spread = auc * (1 - auc) + (leaving - 1) * (q1 - auc * auc) + (staying - 1) * (q2 - auc * auc)
-    return math.sqrt(spread / (leaving * staying)) if leaving and staying else math.nan
+    return math.sqrt(spread / (leaving * staying))

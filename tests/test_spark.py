@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import bulk, catalog, pipeline, spark_training
+from engine import bulk, catalog, pipeline, spark_training, state
 from engine.catalog import Run
 from engine.data.features import feature_columns, features_at
 from engine.data.features.backends import using
@@ -35,6 +36,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 NOW = datetime(2025, 7, 2)
 SHOP = "demo-shop"
+ANA = Actor("ana", "manager")
 
 
 @pytest.fixture(scope="module")
@@ -137,24 +139,39 @@ def test_training_rows_are_the_snapshots(spark: str, read_companies: Path) -> No
     pd.testing.assert_frame_equal(there[list(X)].astype("float64"), X.loc[there.index], rtol=1e-9, atol=1e-12)
 
 
-def test_trees_of_a_cluster_are_those_of_xgboost_here(spark: str, read_companies: Path) -> None:
+def test_trees_of_a_cluster_are_those_of_xgboost_here(spark: str, own_companies: Path, tmp_path: Path) -> None:
     """The same rows and settings: one worker grows the same trees, two rank as well, and both say so of unseen rows."""
     import xgboost
 
     from engine.prediction.metrics import roc_auc
 
-    shop = catalog.dataset(SHOP)
-    made = spark_training.boost(Spark(spark), shop, seed=0, workers=2)
-    names, rows = list(made.names), spark_training.training_rows(Spark(spark), shop).cache()
+    told = bulk.boosted_file(SHOP, spark, tmp_path / "model.ubj", workers=2, seed=0, actor=ANA, now=NOW)
+    names = [column.name for column in feature_columns(catalog.dataset(SHOP))]
+    rows = spark_training.training_rows(Spark(spark), catalog.dataset(SHOP)).cache()
     frame = rows.toPandas().sort_values(["customer_id", "as_of"])
     X, y = frame[names].astype("float64"), frame["churned"].to_numpy()
     here = xgboost.XGBClassifier(random_state=0, n_jobs=1, **spark_training.SETTINGS).fit(X, y).predict_proba(X)[:, 1]
     alone, both = (booster.predict(xgboost.DMatrix(X)) for booster in (
-        spark_training.trained(rows, names, 0, 1).get_booster(), made.booster))
+        spark_training.trained(rows, names, 0, 1).get_booster(), xgboost.Booster(model_file=told["output"])))
     np.testing.assert_allclose(alone, here, atol=1e-6)
     assert abs(roc_auc(y, both) - roc_auc(y, here)) < 0.005
-    assert made.rows == len(y) and made.leavers == y.sum() and made.customers == frame["customer_id"].nunique()
-    assert 0.5 < made.low < made.auc < made.high < 1 and 0 < made.judged < made.rows
+    assert (told["rows"], told["leavers"], told["customers"]) == (len(y), y.sum(), frame["customer_id"].nunique())
+    assert 0.5 < told["auc_low"] < told["auc"] < told["auc_high"] < 1 and 0 < told["judged"] < told["rows"]
+    assert state.audit_log(verb="train")[0].detail == {"rows": len(y), "output": "model.ubj"}
+
+
+@pytest.mark.parametrize(("who", "output", "workers", "says"), [
+    ("marketer", "model.ubj", 2, "marketer"), ("manager", "model.pkl", 2, "End it in .json or .ubj"),
+    ("manager", "model.ubj", 0, "at least 1"), ("manager", "model.ubj", 2, "Spark is not installed here")],
+    ids=["role", "ending", "workers", "no-pyspark"])
+def test_what_a_cluster_cannot_learn_is_refused(own_companies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                who: str, output: str, workers: int, says: str) -> None:
+    """Before any work, in words, and nothing is left behind."""
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    folder = tmp_path / "models"
+    with pytest.raises(EngineError, match=says):
+        bulk.boosted_file(SHOP, MASTER, folder / output, workers=workers, seed=0, actor=Actor("ben", who), now=NOW)
+    assert not list(folder.glob("*"))
 
 
 def test_a_snapshot_is_not_sent_to_a_cluster(read_companies: Path) -> None:
