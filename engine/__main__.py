@@ -285,9 +285,10 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
 
 def _runs(asked: argparse.Namespace) -> Printed:
     heads = {"run_id": "run", "as_of": "as of", "version": "version", "model_id": "model", "customers": "customers",
-             "looks_back": "looks back"}
+             "in_use": "in use", "looks_back": "looks back"}
     record = {"dataset": asked.dataset, "runs": engine.describe_runs(asked.dataset, acting())}
-    return record, lambda record: cards.listing([row | {"looks_back": "yes" if row["looks_back"] else "no"}
+    flags = ("in_use", "looks_back")
+    return record, lambda record: cards.listing([row | {name: "yes" if row[name] else "no" for name in flags}
                                                  for row in record["runs"]], heads, "No scoring runs yet.")
 
 

@@ -394,10 +394,20 @@ def _read_runs(dataset: str) -> Iterator[tuple[Path, Run]]:
             yield path, read_record(path, Run)
 
 
+def earlier(run: Run) -> list[Run]:
+    """The runs that knew less, the oldest first, one per moment: the run's own model's, or else the last one made.
+
+    A challenger that waits in staging scores the same moments, and is not what a customer moved from.
+    """
+    found = sorted((other for other in runs(run.dataset) if other.as_of < run.as_of),
+                   key=lambda other: (other.as_of, other.model_id == run.model_id))
+    return list({other.as_of: other for other in found}.values())
+
+
 def previous(run: Run) -> Run | None:
     """The latest run that knew less: of an earlier as_of; what customers moved from. None for the first."""
-    earlier = [other for other in runs(run.dataset) if other.as_of < run.as_of]
-    return earlier[-1] if earlier else None
+    before = earlier(run)
+    return before[-1] if before else None
 
 
 def _pointed(pointer: Path) -> str | None:

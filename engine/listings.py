@@ -74,5 +74,6 @@ def _stage(record: store.ModelRecord) -> str:
 
 
 def of_runs(runs: Sequence[catalog.Run]) -> list[dict[str, Any]]:
-    """Each scoring run in a line, the latest knowledge last."""
-    return [{**jsonable(run), "as_of": run.as_of.date().isoformat()} for run in runs]
+    """Each of a dataset's scoring runs in a line, the latest knowledge last."""
+    current = catalog.run(runs[0].dataset) if runs else None
+    return [{**jsonable(run), "as_of": run.as_of.date().isoformat(), "in_use": run == current} for run in runs]

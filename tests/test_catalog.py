@@ -289,6 +289,17 @@ def test_runs_in_order_of_time(onboard: Callable[..., Dataset], now: datetime) -
     assert catalog.previous(made[1, "m1"]) is None
 
 
+def test_a_challengers_scores_are_not_what_customers_moved_from(onboard: Callable[..., Dataset], now: datetime) -> None:
+    dataset = onboard()
+    made = {}
+    for as_of, model in [(1, "m0"), (1, "m1"), (2, "m0"), (2, "staged"), (3, "m0")]:
+        run, scores, reasons = scored(dataset, now + as_of * LATER, model)
+        made[as_of, model] = catalog.save_run(run, scores, reasons, FEATURES, actor=ANA, now=now + len(made) * LATER,
+                                              in_use=model != "staged")
+    assert catalog.earlier(made[3, "m0"]) == [made[1, "m0"], made[2, "m0"]]
+    assert catalog.previous(made[2, "staged"]) == made[1, "m1"], "None of its own."
+
+
 def test_a_run_twice_changes_nothing(onboard: Callable[..., Dataset], home: Path, now: datetime) -> None:
     run, scores, reasons = scored(onboard(), now)
     catalog.save_run(run, scores, reasons, FEATURES, actor=ANA, now=now)

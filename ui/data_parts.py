@@ -21,7 +21,7 @@ DONE = "_data_erased"
 KINDS = {"snapshot": "One row per customer", "orders": "Orders and events", "events": "Subscriptions and use"}
 VERSION_HEADS = {"version": "Version", "current": "In use", "as_of": "As of", "customers": "Customers",
                  "erased": "Erased since", "sources": "Files", "at": "Received", "by": "By"}
-RUN_HEADS = {"run_id": "Run", "as_of": "Scored as of", "version": "Version", "model_id": "Model",
+RUN_HEADS = {"run_id": "Run", "in_use": "In use", "as_of": "Scored as of", "version": "Version", "model_id": "Model",
              "customers": "Customers"}
 TRIAL_HEADS = {"rule": "Correction", "did": "What it did", "verdict": "Verdict", "why": "Why", "kept_as": "Kept as",
                "version": "Tried on version", "at": "At", "by": "By"}
@@ -96,7 +96,8 @@ def _details(name: str, models: Sequence[dict[str, Any]], actor: Actor) -> None:
     with tabs["Versions and runs"]:
         newest = sorted(versions, key=lambda version: (version["current"], version["as_of"]), reverse=True)
         _table([_readable(version) for version in newest], VERSION_HEADS, f"data_versions_{name}", "Versions")
-        _table(engine.describe_runs(name, actor)[::-1], RUN_HEADS, f"data_runs_{name}", "Scoring runs")
+        runs = [{**run, "in_use": "yes" if run["in_use"] else ""} for run in engine.describe_runs(name, actor)[::-1]]
+        _table(runs, RUN_HEADS, f"data_runs_{name}", "Scoring runs")
         if tried := correcting.trials(name, actor):
             st.caption("Corrections that were tried: the model on corrected events beside the model on the data as "
                        "they came, on the same customers, folds and answers.")

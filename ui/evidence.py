@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 import engine
+from engine.insight.card_words import algorithm_words
 from engine.schema import Actor, ModelCard, to_json
 from ui.charts.base import Chart
 from ui.clock import now
@@ -24,7 +25,7 @@ KEY = "performance"
 def models_of(dataset: str, _actor: Actor) -> dict[str, str]:
     """The dataset's models, the one in use first: id and words that tell them apart. Every role may see them."""
     found = sorted(engine.describe_models(dataset, _actor), key=lambda model: "production" not in model["stage"])
-    return {model["model_id"]: f"{model['model_id']} · {model['algorithm']} · as of {model['as_of']}"
+    return {model["model_id"]: f"{model['model_id']} · {algorithm_words(model['algorithm'])} · as of {model['as_of']}"
             + ("" if model["stage"] == "-" else f" · {model['stage']}") for model in found}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
@@ -33,24 +34,28 @@ def _look() -> None:
         st.rerun()
 
 
-def run_words(runs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def run_words(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """By run, what a list calls it: its moment and model, and its own id where another run has both.
 
-    A list that called two runs the same would open one of them for the other.
+    The run in use comes first, the others by their moment, the latest first. A list that called two runs the same would
+    open one of them for the other.
 
-    >>> runs = [{"run_id": run, "as_of": "2025-07-01", "model_id": "3c8ee42d"} for run in ("0ef98ae0", "7b21c9d4")]
+    >>> runs = [{"run_id": run, "as_of": "2025-07-01", "model_id": "3c8ee42d", "in_use": run == "0ef98ae0"}
+    ...         for run in ("0ef98ae0", "7b21c9d4")]
     >>> list(run_words(runs).values())
     ['01 Jul 2025 · model 3c8ee4 · run 0ef98a', '01 Jul 2025 · model 3c8ee4 · run 7b21c9']
     """
+    latest_first = runs[::-1]
+    listed = sorted(latest_first, key=lambda run: not run["in_use"])
     words = {run["run_id"]: f"{datetime.fromisoformat(run['as_of']):%d %b %Y} · model {run['model_id'][:SHORT]}"
-             for run in runs}
+             for run in listed}
     often = Counter(words.values())
     return {run: told if often[told] == 1 else f"{told} · run {run[:SHORT]}" for run, told in words.items()}
 
 
 def newest_run(dataset: str, runs: Sequence[str], words: Mapping[str, str]) -> None:
-    """Take whoever looks at the newest run (the first) on to the one that has come since, and say so; whoever has
-    chosen an older one stays there."""
+    """Take whoever looks at the run in use (the first) on to the one that has come since, and say so; whoever has
+    chosen another one stays there."""
     before: dict[str, str] = st.session_state.setdefault(NEWEST, {})
     known, key = before.get(dataset), f"run_{dataset}"
     if runs and known and known != runs[0]:

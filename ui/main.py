@@ -60,7 +60,7 @@ def _choose(actor: Actor, names: Sequence[str]) -> Here | None:
         st.caption("Dataset")
         name: str = st.selectbox("Dataset", names, None, key="dataset", bind="query-params", required=True,
                                  label_visibility="collapsed") or names[0]
-        words = follow.run_words(engine.describe_runs(name, actor)[::-1])
+        words = follow.run_words(engine.describe_runs(name, actor))
         follow.newest_run(name, list(words), words)
         st.caption("Scored as of")
         chosen = st.selectbox("Scored as of", list(words), key=f"run_{name}", format_func=lambda run: words[run],

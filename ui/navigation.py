@@ -55,11 +55,19 @@ def offered(actor: Actor, scored: bool) -> list[Screen]:
     return [screen for screen in SCREENS if engine.may(actor, screen.verb) and (scored or not screen.scored)]
 
 
+def _first_step(actor: Actor) -> str:
+    if engine.may(actor, "onboard"):
+        return "Bring a file on the Data screen and train on it."
+    return "A manager brings a file on the Data screen and trains on it; this screen then opens by itself."
+
+
 def kept_from(screen: Screen, actor: Actor) -> None:
     """What somebody finds who follows a link to a screen that their role does not see, or that has no data yet."""
     st.title(screen.title, anchor=False)
     if engine.may(actor, screen.verb):
-        empty("There are no scored customers yet.", "Bring a file on the Data screen and train on it.")
+        empty("There are no scored customers yet.", _first_step(actor))
+        if engine.may(actor, "onboard"):
+            st.page_link(BY_URL["data"].path, label="Bring a file", icon=BY_URL["data"].icon)
     else:
         empty(f"This screen is not for the role {actor.role}.",
               "Choose another screen at the side, or ask an admin for a role that sees it.")

@@ -9,6 +9,7 @@ import streamlit as st
 
 import engine
 from engine import champions
+from engine.insight.card_words import algorithm_words
 from engine.prediction.challenge import NeedsWork
 from engine.prediction.store import current, stack
 from engine.schema import Actor, ModelCard
@@ -81,7 +82,7 @@ def _ask_for_work(name: str, champion: str, challenger: str, at: Here) -> None:
 
 
 def _changed(record: dict[str, Any]) -> None:
-    rows = pd.DataFrame([[escaped(words.replace("_", " ")) for words in change] for change in record["changed"]],
+    rows = pd.DataFrame([[escaped(algorithm_words(words)) for words in change] for change in record["changed"]],
                         columns=["What differs", "Champion", "Challenger"])
     if rows.empty:
         st.caption("Data, settings and features are the same.")

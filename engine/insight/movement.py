@@ -70,7 +70,7 @@ class Changes:
 def earlier(run: Run) -> dict[str, Run]:
     """The runs worth comparing with, by how far back they lie: the one before, and the nearest at least 7 and 30 days
     earlier. Each run once; empty for the first."""
-    before = [other for other in catalog.runs(run.dataset) if other.as_of < run.as_of]
+    before = catalog.earlier(run)
     found: dict[str, Run] = {}
     for words, days in STEPS_BACK.items():
         far = [other for other in before if other.as_of <= run.as_of - timedelta(days=days)]
@@ -80,12 +80,11 @@ def earlier(run: Run) -> dict[str, Run]:
 
 
 def history(run: Run) -> list[Run]:
-    """The run and those before it, the oldest first, one per moment (the last made).
+    """The run and those before it, the oldest first, one per moment.
 
     At most twelve, and of large companies so few that together they hold two million customers, yet two.
     """
-    by_moment = {other.as_of: other for other in catalog.runs(run.dataset) if other.as_of < run.as_of}
-    return [*by_moment.values(), run][-min(LONGEST, max(ROWS_READ // max(run.customers, 1), 2)):]
+    return [*catalog.earlier(run), run][-min(LONGEST, max(ROWS_READ // max(run.customers, 1), 2)):]
 
 
 def totals_of(stands: Standing, as_of: datetime) -> Totals:

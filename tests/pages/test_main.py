@@ -40,16 +40,22 @@ def test_without_data_the_app_says_how_to_begin(home: Path, monkeypatch: pytest.
 
 def test_a_link_to_a_screen_that_is_not_offered_gets_advice() -> None:
     def script(role: str, url: str) -> None:
-        from engine.schema import Actor
-        from ui.navigation import BY_URL, kept_from
+        import streamlit as st
 
-        kept_from(BY_URL[url], Actor("x", role))
+        from engine.schema import Actor
+        from ui.navigation import BY_URL, kept_from, offered
+
+        actor = Actor("x", role)
+        st.navigation([screen.path for screen in offered(actor, scored=False)])
+        kept_from(BY_URL[url], actor)
 
     def told(role: str, url: str) -> str:
         return words(healthy(AppTest.from_function(script, args=(role, url)).run()))
 
     assert "This screen is not for the role executive" in told("executive", "customer")
     assert "There are no scored customers yet" in told("manager", "customer")
+    assert "Bring a file" in told("manager", "customer")
+    assert "A manager brings a file" in told("marketer", "customer")
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def result(here: Here, there: Campaign, top: Any) -> None:
 
 def _measured(here: Here, there: Campaign, found: Result) -> None:
     whole = found.whole
-    st.subheader(in_words(whole, there.currency), anchor=False)
+    st.header(in_words(whole, there.currency), anchor=False)
     left, right = st.columns(2)
     sides = ((left, "customers saved", whole.promised.saves, whole.saves, ""),
              (right, "incremental margin", whole.promised.margin, whole.margin, there.currency))
