@@ -33,6 +33,7 @@ SETTINGS: Mapping[str, Setting] = {
     "HOLDFAST_UPLOAD_MB": Setting("megabytes", 200, "what a person may bring on a screen at once"),
     "HOLDFAST_SOURCE_MB": Setting("megabytes", 20_480, "what archives and databases may put aside for one reading"),
     "HOLDFAST_SOURCE_FILES": Setting("files", 200, "files of a folder, members of an archive, tables of a database"),
+    "HOLDFAST_WHOLE_MB": Setting("megabytes", 500, "a file read as a whole, which takes some ten times that of memory"),
     "HOLDFAST_SHEET_CELLS": Setting("cells", 60_000_000, "how far a workbook's sheet may spread, empty cells included"),
     "HOLDFAST_SOURCE_RATIO": Setting("times", 200, "how often its packed size a member of more than 100 MB may grow"),
 }

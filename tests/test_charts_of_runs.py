@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -119,7 +120,8 @@ def planned(_scope: insight.Scope, currency: str) -> dict[str, Draw]:
 def quiet(scope: insight.Scope, _currency: str) -> dict[str, Draw]:
     days = pd.Timedelta(days=1)
     visits = [(who, scope.run.as_of - days * at * (1 + who % 7)) for who in range(60) for at in range(1, 9)]
-    found = of_events(pd.DataFrame(visits, columns=["customer_id", "at"]), pd.Timestamp(scope.run.as_of))
+    events = duckdb.from_df(pd.DataFrame(visits, columns=["customer_id", "at"]))
+    found = of_events(events, pd.Timestamp(scope.run.as_of))
     return {"silence": lambda look: onboarding.silence(found, look)}
 
 

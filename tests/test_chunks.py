@@ -20,6 +20,8 @@ from engine.data import adapters, chunks
 from engine.data import parts as parts_of
 from engine.data.adapters import spool
 from engine.data.demo import DEMOS
+from engine.data.doctor import kinds
+from engine.data.doctor.looks import looks
 from engine.data.layouts import Layout
 from engine.data.readers import read_raw
 from engine.data.repeats import Repeats
@@ -274,3 +276,44 @@ def test_parts_of_nothing_are_no_table(tmp_path: Path) -> None:
     assert pq.read_table(part).schema.field("at").type == pa.timestamp("us")
     known, first = spool.first_orders([part], tmp_path)
     assert len(known) == len(first) == 0 and spool.last_moments(part, NOW) == (None, None)
+
+
+# --- what kind a big file is
+
+
+def test_the_first_chunks_look_as_a_file_of_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                          rng: np.random.Generator) -> None:
+    frame, path, short = dirty_lines(rng), tmp_path / "orders.csv", tmp_path / "begun.csv"
+    frame.to_csv(path, index=False, sep=";")
+    small_chunks(monkeypatch)
+    begun = chunks.beginning(path)
+    assert 100 < len(begun) < 500
+    frame.head(len(begun)).to_csv(short, index=False, sep=";")
+    assert str(looks(begun)) == str(looks(read_raw(short).frame))
+
+
+OWN = {"InvoiceDate": "fecha", "Customer ID": "cliente", "Price": "precio"}
+
+
+@pytest.mark.parametrize("names", [{}, OWN], ids=["known", "own"])
+def test_a_big_history_is_told_without_reading_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                        names: dict[str, str], rng: np.random.Generator) -> None:
+    path = tmp_path / "orders.csv"
+    dirty_lines(rng).rename(columns=names).to_csv(path, index=False, sep=";")
+    small_chunks(monkeypatch)
+    monkeypatch.setattr(kinds, "read_raw", lambda _path: pytest.fail("It was read as a whole."))
+    assert kinds.kind_of([path]).adapter == "orders"
+
+
+def test_a_big_table_of_customers_is_no_history_and_may_be_too_big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                                   ) -> None:
+    path, note = tmp_path / "customers.csv", "such is life, more or less"
+    pd.DataFrame({"customer_id": range(30_000), "date": "2024-05-01", "amount": 12.5, "note": note}).to_csv(path)
+    small_chunks(monkeypatch, 40_000)
+    assert kinds.kind_of([path]).adapter == ""
+    monkeypatch.setenv("HOLDFAST_WHOLE_MB", "1")
+    with pytest.raises(EngineError, match=r"customers.csv has 2 MB.*up to 1 MB.*HOLDFAST_WHOLE_MB"):
+        read_raw(path)
+    path.write_text("a,b\n" + "\n" * 50_000, encoding="utf-8")
+    with pytest.raises(EngineError, match="no rows"):
+        chunks.beginning(path)

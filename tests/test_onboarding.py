@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -369,7 +372,7 @@ def visits(seed: int = 0, customers: int = 1_500) -> pd.DataFrame:
 
 
 def test_the_chance_to_return_is_that_of_a_simulated_world() -> None:
-    told = silence.of_events(visits(customers=4_000), pd.Timestamp("2024-01-01"))
+    told = silence.of_events(duckdb.from_df(visits(customers=4_000)), pd.Timestamp("2024-01-01"))
     curve = told.curve.set_index("days")
     for days in (7, 14, 30, 60, 90):
         coming = 0.9 * np.exp(-days / 20)
@@ -379,9 +382,26 @@ def test_the_chance_to_return_is_that_of_a_simulated_world() -> None:
     assert told.days == 90 and "after 60 days" in told.evidence and curve["returns"].is_monotonic_decreasing
 
 
+def test_pauses_are_counted_between_active_days(rng: np.random.Generator) -> None:
+    """Against a count by hand: several events of a day are one, and what comes after the end is not known."""
+    frame = pd.DataFrame({"customer_id": rng.choice(["a", "b", "c"], 90),
+                          "at": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 24 * 99, 90), "h")})
+    until = pd.Timestamp("2024-03-20 15:00")
+    ended, unended = Counter[int](), Counter[int]()
+    for _, own in frame.groupby("customer_id"):
+        days = sorted({day for day in own["at"].dt.normalize() if day <= until})
+        ended.update((after - before).days for before, after in pairwise(days))
+        unended[(until - days[-1]).days] += 1
+    found = duckdb.from_df(frame).query("events", silence.PAUSES.format(until=until))
+    assert found is not None
+    told = found.df().set_index("days")
+    assert {day: n for day, n in told["ended"].items() if n} == dict(ended)
+    assert {day: n for day, n in told["unended"].items() if n} == dict(unended)
+
+
 def test_without_pauses_nothing_is_made_up() -> None:
     once = pd.DataFrame({"customer_id": ["a", "b"], "at": pd.to_datetime(["2024-01-01", "2024-01-02"])})
-    told = silence.of_events(once, pd.Timestamp("2024-02-01"))
+    told = silence.of_events(duckdb.from_df(once), pd.Timestamp("2024-02-01"))
     assert told.days == 90 and told.curve.empty and "only 0 pauses" in told.evidence
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from engine.schema import Finding, Source
 
 WHOLE_BYTES = 64 << 20
 MOST_TEXTS, COMPANY = 1_000_000, 10_000
+BEGINNING = 4
 
 Read = Callable[[Any], tuple[Parsed, bool | None]]
 
@@ -177,6 +179,15 @@ class Chunks:
 def is_big(path: Path) -> bool:
     """Whether the file is read in chunks: text or Parquet of more than 64 MB."""
     return path.suffix.lower() not in readers.EXCEL and existing(path).stat().st_size > WHOLE_BYTES
+
+
+def beginning(path: Path) -> pd.DataFrame:
+    """The rows of a big file's first chunks, as `read_raw` has those of a file: they tell what kind it is."""
+    parts = [part for part, _ in islice(_frames(path), BEGINNING)]
+    if not parts:
+        return readers.read_raw(path).frame  # which says that there are no rows
+    frame = pd.concat(parts)
+    return frame.astype({name: "category" for name in frame if is_text(frame[name])})
 
 
 def open_chunks(path: Path, repeats: Repeats | None = None) -> Chunks:

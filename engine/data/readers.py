@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from engine.data.layouts import DELIMITERS, MAX_CELL, Layout, apart, layout_of, refuse_values, repeated, told_of_repeats
 from engine.data.workbooks import lines_above, read_sheet
 from engine.errors import EngineError
+from engine.limits import MEGABYTE, setting
 from engine.schema import Finding, Source, plural
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Raw:
 def read_raw(path: Path) -> Raw:
     """The file as a frame of text or typed columns, with findings; EngineError with advice when it cannot be used."""
     path = existing(path)
+    refuse_too_big(path)
     before = stamp(path)
     try:
         frame, findings, rejected, clashes = _read(path)
@@ -74,6 +76,20 @@ def read_raw(path: Path) -> Raw:
     refuse_change(path, before)
     refuse_big_cells(path.name, frame)
     return Raw(source, frame, tuple(findings), rejected, clashes)
+
+
+def is_too_big(path: Path) -> bool:
+    """Whether the file has more than what is read as a whole (HOLDFAST_WHOLE_MB)."""
+    return existing(path).stat().st_size > setting("HOLDFAST_WHOLE_MB") * MEGABYTE
+
+
+def refuse_too_big(path: Path) -> None:
+    """EngineError when the file is too big to be read as a whole."""
+    if is_too_big(path):
+        raise EngineError(f"{path.name} has {path.stat().st_size / MEGABYTE:,.0f} MB, and a file of its kind is read as "
+                          f"a whole: up to {setting('HOLDFAST_WHOLE_MB'):,} MB. Order lines and events are read in chunks, "
+                          "at any size; of others bring the rows of some customers, or set HOLDFAST_WHOLE_MB where "
+                          "memory holds some ten times the file.")
 
 
 def column_names(path: Path) -> list[str]:

@@ -16,6 +16,7 @@ from engine.data import adapters
 from engine.data.checks import label_classes
 from engine.data.doctor import silence
 from engine.data.doctor.recognise import Part
+from engine.data.features.happened import happened
 from engine.data.labels import HISTORY_DAYS, labels, snapshot, windows_for
 from engine.data.leakage import audit
 from engine.errors import DataError, EngineError
@@ -76,10 +77,12 @@ def _after_silence(proposal: Proposal, dataset: Dataset) -> tuple[Proposal, Data
     """Of orders and events: after how many days of silence somebody has left, where nobody has said so."""
     if dataset.kind != "orders" or dataset.events is None:
         return proposal, dataset
-    rows = pd.read_parquet(dataset.events, columns=["customer_id", "at", "kind"])
-    rows, until = rows[rows["kind"] == "order"], pd.Timestamp(dataset.observed_until)
-    span = (until - rows["at"].min()).days if len(rows) else 0
-    told = silence.of_events(rows, until, most=max((span - HISTORY_DAYS) // 2, silence.ROUND[0]))
+    until = pd.Timestamp(dataset.observed_until)
+    with happened(dataset.events) as connection:
+        orders = connection.sql("SELECT customer_id, \"at\" FROM events WHERE kind = 'order'")
+        first = orders.min('"at"').fetchall()[0][0]
+        span = (until - first).days if first else 0
+        told = silence.of_events(orders, until, most=max((span - HISTORY_DAYS) // 2, silence.ROUND[0]))
     proposal = replace(proposal, silence=told)
     if not dataset.label.assumed:
         return proposal, dataset

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from engine.data import adapters
 from engine.data.adapters import shop, telco
 from engine.data.adapters.common import ID_FIELD, match
 from engine.data.adapters.telco import CHURNED
+from engine.data.chunks import beginning, is_big
 from engine.data.doctor import recognise
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.looks import Look, looks
 from engine.data.doctor.recognise import Part
 from engine.data.doctor.vocabulary import says
-from engine.data.readers import column_names, read_raw
+from engine.data.readers import column_names, is_too_big, read_raw
 from engine.errors import EngineError
 
 SEVERAL = 1.3
@@ -50,8 +53,18 @@ def kind_of(paths: Sequence[Path]) -> Kind:
         why = f"the columns are those of {known.describes}"
         return Kind(known.name, Part("kind", "", 0.95, why, known.name))
     if known is None and len(paths) == 1:
-        return _history(looks(read_raw(paths[0]).frame))
+        return _read_as_history(paths[0])
     return Kind()
+
+
+def _read_as_history(path: Path) -> Kind:
+    """What one file's rows look like: those it begins with and, of a file that is read as a whole, all of them where
+    that beginning shows no history."""
+    if is_big(path):
+        begun = _history(looks(beginning(path)))
+        if begun.adapter or is_too_big(path):
+            return begun
+    return _history(looks(read_raw(path).frame))
 
 
 def _known(paths: Sequence[Path]) -> adapters.Adapter | None:
@@ -74,9 +87,15 @@ def _merely_resembles(adapter: adapters.Adapter, paths: Sequence[Path]) -> bool:
         return any(_answered(path) for path in paths)
     if adapter.name != "orders" or len(paths) > 1:
         return False
-    seen = looks(read_raw(paths[0]).frame)
-    ids = match([ID_FIELD], seen).get(ID_FIELD.name, "")
-    return bool(ids) and seen[ids].distinct * SEVERAL > seen[ids].rows
+    if is_big(paths[0]) and (is_too_big(paths[0]) or not _one_row_each(beginning(paths[0]))):
+        return False  # no table of customers is read at that size, and one has each customer once from the start
+    return _one_row_each(read_raw(paths[0]).frame)
+
+
+def _one_row_each(frame: pd.DataFrame) -> bool:
+    """Whether a customer's key stands on about one row."""
+    ids = match([ID_FIELD], map(str, frame.columns)).get(ID_FIELD.name, "")
+    return bool(ids) and looks(frame[[ids]])[ids].distinct * SEVERAL > len(frame)
 
 
 def _answered(path: Path) -> bool:

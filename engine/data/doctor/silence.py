@@ -7,16 +7,28 @@ P(returns within the year after d | silent for d) = 1 - S(d + 365) / S(d), as fa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    import duckdb
 
 AHEAD_DAYS = 365
 RETURNS = 0.2
 ROUND = (7, 14, 21, 30, 45, 60, 90, 120, 150, 180, 270, 365)
 FEWEST_GAPS = 50
 SHORTEST_LOOK = 0.5
+PAUSES = """
+    WITH seen AS (SELECT customer_id, CAST("at" AS DATE) AS day FROM events
+                  WHERE CAST("at" AS DATE) <= DATE '{until:%Y-%m-%d}'),
+    next AS (SELECT day, lead(day) OVER (PARTITION BY customer_id ORDER BY day) AS again FROM seen)
+    SELECT coalesce(again, DATE '{until:%Y-%m-%d}') - day AS days, count(again) AS ended, count(*) - count(again) AS unended
+    FROM next WHERE again IS DISTINCT FROM day GROUP BY days
+"""
 
 
 @dataclass(frozen=True)
@@ -32,39 +44,31 @@ class Silence:
     ahead_days: int
 
 
-def of_events(events: pd.DataFrame, until: pd.Timestamp, most: int = 365) -> Silence:
-    """Silence in a frame of `customer_id` and `at`, known until that moment; several events of a day count once.
+def of_events(events: duckdb.DuckDBPyRelation, until: pd.Timestamp, most: int = 365) -> Silence:
+    """Silence in a table of `customer_id` and `at`, known until that moment; several events of a day count once.
 
     The proposed number of days is the shortest round one after which at most one silent customer in five comes back,
     and at most `most`, so that history is left to learn from. Where fewer than 50 gaps can be seen there is no curve,
     and 90 days (or `most`) are proposed.
     """
-    gaps, open_gaps = _gaps(events, until)
-    if len(gaps) < FEWEST_GAPS:
-        why = f"only {len(gaps)} pauses between active days can be seen; 90 days are usual"
+    found = events.query("events", PAUSES.format(until=until))
+    assert found is not None, "A query always has an answer."
+    pauses = found.fetchnumpy()
+    gaps, longest = int(pauses["ended"].sum()), int(pauses["days"].max(initial=0))
+    if gaps < FEWEST_GAPS:
+        why = f"only {gaps} pauses between active days can be seen; 90 days are usual"
         empty = pd.DataFrame({name: [] for name in ("days", "returns", "low", "high", "silent")})
-        return Silence(empty, min(90, most), why, len(gaps), 0)
-    longest = float(max(gaps.max(), open_gaps.max(initial=0.0)))
+        return Silence(empty, min(90, most), why, gaps, 0)
     ahead = int(min(AHEAD_DAYS, max(longest * SHORTEST_LOOK, 1)))
-    curve = _curve(gaps, open_gaps, ahead, int(longest - ahead))
-    return _chosen(curve, len(gaps), ahead, most)
+    curve = _curve(pauses, ahead, longest - ahead)
+    return _chosen(curve, gaps, ahead, most)
 
 
-def _gaps(events: pd.DataFrame, until: pd.Timestamp) -> tuple[np.ndarray, np.ndarray]:
-    """Days between a customer's active days, and days from each customer's last one to the end."""
-    day = events["at"].dt.normalize()
-    active = pd.DataFrame({"customer_id": events["customer_id"], "day": day}).drop_duplicates()
-    active = active[active["day"] <= until].sort_values(["customer_id", "day"], kind="stable")
-    gap = active.groupby("customer_id")["day"].diff().dt.days.dropna().to_numpy(dtype=float)
-    last = active.groupby("customer_id")["day"].max()
-    return gap, (until - last).dt.days.to_numpy(dtype=float)
-
-
-def _curve(gaps: np.ndarray, open_gaps: np.ndarray, ahead: int, last: int) -> pd.DataFrame:
+def _curve(pauses: Mapping[str, np.ndarray], ahead: int, last: int) -> pd.DataFrame:
     """The chance to return by days of silence, with Greenwood's interval (1926) on the scale of log-survival."""
-    width = max(last + ahead, ahead) + 2
-    ended = np.bincount(gaps.astype(int).clip(max=width - 1), minlength=width)
-    censored = np.bincount(open_gaps.astype(int).clip(0, width - 1), minlength=width)
+    width = last + ahead + 2
+    ended, censored = np.zeros((2, width))
+    ended[pauses["days"]], censored[pauses["days"]] = pauses["ended"], pauses["unended"]
     at_risk = (ended + censored)[::-1].cumsum()[::-1]
     hazard = np.divide(ended, at_risk, out=np.zeros(width), where=at_risk > 0)
     log_stay = np.cumsum(np.log1p(-np.minimum(hazard, 1 - 1e-12)))
