@@ -497,6 +497,27 @@ def test_frequent_words_make_a_category_though_there_are_many_rare_ones() -> Non
     assert look(pd.Series([f"name {n % 400}" for n in range(1_000)]), "who").kind == "text"
 
 
+def test_of_very_many_words_those_that_many_customers_share_are_told_apart(tmp_path: Path) -> None:
+    towns = pd.Series([*["Berlin"] * 100, *["Hamburg"] * 60, *(f"village {n}" for n in range(440))], dtype=object)
+    path = small(tmp_path, rows=600, town=towns)
+    told = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    [cure] = [dict(cure) for cure in told.mapping["cures"] if cure["cure"] == "common"]
+    assert cure == {"column": "town", "cure": "common", "words": ["Berlin", "Hamburg"]}
+    assert "town" in told.mapping["categorical"]
+    done, _ = cures.cured(pd.DataFrame({"town": ["berlin", "village 7", "", "elsewhere"]}), [cure], "next month")
+    assert done["town"].tolist() == ["berlin", "(others)", "", "(others)"]
+
+
+def test_a_column_in_which_one_value_stands_for_nobody_names_no_customers() -> None:
+    rng = np.random.default_rng(4)
+    made = {"".join(rng.choice(list("ABCDEFGH23456789"), 7)) for _ in range(500)}
+    rows = range(len(made))
+    frame = pd.DataFrame({"referral_id": [f"CID{n}" if n > 200 else "xxxxxxxx" for n in rows],
+                          "security_no": sorted(made), "seen_at": [f"{n // 60:02d}:{n % 60:02d}" for n in rows]})
+    assert recognise.identity(looks(frame)).column == "security_no"
+    assert recognise.identity(looks(frame.drop(columns="security_no"))).column == ""
+
+
 def test_sheets_that_belong_together_are_read_as_files(tmp_path: Path) -> None:
     accounts = pd.read_csv(small(tmp_path / "base"))
     path = tmp_path / "acme.xlsx"

@@ -21,6 +21,7 @@ from engine.schema import Finding, plural
 Spec = Mapping[str, Any]
 MOST_DECORATIONS = 6
 MOST_TOTALS = 8
+OTHERS = "(others)"
 MONTHS_OF = {MONTHS: 1.0, YEARS: 12.0, DAYS: 12 / 365.25, WEEKS: 84 / 365.25}
 THOUSANDS = {"k": 1e3, "tsd": 1e3, "mn": 1e6, "mio": 1e6}
 _PARTS = re.compile(r"(?P<before>[^\d+\-−.,(]{0,6}?)\s*(?P<number>[+\-−]?\s?\(?[+\-−]?(?:\d[\d.,\s'’]*|[.,]\d+)\)?)\s*"
@@ -124,6 +125,11 @@ def _spelling(values: pd.Series, spec: Spec) -> pd.Series:
     return _changed(values, lambda text: canonical.get(spelling(text), text.strip()))
 
 
+def _common(values: pd.Series, spec: Spec) -> pd.Series:
+    kept = {folded(str(word)) for word in spec.get("words", ())}
+    return _changed(values, lambda text: text if folded(text) in kept | {""} else OTHERS)
+
+
 def _yes_no(values: pd.Series, _spec: Spec) -> pd.Series:
     def answer(text: str) -> str:
         plain = folded(text).strip(" .'\"")
@@ -167,6 +173,7 @@ CURES: dict[str, tuple[Callable[[pd.Series, Spec], pd.Series], str]] = {
     "missing": (_missing, "Read these as missing"),
     "yes_no": (_yes_no, "Read every spelling of yes and no as one"),
     "spelling": (_spelling, "Take spellings that differ by case, blanks or hyphens as one"),
+    "common": (_common, "Tell the words apart that many customers share, and take the others as one"),
     "number": (_number, "Leave out signs and units, and read the numbers"),
     "percent": (_percent, "Read all as shares: 17 % and 17 as 0.17"),
     "date": (_date, "Read a month as its first day"),

@@ -52,6 +52,8 @@ def _of_column(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
         yield from _missing(look)
         yield from _spellings(values, look)
         yield from _written(values, look)
+    if look.wide:
+        yield _rare(look)
     if look.kind == "number":
         yield from _sentinels(values, look)
         yield from _clashes(values, look)
@@ -110,6 +112,15 @@ def _spellings(values: pd.Series, look: Look) -> Iterator[Fault]:
         what = f"{plural(rows, 'row spells', 'rows spell')} a word in another way, such as {example!r} for {own!r}."
         yield Fault(Finding("note", look.name, what, "Take them as one.", rows), example,
                     {"column": look.name, "cure": "spelling", "values": sorted(best["text"])})
+
+
+def _rare(look: Look) -> Fault:
+    """More words than can be told apart: those that many rows share are kept."""
+    kept = rows_of(look, look.common)
+    what = f"{look.distinct:,} words, too many to be told apart; {plural(len(look.common), 'word stands', 'words stand')} " \
+           f"in {kept:,} of {look.rows:,} rows."
+    return Fault(Finding("note", look.name, what, "Keep these, and take the others as one.", look.rows - kept),
+                 look.values[-1][0], {"column": look.name, "cure": "common", "words": sorted(look.common)})
 
 
 def _written(values: pd.Series, look: Look) -> Iterator[Fault]:

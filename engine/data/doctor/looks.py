@@ -20,6 +20,7 @@ ODD_TEXTS = 12
 FEW_VALUES = 40
 LONG_TEXT = 40
 FREQUENT, MOST_WORDS = 20, 1000
+SOME = 0.1
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Look:
 
     kind: "empty", "flag", "number", "date", "category" or "text". blank: share of cells without a value [0..1].
     values: the most frequent texts and their rows. odd: texts that are no number (or date) among many that are.
-    decorated: numbers that carry signs or units. whole, low, high, median, fractions: of the numbers, NaN without.
+    decorated: numbers that carry signs or units. wide: a category with more words than can be told apart. whole, low, high, median, fractions: of the numbers, NaN without.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Look:
     high: float = float("nan")
     median: float = float("nan")
     missing: tuple[str, ...] = ()
+    wide: bool = False
 
     @property
     def unique(self) -> bool:
@@ -55,6 +57,11 @@ class Look:
     def numeric(self) -> bool:
         """Whether it can be counted with."""
         return self.kind in ("number", "flag")
+
+    @property
+    def common(self) -> tuple[str, ...]:
+        """The words that so many rows share that they can be told apart in any case."""
+        return tuple(text for text, rows in self.values if rows >= FREQUENT)
 
     @property
     def texts(self) -> dict[str, int]:
@@ -135,7 +142,7 @@ def _read(base: Look, seen: Distinct, plain: pd.Series, counts: np.ndarray, know
                 break
             marked = bool(np.isnan(_bare(texts[~bad])).any())
             return replace(_numbers(base, pd.Series(parsed[~bad])), odd=odd, decorated=marked)
-    return replace(base, kind=_words(base, texts, weight))
+    return _words(base, texts, weight)
 
 
 def _as_numbers(texts: pd.Series) -> np.ndarray:
@@ -151,13 +158,14 @@ def _as_dates(texts: pd.Series) -> np.ndarray:
     return moments(texts.map(plain_date), "").values.to_numpy()
 
 
-def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> str:
-    """A category where few words say much, or frequent ones most; else text."""
+def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> Look:
+    """A category where few words say much, or frequent ones most; a wide one where some are frequent; else text."""
     merged = texts.map(folded).nunique()
-    frequent = weight[weight >= FREQUENT].sum() >= MOSTLY * weight.sum()
-    few = (merged <= max(MOST_CATEGORIES, base.rows // 20) or frequent) and merged <= MOST_WORDS
+    frequent = weight[weight >= FREQUENT].sum() / weight.sum()
+    few = (merged <= max(MOST_CATEGORIES, base.rows // 20) or frequent >= MOSTLY) and merged <= MOST_WORDS
     long = float(np.average(texts.str.len(), weights=weight)) > LONG_TEXT and merged > MOST_CATEGORIES
-    return "category" if few and not long and merged < base.rows * (1 - base.blank) else "text"
+    category = (few or frequent >= SOME) and not long and merged < base.rows * (1 - base.blank)
+    return replace(base, kind="category" if category else "text", wide=category and not few)
 
 
 def looks(frame: pd.DataFrame) -> dict[str, Look]:

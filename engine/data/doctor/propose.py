@@ -122,9 +122,13 @@ def _use(look: Look) -> Part:
         return Part("ignored", look.name, 0.8, why)
     told = {"numeric": f"numbers from {look.low:g} to {look.high:g}", "flags": "yes and no",
             "dates": f"dates such as {look.example}, known as days before the moment of the data",
-            "categorical": f"{look.distinct:,} words such as {', '.join(text for text, _ in look.values[:3])}"}
+            "categorical": f"{look.distinct:,} words{_kept(look)} such as {', '.join(text for text, _ in look.values[:3])}"}
     use = USES[look.kind]
     return Part(use, look.name, 0.9, told[use])
+
+
+def _kept(look: Look) -> str:
+    return f", of which {len(look.common)} that many rows share are told apart," if look.wide else ""
 
 
 # ---------------------------------------------------------------------------------------------------------- the mapping

@@ -18,6 +18,8 @@ SURE, LIKELY = 0.85, 0.6
 ENOUGH = 0.4
 FEW_STATES = 12
 LONG_WORD = 6
+PLACEHOLDER, FEW_ROWS = 0.05, 5
+MOSTLY = 0.8
 NEGATIONS = {"not", "no", "non", "never", "nicht", "nie", "sin"}
 TENURE_IN_YEARS = 25.0
 TENURE_IN_DAYS = 400.0
@@ -70,7 +72,7 @@ def _as_id(look: Look) -> Part | None:
     if not fits or look.blank > 0.2 or re.fullmatch(words.ROW_COUNTER, look.plain):
         return None
     own = f"{look.distinct:,} different values in {look.rows:,} rows"
-    if known and share >= 0.5:
+    if known and share >= 0.5 and not _stands_in(look):
         certain = 0.55 + 0.25 * (share >= 0.999) + 0.1 * (share >= 0.95) + 0.08 * strong
         return Part("id", look.name, certain, f"its name names customers and it has {own}")
     if look.unique and _keyed(look):
@@ -80,13 +82,21 @@ def _as_id(look: Look) -> Part | None:
     return None
 
 
+def _stands_in(look: Look) -> bool:
+    """Whether one value stands on many rows beside rare ones, as where something else is named and often is not."""
+    return look.values[0][1] > max(PLACEHOLDER * look.rows, FEW_ROWS)
+
+
 def _keyed(look: Look) -> bool:
-    """Whether its values are written as keys are: one shape of letters and digits, without blanks between words."""
+    """Whether its values are written as keys are: one shape or length of letters and digits, without blanks."""
     if look.kind != "text" or any(re.fullmatch(EMAIL, text) for text, _ in look.values[:5]):
         return False
     shapes = {re.sub(r"[A-Za-z]", "a", re.sub(r"\d", "0", text)) for text, _ in look.values}
-    digits = all(re.search(r"\d", text) and " " not in text for text, _ in look.values)
-    return digits and (len(shapes) <= 3 or all(re.fullmatch(r"[0-9a-fA-F-]{12,}", text) for text, _ in look.values))
+    texts = [text for text, _ in look.values]
+    if len({len(text) for text in texts}) == 1 and all(re.fullmatch(r"[0-9A-Za-z]{5,}", text) for text in texts):
+        return sum(bool(re.search(r"\d", text)) for text in texts) >= MOSTLY * len(texts)
+    digits = all(re.search(r"\d", text) and not re.search(r"[ :]", text) for text in texts)
+    return digits and (len(shapes) <= 3 or all(re.fullmatch(r"[0-9a-fA-F-]{12,}", text) for text in texts))
 
 
 # --------------------------------------------------------------------------------------------------------------- label
