@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -261,6 +262,18 @@ def versions(name: str) -> list[str]:
     records = dataset_folder(name).glob("*/dataset.json")
     return [folder.name for folder in sorted((path.parent for path in records if ID.fullmatch(path.parent.name)),
                                              key=_registered)]
+
+
+def with_offers(known: Dataset) -> Dataset | None:
+    """The version itself where it holds past offers, or else the last one before it that does; None where none does.
+
+    What was tried by chance is the company's evidence, though next month's files need not repeat it.
+    """
+    if known.offers is not None:
+        return known
+    before = takewhile(lambda version: version != known.version, versions(known.name))
+    found = [older for version in before if (older := dataset(known.name, version)).offers is not None]
+    return found[-1] if found else None
 
 
 def _registered(folder: Path) -> tuple[datetime, str]:

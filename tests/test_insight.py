@@ -605,20 +605,29 @@ SEVERE = Finding("severe", "leak", "The column *left_at* tells the answer.", "Le
 WARNING = Finding("warning", "level", "Missed by 5 points.", "Look.")
 
 
-def test_a_manager_answers_a_finding(home: Path, now: datetime) -> None:
-    told = card(findings=(WARNING, Finding("note", "x", "y"), SEVERE))
-    assert [(one.finding, one.answer) for one in answers.asked(told, "acme", EVE)] == [(SEVERE, None), (WARNING, None)]
+def test_a_manager_answers_a_finding(acme: Dataset, now: datetime) -> None:
+    told = card(version=acme.version, findings=(WARNING, Finding("note", "x", "y"), SEVERE))
+    assert [(one.finding, one.answer) for one in answers.asked(told, acme, EVE)] == [(SEVERE, None), (WARNING, None)]
     answers.answer_finding("acme", SEVERE, "  The column was dropped. ", actor=MEG, now=now)
-    last = answers.asked(told, "acme", EVE)[-1]
+    last = answers.asked(told, acme, EVE)[-1]
     assert last.finding == SEVERE
     assert last.answer is not None
     assert (last.answer.content, last.answer.actor) == ({"reason": "The column was dropped."}, "meg")
-    assert answers.asked(told, "other", EVE)[0].answer is None, "Another dataset's finding is another."
+    other = replace(acme, name="other")
+    assert answers.asked(told, other, EVE)[0].answer is None, "Another dataset's finding is another."
     entry = state.audit_log()[0]
     assert (entry.verb, entry.about, entry.detail["reason"]) == ("answer", "acme", "The column was dropped.")
     answers.take_back("acme", SEVERE, actor=MEG, now=now)
-    assert answers.asked(told, "acme", MEG)[0].answer is None
+    assert answers.asked(told, acme, MEG)[0].answer is None
     assert len(state.audit_log()) == 2
+
+
+def test_a_model_that_has_not_seen_the_delivery_does_not_hide_its_findings(
+        acme: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "findings", lambda dataset: (WARNING,))
+    told = [one.finding for one in answers.asked(card(version="earlier", findings=(SEVERE, WARNING)), acme, EVE)]
+    assert told == [SEVERE, WARNING], "Each once."
+    assert answers.findings(card(version="earlier", findings=()), acme) == (WARNING,)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 1_001])

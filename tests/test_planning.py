@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -69,6 +70,16 @@ def test_a_recommendation_answers_every_question_asked_of_it(telecom: Scope) -> 
         planning.recommend("demo-telecom", who, "tarot", actor=ANA, now=NOW)
     with pytest.raises(EngineError, match="no customer 'nobody'"):
         planning.recommend("demo-telecom", "nobody", actor=ANA, now=NOW)
+
+
+def test_what_was_tried_is_not_forgotten_when_the_next_delivery_does_not_repeat_it(
+        telecom: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = catalog.versions("demo-telecom")
+    monkeypatch.setattr(catalog, "versions", lambda name: [*known, "later"])
+    later = replace(telecom.dataset, version="later", offers=None)
+    assert catalog.with_offers(later) == telecom.dataset
+    assert past_trials(replace(telecom, dataset=later)).cells.equals(past_trials(telecom).cells)
+    assert catalog.with_offers(replace(later, version=known[0])) is None, "Nothing was known before the first."
 
 
 def test_past_offers_are_seen_by_segment_and_move_the_rates(telecom: Scope) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import streamlit as st
 
 import engine
-from engine import saved
+from engine import insight, saved
 from engine.insight import answers
 from engine.schema import Finding, plural
 from ui import state
@@ -79,12 +79,15 @@ def about(here: Here) -> None:
         if dataset.synthetic:
             st.badge("Synthetic: an invented company", icon=":material/science:", color="orange")
         st.caption(escaped(" · ".join(told)))
+    if (current := insight.scope(dataset.name).run) != run:
+        st.caption(f":material/history: These are not the scores in use: those are as of {current.as_of:%d %b %Y}, by "
+                   f"model {current.model_id[:SHORT]}. Choose them at the side.")
 
 
 def severe(here: Here) -> None:
     """Findings that head every figure until a person answers them."""
     answered = {answer.name for answer in saved.kept("answer", here.dataset.name, actor=here.actor)}
-    for finding in here.card.findings:
+    for finding in answers.findings(here.card, here.dataset):
         if finding.severity == "severe" and answers.name_of(finding) not in answered:
             st.warning(escaped(f"{finding.where}: {finding.what} {finding.fix}"), icon=ICONS["severe"])
     if not here.card.usable:

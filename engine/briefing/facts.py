@@ -120,10 +120,10 @@ def _moved(now: Scope, actor: Actor) -> Moved | None:
 def _open(card: ModelCard, scope: Scope, actor: Actor) -> tuple[Finding, ...]:
     """Findings without an answer, the worst first; all of them where the actor may not read the answers."""
     if may(actor, "answer"):
-        found = answers.asked(card, scope.dataset.name, actor)
+        found = answers.asked(card, scope.dataset, actor)
         return tuple(one.finding for one in found if one.answer is None)
-    return tuple(sorted((finding for finding in card.findings if finding.severity in answers.ASKING),
-                        key=lambda finding: answers.ASKING.index(finding.severity)))
+    asking = [found for found in answers.findings(card, scope.dataset) if found.severity in answers.ASKING]
+    return tuple(sorted(asking, key=lambda finding: answers.ASKING.index(finding.severity)))
 
 
 def signed(value: float, currency: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine import saved, state
+from engine import catalog, saved, state
 from engine.errors import EngineError
 from engine.permissions import allow
 from engine.saved import LONGEST_NAME, Saved
-from engine.schema import Actor, Finding, ModelCard
+from engine.schema import Actor, Dataset, Finding, ModelCard
 
 ASKING = ("severe", "warning")
 LONGEST_ANSWER = 1_000
@@ -28,10 +28,17 @@ def name_of(finding: Finding) -> str:
     return f"{finding.where}: {finding.what}"[:LONGEST_NAME].strip()
 
 
-def asked(card: ModelCard, dataset: str, actor: Actor) -> list[Asked]:
-    """The card's findings that need a person: unanswered before answered, severe before warnings."""
-    answers = {kept.name: kept for kept in saved.kept("answer", dataset, actor=actor)}
-    found = [Asked(finding, answers.get(name_of(finding))) for finding in card.findings
+def findings(card: ModelCard, dataset: Dataset) -> tuple[Finding, ...]:
+    """What was found when the model was learned and, where it has scored a later delivery of the data, in that one."""
+    if card.version == dataset.version:
+        return card.findings
+    return tuple(dict.fromkeys([*catalog.findings(dataset), *card.findings]))
+
+
+def asked(card: ModelCard, dataset: Dataset, actor: Actor) -> list[Asked]:
+    """The findings that need a person: unanswered before answered, severe before warnings."""
+    answers = {kept.name: kept for kept in saved.kept("answer", dataset.name, actor=actor)}
+    found = [Asked(finding, answers.get(name_of(finding))) for finding in findings(card, dataset)
              if finding.severity in ASKING]
     return sorted(found, key=lambda one: (one.answer is not None, ASKING.index(one.finding.severity)))
 

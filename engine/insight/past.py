@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from engine import catalog
 from engine.decision.effects import Effects, effects
 from engine.decision.guardrails import KNOWN, fits
 from engine.decision.trials import ANY_SEGMENT, Trials, of_offers
@@ -27,10 +28,12 @@ def effects_of(place: Scope) -> Effects:
 
 
 def past_trials(place: Scope) -> Trials:
-    """What the dataset's past randomised offers show per treatment and segment; nothing where it holds none."""
-    if place.dataset.offers is None:
+    """What the company's past randomised offers show per treatment and segment, of this delivery of its data or of the
+    last before it that held any; nothing where none does."""
+    tried = catalog.with_offers(place.dataset)
+    if tried is None:
         return Trials.none()
-    return _trials(_Asked((str(place.run.folder), str(place.dataset.offers), place.key), place))
+    return _trials(_Asked((str(place.run.folder), str(tried.offers), place.key), replace(place, dataset=tried)))
 
 
 @dataclass(frozen=True)

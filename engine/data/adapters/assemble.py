@@ -293,8 +293,8 @@ def _moment(told: object) -> datetime:
 
 def _undated(name: str, today: datetime) -> Finding:
     return Finding("note", name, f"The file does not say when it was drawn; today ({today:%Y-%m-%d}) is taken.",
-                   "Give the day with --as-of: it dates every score, and read on another day the same file becomes "
-                   "another version.", 0)
+                   "Give the day it was drawn on (--as-of): it dates every score, and read on another day the same "
+                   "file becomes another version.", 0)
 
 
 # ----------------------------------------------------------------------------------------------------- writing

@@ -50,8 +50,8 @@ def label_rule(names: Collection[str], options: Options) -> tuple[LabelRule, tup
 
 def _window_finding(days: int) -> Finding:
     return Finding("warning", "Churn", f"The file does not say within which time a customer left; a quarter ({days} "
-                   "days) was taken.", "If it means a month, set horizon_days = 30 and every lifetime gets shorter; if "
-                   "it means a year or the whole tenure, set 365 or more and lifetimes get longer.")
+                   "days) was taken.", "If it means a month, give 30 days and every lifetime gets shorter; if it means "
+                   "a year or the whole tenure, give 365 or more and lifetimes get longer.")
 
 
 def _first_bills(taken: Taken, raw: Raw) -> Taken:
