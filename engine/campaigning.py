@@ -250,6 +250,23 @@ def _addresses(campaign: str) -> dict[str, str]:
     return found
 
 
+def feedback(dataset: str, customer_id: str, action: str, outcome: str, revenue_impact: float | None = None, *,
+             campaign: str | None = None, note: str = "", actor: Actor, now: datetime) -> dict[str, Any]:
+    """`outcomes.feedback` of a customer whom some version of the data holds, or the campaign.
+
+    Raises:
+        EngineError: when neither does, and whatever `outcomes.feedback` raises.
+    """
+    allow(actor, "feedback")
+    catalog.dataset(dataset)
+    versions = (catalog.dataset(dataset, version) for version in catalog.versions(dataset))
+    if campaign is None and not any(len(version.frame({customer_id}, [])) for version in versions):
+        raise EngineError(f"{dataset} knows no customer {customer_id!r}, so nothing was written down. Ids are compared "
+                          "as text, zeros included; Customer Lookup finds one by a part of it.")
+    return outcomes.feedback(dataset, customer_id, action, outcome, revenue_impact, campaign=campaign, note=note,
+                             actor=actor, now=now)
+
+
 def outcome_form(campaign: str, *, actor: Actor, now: datetime) -> tuple[str, bytes]:
     """A file to be filled in: its name, and as CSV every customer treated or held out, with empty columns for whether
     they stayed, what they paid and when it was seen. Recorded in the audit log.

@@ -127,11 +127,12 @@ def exported(report: Mapping[str, Any]) -> str:
 def erased(report: Mapping[str, Any]) -> str:
     """What an erasure removed and what it leaves to do, from the record that `erase --json` prints."""
     page = Page()
-    page.line(f"Erased from {report['dataset']}:")
+    name = report["dataset"]
+    page.line(f"Erased from {name}:" if report["found"] else f"Nothing was erased from {name}.")
     held = {"rows": report["rows"], "versions": len(report["versions"]), "scoring runs": report["runs"],
             "raw files as a whole": len(report["raw"]), "uploads": report["uploads"], "jobs": report["jobs"],
-            "saved items": report["saved"]}
-    page.pairs([(f"{count:,}", name) for name, count in held.items() if count] or [("0", "rows")])
+            "saved items": report["saved"], "entries of campaigns, the save desk and lists": report["ledger"]}
+    page.pairs([(f"{count:,}", name) for name, count in held.items() if count])
     page.section("Mind", report["advice"])
     return page.text
 

@@ -34,6 +34,7 @@ from engine.schema import Actor
 from engine.uploads import Upload
 
 ELSEWHERE = "Not within reach: backups, exported files, and files that `score` wrote."
+NOT_IN_DATA = "No version of the data holds that id: what went are traces of it beside the data."
 MENTIONED = "Rows of other customers that mention the id stay as they are."
 
 TELLING = 3  # characters from which on a text tells who is meant
@@ -187,7 +188,8 @@ def _report(name: str, removed: Removed) -> dict[str, Any]:
 
 def _advice(name: str, removed: Removed) -> list[str]:
     """What is left for a person to do or to know."""
-    told = [] if removed.anything else ["Nothing more was found: the customer had been erased before."]
+    told = [] if removed.versions else [NOT_IN_DATA if removed.anything else
+                                        "Nothing more was found: the customer had been erased before."]
     if removed.raw:
         told.append(f"Raw files that cannot be rewritten safely went as a whole: {', '.join(removed.raw)}.")
     if removed.models:

@@ -238,13 +238,11 @@ def _feedback_options(feedback: argparse.ArgumentParser) -> None:
 
 
 def _feedback(asked: argparse.Namespace) -> Printed:
-    from engine import catalog
-    from engine.campaign import outcomes
+    from engine import campaigning
 
-    catalog.dataset(asked.dataset)
     campaign = _one(asked).id if asked.campaign else None
-    done = outcomes.feedback(asked.dataset, asked.customer_id, asked.action, asked.outcome, asked.revenue_impact,
-                             campaign=campaign, note=asked.note, actor=acting(), now=asked.now)
+    done = campaigning.feedback(asked.dataset, asked.customer_id, asked.action, asked.outcome, asked.revenue_impact,
+                                campaign=campaign, note=asked.note, actor=acting(), now=asked.now)
     return done, cards_campaign.feedback
 
 

@@ -332,6 +332,15 @@ class TestOutcomes:
         with pytest.raises(EngineError, match="no outcome 'perhaps'"):
             outcomes.feedback("acme", who, "called", "perhaps", actor=MIA, now=NOW)
 
+    def test_feedback_is_of_customers_alone(self, shop: insight.Scope) -> None:
+        say = {"actor": MIA, "now": NOW}
+        with pytest.raises(EngineError, match="acme knows no customer 'NOPE', so nothing was written down"):
+            campaigning.feedback("acme", "NOPE", "called", "open", **say)
+        assert outcomes.feedback_of("acme", "NOPE", actor=MIA) == []
+        who = shop.dataset.frame().index[0]
+        assert campaigning.feedback("acme", who, "called", "open", **say)["replayed"] is False
+        assert len(outcomes.feedback_of("acme", who, actor=MIA)) == 1
+
     def test_nothing_becomes_of_what_was_not_launched(self, shop: insight.Scope, tmp_path: Path) -> None:
         there = drafted(shop)
         seen = pd.DataFrame({"customer_id": ["1"], "stayed": [True], "revenue": [1.0], "observed_at": [NOW]})

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 import engine
 from engine import catalog, erasure, forgetting, insight, jobs, saved, state, uploads, watch
 from engine.__main__ import main
+from engine.campaign import outcomes
 from engine.data import rewriting
 from engine.data.demo import DEMOS
 from engine.errors import EngineError, Refused
@@ -205,6 +206,15 @@ def test_a_stranger_is_named_and_leaves_no_line(home: Path) -> None:
         erase(" ")
     with pytest.raises(EngineError, match="There is no dataset 'other'"):
         engine.erase_customer("other", "7", reason="", actor=ROOT, now=datetime(2024, 6, 3))
+
+
+def test_an_id_that_only_the_ledger_knows_is_forgotten_and_told_as_no_customer(home: Path) -> None:
+    outcomes.feedback("acme", "NOPE-77", "called", "open", actor=ANA, now=datetime(2024, 6, 2))
+    done = erase("NOPE-77")
+    assert (done["found"], done["rows"], done["versions"], done["ledger"]) == (True, 0, (), 1)
+    assert done["advice"][0] == erasure.NOT_IN_DATA and traces(home, "NOPE-77") == []
+    with pytest.raises(EngineError, match="acme knows no customer 'NOPE-77'"):
+        erase("NOPE-77")
 
 
 @pytest.mark.parametrize("role", ["executive", "marketer", "manager"])
@@ -466,6 +476,8 @@ def test_the_shell_erases_and_asks_first(home: Path, who: str, capsys: pytest.Ca
     assert main(["audit", "--customer-id", who, "--json"]) == 0
     verbs = {line["verb"] for line in json.loads(capsys.readouterr().out)["log"]}
     assert verbs == {"erase", "feedback", "desk", "predict"}
+    assert main(["erase", "--dataset", "acme", "--customer-id", who, "--yes"]) == 0
+    assert "Nothing was erased from acme" in capsys.readouterr().out
     assert main(["erase", "--dataset", "acme", "--yes"]) == 0
     assert "Erased from acme" in capsys.readouterr().out
     assert main(["erase", "--dataset", "acme", "--yes"]) == 2
