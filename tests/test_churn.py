@@ -15,7 +15,7 @@ from engine.errors import EngineError
 from engine.prediction import evaluate
 from engine.prediction.calibration import inverse_logit
 from engine.prediction.churn import CHURN_MODELS, QUICK, ChurnModel, ChurnOptions, train_churn
-from engine.prediction.ensembles import Blend, best_weights, ensemble, vote
+from engine.prediction.ensembles import Blend, best_weights, ensemble, fit, lightgbm, vote
 from engine.prediction.metrics import roc_auc
 from engine.prediction.thresholds import Line
 from engine.schema import Snapshot, Window
@@ -269,3 +269,19 @@ def test_the_ensemble_learns_its_weights_on_held_out_rows(rng: np.random.Generat
     noise = rng.uniform(0.05, 0.95, size=5000)
     weights = best_weights(np.column_stack([p, noise]), y)
     assert weights[0] > 0.95 and sum(weights) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_what_the_model_gives_does_not_hang_on_the_order_of_the_columns() -> None:
+    """A dozen columns, of which five say something: with three for each tree this was a matter of luck."""
+    rng = np.random.default_rng(11)
+    X = pd.DataFrame(rng.normal(size=(4_000, 12)), columns=[f"c{place}" for place in range(12)])
+    chance = 1 / (1 + np.exp(1.5 - X[["c0", "c1", "c2", "c3", "c4"]].sum(axis=1)))
+    y = (rng.random(len(X)) < chance).to_numpy(dtype=int)
+    found = []
+    for seed in range(4):
+        mixed = X[rng.permutation(X.columns)]
+        model = fit(lightgbm(seed), mixed[:3_000], y[:3_000])
+        assert model.colsample_bytree * 12 >= 5
+        found.append(roc_auc(y[3_000:], model.predict_proba(mixed[3_000:])[:, 1]))
+    assert max(found) - min(found) < 0.003, found

@@ -13,7 +13,7 @@ import pandas as pd
 from engine.prediction.balance import BALANCES, fit_balanced
 from engine.prediction.calibration import Calibrator, held_out_brier
 from engine.prediction.comparison import ALGORITHMS, BestColumn, Chance
-from engine.prediction.ensembles import Make
+from engine.prediction.ensembles import Make, fit
 from engine.prediction.evaluate import Judged, Rules, Split, differences, estimates, out_of_fold, sample
 from engine.prediction.guards import shared_rows
 from engine.prediction.intervals import COVERAGE, Spread, held_by_bins
@@ -177,7 +177,7 @@ def benchmark(case: Case) -> dict[str, dict[str, Any]]:
 
 
 def _judged_alone(case: Case, make: Make) -> pd.DataFrame:
-    return case.same_folds(lambda X, y: make(case.seed).fit(X, y))
+    return case.same_folds(lambda X, y: fit(make(case.seed), X, y))
 
 
 def balance(case: Case) -> dict[str, dict[str, Any]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 THREADS = 1
+LEAST_COLUMNS = 5
 FORBIDDEN_IN_NAMES = '",:[]{}'
 
 
@@ -246,10 +247,19 @@ def best_weights(held_out: np.ndarray, y: np.ndarray) -> tuple[float, ...]:
 
 def fit(model: Any, X: pd.DataFrame, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Any:
     """The model fitted, the weights handed to the step that takes them."""
+    model = _seeing_enough(model, X.shape[1])
     if sample_weight is None:
         return model.fit(X, y)
     name = "model__sample_weight" if hasattr(model, "steps") else "sample_weight"
     return model.fit(X, y, **{name: sample_weight})
+
+
+def _seeing_enough(model: Any, columns: int) -> Any:
+    """The model, each of whose trees sees a few columns at least: with fewer its answers hang on the columns' order."""
+    share = getattr(model, "colsample_bytree", None)
+    if share is not None and int(share * columns) < LEAST_COLUMNS:
+        model.set_params(colsample_bytree=min(1.0, LEAST_COLUMNS / columns + 1e-6))
+    return model
 
 
 def probability(model: Any, X: pd.DataFrame) -> np.ndarray:
