@@ -17,17 +17,19 @@ import numpy as np
 import pandas as pd
 
 from engine import state
+from engine.campaign.contact_rules import EVERYWHERE
 from engine.campaign.export import write_csv
 from engine.catalog import Run
 from engine.decision import plan as planned
 from engine.decision.constraints import Constraints
 from engine.decision.economics import Doubts, Priced, price
-from engine.decision.guardrails import CONSENTS, KNOWN, blocked
+from engine.decision.guardrails import CONSENTS, KNOWN, SUPPRESSED, blocked
 from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.plan import Plan
 from engine.errors import EngineError, choose
 from engine.insight.learned import learned_of
+from engine.insight.off_limits import suppressed
 from engine.insight.overview import doubt
 from engine.insight.past import effects_of
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted, scope
@@ -85,7 +87,8 @@ def priced(place: Scope, filters: Filters = EVERYONE_HERE,
 
 
 def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
-    """economics.PEOPLE of those whom the filters let through, consents and the columns that eligibility hangs on."""
+    """economics.PEOPLE of those whom the filters let through, consents, suppressions and the columns that eligibility
+    hangs on."""
     held = [name for name in (*place.book.looked_at, *CONSENTS.values()) if name in place.dataset.names]
     others = [name for name in place.book.looked_at if name not in held and name in columns(place)]
     beside = [*(quoted(KNOWN + name) for name in held),
@@ -95,7 +98,15 @@ def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
     found = ask(place, f"SELECT {', '.join(wanted)} FROM people", filters=filters, known=held)
     ids = pd.Index(found["customer_id"])
     revenue = monthly_revenue(place.dataset, ids, place.run.as_of).to_numpy(dtype=float)
-    return found.assign(monthly_revenue=revenue, monthly_margin=revenue * margin)
+    return found.assign(monthly_revenue=revenue, monthly_margin=revenue * margin, **_closed(place, ids, filters.ids))
+
+
+def _closed(place: Scope, ids: pd.Index, asked: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Per channel of the playbook, who is on the suppression list for it; nothing for a channel that is open to all."""
+    listed = suppressed(place, asked)
+    channels = {treatment.channel for treatment in place.book.treatments.values()}
+    closed = {name: {*listed.get(EVERYWHERE, ()), *listed.get(name, ())} for name in sorted(channels)}
+    return {SUPPRESSED + name: ids.isin(who) for name, who in closed.items() if who}
 
 
 def margin_rate(card: ModelCard) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,13 @@ NAMED = {"customer_id": "customer", "customer_ids": "customers"}
 
 def pseudonym(customer_id: str) -> str:
     """32 hexadecimal digits that stand for the id: the same for the same id and key (HMAC-SHA256, shortened)."""
-    return hmac.new(_key(), customer_id.encode(), "sha256").hexdigest()[:DIGITS]
+    return next(pseudonyms([customer_id]))
+
+
+def pseudonyms(texts: Iterable[str]) -> Iterator[str]:
+    """The pseudonym of each text, in order; the key is read once."""
+    key = _key()
+    return (hmac.digest(key, text.encode(), "sha256").hex()[:DIGITS] for text in texts)
 
 
 def pseudonymous(detail: Any) -> Any:

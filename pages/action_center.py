@@ -3,12 +3,13 @@
 import streamlit as st
 
 from engine.insight import Listing, worklist
+from engine.insight.off_limits import off_limits
 from engine.schema import money, plural
 from ui import action_parts as parts
 from ui import desk_parts
 from ui.campaigns import screen as campaigns
 from ui.components import Kpi, card, empty, header, hint, kpis, told
-from ui.state import Here, answer, here
+from ui.state import Here, answer, here, now
 
 ROWS = 25
 CALLED = 10
@@ -61,8 +62,9 @@ def whole_list(place: Here, found: worklist.Tally, listing: Listing) -> tuple[st
 def lists(place: Here) -> None:
     """Audience, list and export across the top; beneath, the customers."""
     head, (audience, chosen, export) = st.container(), st.columns([1, 1.35, 1.15])
+    barred = off_limits(place.scope, now())
     with audience, card("1 · Audience"):
-        base = parts.audience(place)
+        base = parts.audience(place, barred)
     with chosen, card("2 · List"):
         view, order = parts.view(), st.container()
     with st.grid(5, min_column_width=150):
@@ -80,6 +82,8 @@ def lists(place: Here) -> None:
     st.caption("A list holds everybody whom a step fits, whether it pays or not; a plan keeps those for "
                "whom an offer is expected to bring more than it costs, within a budget (see Campaigns).")
     picked = call_list(place, listing) if view == parts.CALLS else whole_list(place, found, listing)
+    if kept_off := barred.kept_off(place.scope, listing):
+        st.caption(f":material/do_not_disturb_on: {kept_off}")
     with export, card("3 · Export"):
         parts.export(place, found, listing, picked, view)
 

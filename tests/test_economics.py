@@ -191,6 +191,9 @@ def test_each_guardrail_says_why() -> None:
     assert told(people(**rich, known_consent_phone=0.0), "call") == "The customer has not agreed to be called."
     assert told(people(**rich, known_consent_phone=np.nan), "call") == "The customer has not agreed to be called."
     assert told(people(**rich, known_consent_email=0.0), "call") == ""
+    stopped = people(**rich, known_consent_phone=1.0, suppressed_phone=True)
+    assert told(stopped, "call") == "The customer is on the suppression list and must not be called."
+    assert told(people(**rich, suppressed_email=True), "call") == ""
     poor = people(p=[0.05], L=[300.0])
     assert told(poor, "call").startswith("ROI is -75 %, below the least of 0 %")
     dear = people(p=[0.5], L=[40.0], revenue=2.0)

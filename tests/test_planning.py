@@ -13,6 +13,8 @@ import pytest
 
 from engine import catalog, insight, planning, state
 from engine.__main__ import main
+from engine.campaign import suppression
+from engine.campaign.suppression import Entry
 from engine.data.demo import DEMOS
 from engine.data.features import features
 from engine.decision.constraints import Constraints
@@ -213,6 +215,19 @@ def test_a_limit_that_is_none_and_a_customer_who_is_nobody_end_with_code_two(
     assert (code, "no guardrail 'gravity'" in err) == (2, True)
     code, out, _ = printed(capsys, "recommend", "--dataset", "demo-telecom", "--customer-id", "nobody", "--json")
     assert (code, "nobody" in json.loads(out)["error"]) == (2, True)
+
+
+def test_a_suppressed_channel_is_closed_to_offers_in_plan_and_recommendation(telecom: Scope) -> None:
+    before = planning.plan(telecom, filters=VIPS, actor=ANA, now=NOW).decisions()
+    called = before[before["channel"] == "phone"]["customer_id"]
+    one, other = called.iloc[0], called.iloc[1]
+    suppression.suppress("demo-telecom", [Entry(one, "phone"), Entry(other)], actor=ANA, now=NOW)
+    after = planning.plan(telecom, filters=VIPS, actor=ANA, now=NOW).decisions().set_index("customer_id")
+    assert after.loc[one, "channel"] != "phone" and after.loc[other, "treatment"] == NOTHING_DONE
+    told = planning.recommend("demo-telecom", one, actor=ANA, now=NOW)["alternatives"]
+    forbidden = {offer["channel"] for offer in told if "on the suppression list and must not" in offer["blocked_by"]}
+    assert forbidden == {"phone"}
+    assert planning.recommend("demo-telecom", other, actor=ANA, now=NOW)["action_name"] == NOTHING_DONE
 
 
 def test_recommend_prints_a_card(telecom: Scope, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import streamlit as st
 
 from engine import insight
-from engine.campaign import ledger
 from engine.campaign.export import EXPORTERS
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK
 from engine.errors import EngineError
 from engine.files import short_hash
 from engine.insight import Export, Filters, Listing, audiences, worklist
+from engine.insight.off_limits import OffLimits
 from engine.insight.planned import CONTACT_LIST, STANDINGS, WORKLIST
 from engine.insight.source import OPEN
 from engine.insight.worklist import Tally
@@ -76,19 +76,18 @@ def sentence(found: Tally, listing: Listing, currency: str) -> str:
                    f"{money(held.margin_at_risk, currency)} at risk." if held.customers else "")
 
 
-def audience(here: Here) -> Filters:
-    """Everyone, or an audience that somebody has saved: the one in the address."""
+def audience(here: Here, barred: OffLimits) -> Filters:
+    """Everyone who may be on a list, or an audience that somebody has saved: the one in the address."""
     names = audiences.audiences(here.dataset.name, here.actor)
     chosen = st.selectbox("Audience", [EVERYONE, *names], key="actions_audience", bind="query-params",
                           on_change=first_page, label_visibility="collapsed")
-    held = Filters(without=ledger.held_out_now(here.dataset.name, now()))
-    if held.without:
-        st.caption(f"{plural(len(held.without), 'customer')} held out by a running campaign: on no list until it ends.")
+    if barred.held:
+        st.caption(f"{plural(len(barred.held), 'customer')} held out by a running campaign: on no list until it ends.")
     if chosen == EVERYONE:
         st.caption("All scored customers. Segment Analysis saves a selection as an audience; it then opens here.")
-        return held
+        return barred.filters
     st.caption("The customers whom the saved filter lets through, as they are scored in this run.")
-    return audiences.audience(here.dataset.name, chosen, here.actor).within(held)
+    return audiences.audience(here.dataset.name, chosen, here.actor).within(barred.filters)
 
 
 def narrowed(filters: Filters, currency: str) -> Filters:

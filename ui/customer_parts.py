@@ -10,6 +10,7 @@ import streamlit as st
 
 import engine
 from engine import insight
+from engine.insight.off_limits import why_off_limits
 from engine.insight.timeline import Timeline
 from engine.schema import SCORES, money, plural, share
 from ui.charts import customer as charts
@@ -173,6 +174,8 @@ def who(place: Here, record: Mapping[str, Any]) -> None:
 
 def mind(place: Here, record: Mapping[str, Any]) -> None:
     """Why this customer should not be judged, or judged with care; said before any figure."""
+    if barred := why_off_limits(place.scope, record["customer_id"], actor=place.actor, now=now()):
+        st.warning(f"Must not be contacted. {escaped(' '.join(barred))}", icon=":material/do_not_disturb_on:")
     if record["has_left"]:
         st.warning("This customer has left already. The figures are of the time before: win back, not retain.",
                    icon=":material/logout:")

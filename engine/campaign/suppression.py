@@ -7,7 +7,7 @@ tells nobody's address.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine import state
-from engine.campaign.contact_rules import CONSENTS, EVERYWHERE
+from engine.campaign.contact_rules import CONSENTS, EVERYWHERE, WORDS
 from engine.campaign.tables import SUPPRESSIONS
 from engine.errors import EngineError, choose
 from engine.permissions import allow
-from engine.pseudonyms import pseudonym
+from engine.pseudonyms import pseudonym, pseudonyms
 from engine.schema import Actor
 
 BY_ID, BY_ADDRESS = "customer", "address"
@@ -60,6 +60,15 @@ def normal(address: str) -> str:
     """
     text = address.strip().lower()
     return text if "@" in text else re.sub(r"\D", "", text).removeprefix("00")
+
+
+def where(channel: str) -> str:
+    """For what a line of the list holds, in words.
+
+    >>> where("all"), where("phone"), where("post")
+    ('for every channel', 'for telephone', 'for post')
+    """
+    return f"for {'every channel' if channel == EVERYWHERE else WORDS.get(channel, channel)}"
 
 
 def suppress(dataset: str, entries: Iterable[Entry], *, actor: Actor, now: datetime) -> dict[str, int]:
@@ -143,11 +152,14 @@ def _entries(row: Mapping[Any, str], ways: Sequence[str], channel: str, where: s
     return found
 
 
+def lines(connection: Connection, dataset: str) -> Sequence[Any]:
+    """The dataset's list as it is kept, by the names of `Suppressed`."""
+    return connection.execute(sa.select(SUPPRESSIONS).where(SUPPRESSIONS.c.dataset == dataset)).all()
+
+
 def of_customers(connection: Connection, dataset: str, customers: pd.DataFrame, ids: Collection[str]) -> pd.DataFrame:
     """Who of these is on the list: customer_id, channel, reason. `customers` has the address columns by customer_id."""
-    table = SUPPRESSIONS.c
-    rows = connection.execute(sa.select(SUPPRESSIONS).where(table.dataset == dataset)).all()
-    asked = set(ids)
+    rows, asked = lines(connection, dataset), set(ids)
     found = [(row.who, row.channel, row.reason) for row in rows if row.kind == BY_ID and row.who in asked]
     by_hash = {(row.who, row.channel): row.reason for row in rows if row.kind == BY_ADDRESS}
     if by_hash:
@@ -156,11 +168,13 @@ def of_customers(connection: Connection, dataset: str, customers: pd.DataFrame, 
 
 
 def _by_address(customers: pd.DataFrame, known: dict[tuple[str, str], str]) -> list[tuple[str, str, str]]:
-    hashes = {who for who, _ in known}
-    found = []
+    return [(who, channel, why) for who, called in having(customers, {who for who, _ in known})
+            for (one, channel), why in known.items() if one == called]
+
+
+def having(customers: pd.DataFrame, hashed: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Who of these has an address whose keyed hash is among those given, and which: (customer_id, hash)."""
     for column in (name for name in ADDRESS_COLUMNS if name in customers):
-        for who, address in customers[column].dropna().items():
-            called = pseudonym(normal(str(address)))
-            if called in hashes:
-                found += [(str(who), channel, why) for (one, channel), why in known.items() if one == called]
-    return found
+        there = customers[column].dropna()
+        called = pseudonyms(normal(str(address)) for address in there)
+        yield from ((str(who), one) for who, one in zip(there.index, called, strict=True) if one in hashed)

@@ -16,6 +16,7 @@ from engine.schema import Column
 CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
 AGREED = {"email": "be written to by e-mail", "sms": "be written to by SMS", "phone": "be called"}
 KNOWN = "known_"
+SUPPRESSED = "suppressed_"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,26 @@ def _unfit(priced: Priced, _book: Playbook) -> np.ndarray:
 
 
 def _refused(priced: Priced, _book: Playbook) -> np.ndarray:
-    """No agreement to the channel; what is not known is none, what the data do not hold is not asked."""
+    """No agreement to the channel, or it is closed by the suppression list; what is not known is no agreement, what the
+    data do not hold is not asked."""
     nobody = np.zeros(len(priced.people), dtype=bool)
     refusals = {channel: ~(priced.people[KNOWN + column].fillna(0).to_numpy(dtype=float) == 1)
                 for channel, column in CONSENTS.items() if KNOWN + column in priced.people}
-    return np.column_stack([refusals.get(treatment.channel, nobody) for treatment in priced.treatments])
+    return np.column_stack([refusals.get(treatment.channel, nobody) | _suppressed(priced.people, treatment.channel)
+                            for treatment in priced.treatments])
+
+
+def _suppressed(people: pd.DataFrame, channel: str) -> np.ndarray:
+    """Who is on the suppression list for the channel: the people's column suppressed_<channel>, where there is one."""
+    return np.asarray(people.get(SUPPRESSED + channel, pd.Series(False, people.index)), dtype=bool)
+
+
+def _no_consent(priced: Priced, _book: Playbook, row: int, column: int) -> str:
+    channel = priced.treatments[column].channel
+    reached = AGREED.get(channel, f"be reached by {channel}")
+    closed = _suppressed(priced.people.iloc[[row]], channel)[0]
+    return (f"The customer is on the suppression list and must not {reached}." if closed else
+            f"The customer has not agreed to {reached}.")
 
 
 def _dogs(priced: Priced, book: Playbook) -> np.ndarray:
@@ -74,8 +90,7 @@ GUARDS: Mapping[str, Guard] = {
     "left": Guard("Has left already", _left, lambda *_: "The customer has left already: win back, not retain.", False),
     "held": Guard("Held back", _held, lambda priced, _b, row, _c: str(priced.people["hold_back"].iloc[row])),
     "fit": Guard("Eligibility", _unfit, lambda priced, _b, row, column: why_unfit(priced, row, column), False),
-    "consent": Guard("Consent to the channel", _refused, lambda priced, _b, _r, column:
-                     f"The customer has not agreed to {AGREED[priced.treatments[column].channel]}.", False),
+    "consent": Guard("Consent to the channel", _refused, _no_consent, False),
     "dog": Guard("Sleeping dogs", _dogs, lambda priced, _b, row, column: _no_gain(priced, row, column)),
     "roi": Guard("Least return", _poor, lambda priced, book, row, column: f"ROI is {_per_cent(priced, row, column)}, "
                  f"below the least of {100 * book.guardrails.least_roi:.0f} %."),

@@ -15,9 +15,9 @@ from typing import BinaryIO
 import pandas as pd
 
 from engine import files, limits, state
-from engine.campaign import ledger
 from engine.campaign.export import EXPORTERS, Format
 from engine.errors import EngineError, choose
+from engine.insight.off_limits import off_limits
 from engine.insight.planned import STANDINGS, WORKLIST, looked_at, planned
 from engine.insight.source import Filters, Scope, ask, ask_in_parts, quoted
 from engine.insight.worklist import Listing, contact_columns, ordered
@@ -39,8 +39,8 @@ DIGITS = {"share 0..1": 4, "currency": 2, "months": 1}
 
 @dataclass(frozen=True)
 class Export:
-    """A list that left: the file's name, kind and content (empty where it went to disk), its rows and columns, and the
-    SHA-256 by which the audit log knows it."""
+    """A list that left: the file's name, kind and content (empty where it went to disk), its rows and columns, the
+    SHA-256 by which the audit log knows it, and in words how many suppression or a holdout kept off it."""
 
     name: str
     mime: str
@@ -48,6 +48,7 @@ class Export:
     columns: tuple[str, ...]
     sha256: str
     content: bytes = b""
+    left_out: str = ""
 
 
 def export_list(scope: Scope, listing: Listing, kind: str, *, actor: Actor, now: datetime, ids: tuple[str, ...] = (),
@@ -61,8 +62,7 @@ def export_list(scope: Scope, listing: Listing, kind: str, *, actor: Actor, now:
         EngineError: when the list is empty, too long to be made while a person waits, or one of too many in an hour.
     """
     chosen = replace(listing, filters=listing.filters.within(Filters(ids=ids))) if ids else listing
-    chosen = without_held_out(scope, chosen, now)
-    order = _Order(scope, chosen, _format(kind, actor, now), _contact(scope, actor, contact), actor, now)
+    order = _placed(scope, chosen, kind, contact, actor, now)
     held = order.count(order.format.most_at_once)
     stream = io.BytesIO()
     rows = order.write(stream, held)
@@ -78,8 +78,7 @@ def export_file(scope: Scope, listing: Listing, output: Path, kind: str = "", *,
         kind: one of EXPORTERS; by the file's ending when left out.
     """
     kind = kind or output.suffix.lower().removeprefix(".")
-    listing = without_held_out(scope, listing, now)
-    order = _Order(scope, listing, _format(kind, actor, now), _contact(scope, actor, contact), actor, now)
+    order = _placed(scope, listing, kind, contact, actor, now)
     held = order.count(order.format.most_rows)
     with files.whole(output) as file:
         rows = order.write(file, held)
@@ -87,10 +86,11 @@ def export_file(scope: Scope, listing: Listing, output: Path, kind: str = "", *,
         return order.recorded(output.name, rows, files.sha256(Path(file.name)))
 
 
-def without_held_out(scope: Scope, listing: Listing, now: datetime) -> Listing:
-    """The list without whoever a running campaign holds out: to contact them would spoil what it measures."""
-    held = ledger.held_out_now(scope.dataset.name, now)
-    return replace(listing, filters=replace(listing.filters, without=held)) if held else listing
+def _placed(scope: Scope, listing: Listing, kind: str, contact: bool, actor: Actor, now: datetime) -> _Order:
+    """The list without whoever must not be contacted now, whatever was asked."""
+    form, barred = _format(kind, actor, now), off_limits(scope, now)
+    kept = replace(listing, filters=listing.filters.within(barred.filters))
+    return _Order(scope, kept, form, _contact(scope, actor, contact), actor, now, barred.kept_off(scope, listing))
 
 
 def _format(kind: str, actor: Actor, now: datetime) -> Format:
@@ -113,6 +113,7 @@ class _Order:
     contact: tuple[Column, ...]
     actor: Actor
     now: datetime
+    left_out: str = ""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -129,8 +130,9 @@ class _Order:
         text = f"{planned(self.scope, known)} SELECT count(*) AS number FROM planned WHERE {condition}"
         rows = int(ask(self.scope, text, given, self.listing.among, known=known)["number"].iloc[0])
         if rows == 0:
-            raise EngineError("Nobody is on this list, so there is nothing to export. Widen the filters, or take "
-                              f"another list: {', '.join(STANDINGS)}.")
+            told = f" {self.left_out}" if self.left_out else ""
+            raise EngineError(f"Nobody is on this list, so there is nothing to export.{told} Widen the filters, or "
+                              f"take another list: {', '.join(STANDINGS)}.")
         if rows > most:
             other = "" if self.format.name == "csv" else "take csv, "
             raise EngineError(f"The list has {plural(rows, 'customer')}; a {self.format.name} file takes {most:,.0f} "
@@ -180,13 +182,15 @@ class _Order:
                   "columns": columns, "sha256": sha256, "list": asked(self.listing),
                   **({"customer_ids": picked} if 0 < len(picked) <= FEW else {})}
         state.record(self.actor, "export", self.scope.dataset.name, self.now, detail)
-        return Export(name, self.format.mime, rows, columns, sha256, content)
+        return Export(name, self.format.mime, rows, columns, sha256, content, self.left_out)
 
 
 def asked(listing: Listing) -> dict[str, object]:
     """What the list was asked for, as plain values; of picked customers only how many."""
-    told = {"ids": (), "picked": len(listing.filters.ids), "without": (), "held_out": len(listing.filters.without)}
-    filters = {**vars(listing.filters), **told}
+    chosen = listing.filters
+    barred = {*chosen.without, *(one for who in chosen.not_by.values() for one in who)}
+    told = {"ids": (), "picked": len(chosen.ids), "without": (), "not_by": (), "off_limits": len(barred)}
+    filters = {**vars(chosen), **told}
     return {name: value for name, value in {**vars(listing), **filters}.items() if value and name != "filters"}
 
 

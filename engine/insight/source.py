@@ -69,7 +69,8 @@ class Filters:
     values: column -> the values let through, of scores or features (segment, churn_risk, ltv_tier, contract, ...).
     ranges: column -> (least, greatest), inclusive. ids: these customers alone. left: those who have left too.
     areas: rectangles, each column -> (least, what it stays below); to lie in one of them is enough.
-    without: nobody of these.
+    without: nobody of these. not_by: channel -> nobody of these whose step goes by it; asked of `planned`, for only
+    steps have channels.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Filters:
     left: bool = False
     areas: tuple[Area, ...] = ()
     without: tuple[str, ...] = ()
+    not_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def where(self) -> tuple[str, list[Any]]:
         """The condition on `people` and its parameters.
@@ -105,6 +107,11 @@ class Filters:
             given += ends
         return " AND ".join(parts) or "true", given
 
+    def reached(self) -> tuple[str, list[Any]]:
+        """The condition on `planned` that a step's channel is open to its customer, and its parameters."""
+        parts = ["NOT (channel = ? AND customer_id IN (SELECT unnest(?)))"] * len(self.not_by)
+        return " AND ".join(parts) or "true", [part for name, who in self.not_by.items() for part in (name, list(who))]
+
     def within(self, other: Filters) -> Filters:
         """The filter that lets through whom both let through.
 
@@ -117,7 +124,12 @@ class Filters:
         nobody = None in (ids, areas, *values.values())
         return Filters({name: found or () for name, found in values.items()}, _both(self.ranges, other.ranges),
                        NOBODY if nobody else ids or (), self.left and other.left, areas or (),
-                       tuple(dict.fromkeys([*self.without, *other.without])))
+                       tuple(dict.fromkeys([*self.without, *other.without])), _either(self.not_by, other.not_by))
+
+
+def _either(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Whom one of the two names, per channel."""
+    return {name: tuple(dict.fromkeys([*one.get(name, ()), *other.get(name, ())])) for name in {**one, **other}}
 
 
 def _both(one: Mapping[str, tuple[float, float]], other: Mapping[str, tuple[float, float]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -56,7 +57,7 @@ class Listing:
         """Whom the list can hold: those who have left too, unless it is of those to contact."""
         return replace(self.filters, left=self.standing != CONTACT_LIST)
 
-    def where(self) -> tuple[str, list[str]]:
+    def where(self) -> tuple[str, list[Any]]:
         """The condition on the planned customers, and its parameters.
 
         >>> Listing(standing="", channels=("phone", "sms")).where()
@@ -64,7 +65,9 @@ class Listing:
         """
         parts = [f"{name} IN ({', '.join('?' * len(values))})" for name, values in self.asked.items() if values]
         parts += ["coalesce(agreed, 1) = 1"] if self.agreed else []
-        return " AND ".join(parts) or "true", [value for values in self.asked.values() for value in values]
+        open_, whom = self.filters.reached()
+        parts += [open_] if whom else []
+        return " AND ".join(parts) or "true", [*(value for values in self.asked.values() for value in values), *whom]
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,11 @@ class Tally:
 def tally(scope: Scope, filters: Filters, actor: Actor) -> Tally:
     """How many there are of whom, with which step, margin and cost: what the list's heads and choices say."""
     allow(actor, "customers")
-    held = looked_at(scope)
+    held, (open_, whom) = looked_at(scope), filters.reached()
     cells = ask(scope, f"""{planned(scope, held)}
         SELECT segment, next_step, agreed, hold_back, count(*) AS number, sum(margin_at_risk) AS margin_at_risk,
                count(best_contact_month) AS with_month, count(next_order_at) AS with_order
-        FROM planned GROUP BY ALL ORDER BY ALL""", filters=replace(filters, left=True), known=held)
+        FROM planned WHERE {open_} GROUP BY ALL ORDER BY ALL""", whom, filters=replace(filters, left=True), known=held)
     treatments, steps = scope.book.treatments, cells["next_step"]
     return Tally(cells.assign(
         standing=steps.map(standing_of), channel=steps.map(lambda name: treatments[name].channel),

@@ -11,6 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import insight, state
+from engine.campaign import suppression
+from engine.campaign.suppression import Entry
 from engine.insight import Filters, Listing, audiences, worklist
 from engine.schema import Actor, money
 from tests.pages.app import healthy, open_app, words
@@ -123,6 +125,20 @@ def test_whoever_has_not_agreed_stays_out_unless_asked_for(own_companies: Path,
     assert f"{whole.customers:,} customers leave the building" in words(app)
     healthy(app.button(key="actions_prepare").click().run())
     assert app.session_state["_actions_export"][1].rows == whole.customers
+
+
+def test_whoever_is_suppressed_is_on_no_list_and_in_no_file(own_companies: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = worklist.rows(insight.scope("demo-telecom"), worklist.to_call(Listing()), ANA, most=2)["customer_id"]
+    suppression.suppress("demo-telecom", [Entry(calls[0], "phone"), Entry(calls[1])], actor=ANA, now=NOW)
+    app = opened(monkeypatch, actions_channel="phone")
+    assert "2 customers left out: 2 on the suppression list." in words(app)
+    healthy(app.button(key="actions_prepare").click().run())
+    made = app.session_state["_actions_export"][1]
+    taken = pd.read_csv(io.BytesIO(made.content), encoding="utf-8-sig", dtype={"customer_id": str})["customer_id"]
+    assert len(taken) and not set(calls) & set(taken)
+    today = words(opened(monkeypatch, actions_list="calls"))
+    assert not any(who in today for who in calls)
 
 
 def test_ticked_rows_alone_leave_on_all_pages(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

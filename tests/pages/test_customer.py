@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import insight, permissions
+from engine.campaign import suppression
+from engine.campaign.suppression import Entry
 from engine.insight import Scope
 from engine.schema import Actor, money, share
 from engine.state import audit_log
@@ -137,6 +140,13 @@ def test_those_who_should_not_be_judged_say_so(read_companies: Path, monkeypatch
     app = healthy(opened(monkeypatch, TELECOM, gone["customer_id"]))
     assert any("left already" in warning.value for warning in app.warning)
     assert figure(app, "Be in touch") == "Win back"
+
+
+def test_whoever_must_not_be_contacted_says_so(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    who = at_risk(insight.scope(TELECOM))
+    suppression.suppress(TELECOM, [Entry(who, "phone", "STOP")], actor=ANA, now=datetime(2025, 7, 3))
+    app = healthy(opened(monkeypatch, TELECOM, who))
+    assert "Must not be contacted. On the suppression list for telephone: STOP." in said(app)
 
 
 def test_a_lever_is_scored_at_once_and_can_be_set_back(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import streamlit as st
 
-from engine.campaign import contact_rules, ledger
+from engine.campaign import contact_rules
 from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints, more
 from engine.decision.plan import Plan, Price
 from engine.evidence import trials
 from engine.insight import Filters
 from engine.insight.learned import UNTAUGHT
+from engine.insight.off_limits import off_limits
 from engine.planning import plan
 from engine.schema import NOTHING_DONE, money, money_range, plural, share
 from ui.action_parts import worded
@@ -58,10 +59,13 @@ def ask(here: Here) -> tuple[Constraints, Filters] | None:
     book = here.scope.book
     with card("1 · Audience", "Whom the plan may choose among. A filter can be saved as an audience in Segment "
               "Analysis."):
-        filters = filter_row("plan", here).within(Filters(without=ledger.held_out_now(here.dataset.name, now())))
-        if filters.without:
-            st.caption(f"{plural(len(filters.without), 'customer')} held out by a running campaign: in no plan until "
+        barred = off_limits(here.scope, now())
+        filters = filter_row("plan", here).within(barred.filters)
+        if barred.held:
+            st.caption(f"{plural(len(barred.held), 'customer')} held out by a running campaign: in no plan until "
                        "it ends.")
+        if barred.suppressed:
+            st.caption("Nobody is planned for by a channel for which they are on the suppression list.")
     with card("2 · Limits", "What it may spend, and what channels and people can carry. Untouched, the playbook's "
               "numbers hold."):
         constraints = limits(here, book)
