@@ -66,7 +66,7 @@ def run(report: Mapping[str, Any]) -> str:
 
 def _promotion(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """What became of the newly learned model, where it was not simply put to use."""
-    if told is None or told["rule"] == "always":
+    if told is None or (told["rule"] == "always" and told["promoted"]):
         return []
     where = "is in use" if told["promoted"] else "waits in staging"
     return [("New model", f"{told['model_id']} {where} by the rule {told['rule']}: {told['why']}")]

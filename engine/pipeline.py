@@ -103,7 +103,12 @@ def _put_to_use(dataset: Dataset, settings: Settings, found: Sequence[Finding], 
         saved.keep("comparison", dataset.name, pair(told_apart.champion, told_apart.challenger),
                    described(dataset.name, told_apart), actor=actor, now=now)
     by = learned if decision.promoted else _staged(dataset, learned, actor, now)
-    kept = score(dataset, actor=actor, now=now, steps=steps, by=by)
+    try:
+        kept = score(dataset, actor=actor, now=now, steps=steps, by=by)
+    except EngineError as problem:
+        if decision.promoted:
+            raise
+        raise decision.stuck(problem) from problem
     catalog.use(dataset)
     if decision.promoted:
         store.promote(dataset.name, learned[1].model_id)

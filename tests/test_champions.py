@@ -171,8 +171,16 @@ def test_the_first_model_needs_no_rule_and_the_same_one_stays(home: Path) -> Non
     assert decide("acme", card, "person").promoted
     assert not decide("acme", keep("m2", truth, y), "person").promoted
     worthless = keep("m3", truth, y, usable=False)
-    found = decide("acme", worthless, "better_or_newer")
-    assert not found.promoted and "knows nothing" in found.why
+    for rule in ("always", "better_or_newer"):
+        found = decide("acme", worthless, rule)
+        assert not found.promoted and found.why == challenge.KNOWS_LESS
+    record = challenge.described("acme", compare("acme", "m1", "m3"))
+    assert not any(each["promotes"] for each in record["rules"].values()), "what each rule would do says the same"
+    store.promote("acme", "m3")
+    assert decide("acme", keep("m4", truth, y, usable=False), "always").promoted, "no usable one is lost"
+    assert decide("acme", card, "always").promoted
+    next(store.models_home().glob("acme/m3/held_out.parquet")).unlink()
+    assert decide("acme", keep("m5", truth, y, usable=False), "always").promoted, "what is damaged is of no use either"
 
 
 # ------------------------------------------------------------------------------------------------------ story
@@ -314,6 +322,31 @@ def test_next_months_file_is_judged_by_the_customers_neither_had_met(acme: Path,
     assert record["how"] == "as they are" and "400 rows" in record["on"], "500 of the 900 were known"
     assert record["newer"] and record["rules"]["better_or_newer"]["why"] == told_again["why"]
     assert {"data version", "rows learned from"} <= {what for what, *_ in record["changed"]}
+
+
+@pytest.mark.slow
+def test_what_knows_nothing_never_replaces_what_is_usable(acme: Path, tmp_path: Path) -> None:
+    """Whoever leaves is drawn by lot: the new model waits under the rule "always", and the usable one goes on scoring;
+    where it cannot, because a column is gone, nothing that is in use changes."""
+    from engine import cards
+
+    champion, before = stages()["production"], catalog.dataset("acme").version
+    source, options = company(tmp_path)
+    frame = pd.read_csv(source)
+    frame["gone"] = np.random.default_rng(0).choice(["yes", "no"], len(frame))
+    frame.drop(columns="plan").to_csv(source, index=False)
+    told = {"name": "acme", "adapter": "table", "options": options, "actor": ANA, "promotion": "always",
+            "now": NOW + timedelta(days=30), "settings": engine.Settings(quick=True)}
+    with pytest.raises(EngineError, match=r"knows nothing .* cannot score these data: .*plan.* stays in use"):
+        engine.run([source], observed_until=datetime(2025, 8, 1), **told)
+    assert stages()["production"] == champion and catalog.dataset("acme").version == before
+    frame.to_csv(source, index=False)
+    report = engine.run([source], observed_until=datetime(2025, 8, 1), **told)
+    assert stages() == {"production": champion, "staging": report["promotion"]["model_id"]}
+    assert report["model_id"] == champion == catalog.run("acme").model_id
+    assert catalog.dataset("acme").version == report["version"] != before, "this month's data, by the usable model"
+    printed = " ".join(cards.run(report).split())
+    assert "waits in staging by the rule always: it knows nothing about who leaves" in printed
 
 
 @pytest.mark.slow

@@ -244,6 +244,12 @@ class Decision:
     why: str
     comparison: Comparison | None = None
 
+    def stuck(self, problem: EngineError) -> EngineError:
+        """What to say where the new model waits, and the one in production cannot score the new data."""
+        return EngineError(f"The new model is not put to use: {self.why}. The one in production cannot score these "
+                           f"data: {problem} What was in use stays in use. If the data have changed for good, bring "
+                           "them under another name.")
+
 
 Promotes = Callable[[Comparison], tuple[bool, str]]
 
@@ -270,7 +276,10 @@ PROMOTIONS: Mapping[str, Promotes | None] = {
     "better_or_newer": _better_or_newer,
 }
 """When a newly learned model takes the champion's place: always; only when a person says so; when its log loss is
-better with an interval that excludes zero; or then, and also when it knows later data and is not surely worse."""
+better with an interval that excludes zero; or then, and also when it knows later data and is not surely worse. One that
+knows nothing about who leaves never takes the place of one that is usable."""
+EACH = "each new model is put to use"
+KNOWS_LESS = "it knows nothing about who leaves, and the model in production is usable"
 
 
 def decide(name: str, card: ModelCard, rule: str, progress: Tick | None = None) -> Decision:
@@ -280,15 +289,23 @@ def decide(name: str, card: ModelCard, rule: str, progress: Tick | None = None) 
         return Decision(True, rule, "the first model")
     if champion == card.model_id:
         return Decision(True, rule, "the same data and settings: the model in production itself")
-    if asks is None:
-        return Decision(True, rule, "each new model is put to use")
     if rule == "person":
         return Decision(False, rule, "a person decides")
-    found = compare(name, champion, card.model_id, progress=progress)
-    if store.card(name, champion).usable and not card.usable:
-        return Decision(False, rule, "it knows nothing about who leaves", found)
+    found = None if asks is None else compare(name, champion, card.model_id, progress=progress)
+    if not card.usable and _is_usable(name, champion):
+        return Decision(False, rule, KNOWS_LESS, found)
+    if asks is None or found is None:
+        return Decision(True, rule, EACH)
     promoted, why = asks(found)
     return Decision(promoted, rule, why, found)
+
+
+def _is_usable(name: str, model_id: str) -> bool:
+    """Whether a stored model is sound and knows something about who leaves."""
+    try:
+        return store.card(name, model_id).usable
+    except EngineError:
+        return False
 
 
 def pair(champion: str, challenger: str) -> str:
@@ -300,10 +317,8 @@ def described(name: str, found: Comparison) -> dict[str, Any]:
     """A comparison in plain values; a verdict per metric: better, worse, or not told apart; what each rule would do."""
     verdicts = {metric: "better" if found.better(metric) else "worse" if found.worse(metric) else "not told apart"
                 for metric in found.differences}
-    return {"dataset": name, **jsonable(asdict(found)), "verdicts": verdicts,
-            "rules": {rule: _by(asks, found) for rule, asks in PROMOTIONS.items()}, "metrics": list(HEADLINES)}
-
-
-def _by(asks: Promotes | None, found: Comparison) -> dict[str, Any]:
-    promoted, why = (True, "each new model is put to use") if asks is None else asks(found)
-    return {"promotes": promoted, "why": why}
+    less = _is_usable(name, found.champion) and not _is_usable(name, found.challenger)
+    rules = {rule: (False, KNOWS_LESS) if less else (True, EACH) if asks is None else asks(found)
+             for rule, asks in PROMOTIONS.items()}
+    return {"dataset": name, **jsonable(asdict(found)), "verdicts": verdicts, "metrics": list(HEADLINES),
+            "rules": {rule: {"promotes": promoted, "why": why} for rule, (promoted, why) in rules.items()}}
