@@ -136,7 +136,11 @@ def feedback(record: Record) -> str:
     """One customer's feedback."""
     if record["replayed"]:
         return "That was written down today already; nothing was changed."
-    return "Written down" + (", and as the campaign's outcome." if record["booked"] else ".")
+    if record["booked"]:
+        return "Written down, and as the campaign's outcome."
+    return "Written down." + ("" if record["campaign_id"] is None or record["outcome"] == "open" else
+                              " It is not the campaign's outcome: that is known already, or only once the window has "
+                              "ended, or the customer was held out, and whoever is contacted then tells nothing.")
 
 
 def suppressed(record: Record) -> str:

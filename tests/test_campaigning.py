@@ -318,12 +318,18 @@ class TestOutcomes:
 
     def test_feedback_of_one_customer(self, shop: insight.Scope) -> None:
         there = running(shop)
-        who = ledger.table_of(there.id, ASSIGNMENTS)["customer_id"].iloc[0]
-        say = {"campaign": there.id, "note": "was glad", "actor": MIA, "now": NOW}
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        who, gone = rows.loc[rows["holdout"] == 0, "customer_id"].iloc[:2]
+        assert there.ends is not None
+        say = {"campaign": there.id, "note": "was glad", "actor": MIA, "now": there.ends}
+        assert not outcomes.feedback("acme", who, "called", "stayed", 25.0, **say | {"now": NOW})["booked"], "Early."
+        assert outcomes.feedback("acme", gone, "called", "left", **say | {"now": NOW})["booked"]
+        held = rows.loc[rows["holdout"] == 1, "customer_id"].iloc[0]
+        assert not outcomes.feedback("acme", held, "called by mistake", "stayed", **say)["booked"]
         done = outcomes.feedback("acme", who, "called", "stayed", 25.0, **say)
         assert done["booked"] and not done["replayed"]
         assert outcomes.feedback("acme", who, "called", "stayed", 25.0, **say)["replayed"]
-        assert len(outcomes.feedback_of("acme", who, actor=MIA)) == 1
+        assert len(outcomes.feedback_of("acme", who, actor=MIA)) == 2
         row = outcomes.with_outcomes(there.id).set_index("customer_id").loc[who]
         assert (row["stayed"], row["revenue"]) == (1.0, 25.0)
         with pytest.raises(EngineError, match="does not know the customer 'stranger'"):

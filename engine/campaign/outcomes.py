@@ -130,13 +130,18 @@ def feedback(dataset: str, customer_id: str, action: str, outcome: str, revenue_
 
 def _also(connection: Connection, campaign: str, customer_id: str, stayed: bool | None, revenue: float | None,
           now: datetime) -> bool:
-    """Let the campaign's outcome be what the feedback says; whether it was not known before."""
-    _launched(connection, campaign)
+    """Let the campaign's outcome be what the feedback says; whether it is one, and was not known before.
+
+    That somebody stayed shows at the end of the window. Who was held out and yet contacted tells nothing of either.
+    """
+    there = _launched(connection, campaign)
     mine = (ASSIGNMENTS.c.campaign_id == campaign) & (ASSIGNMENTS.c.customer_id == customer_id)
-    if connection.scalar(sa.select(sa.func.count()).where(mine)) == 0:
+    holdout = connection.scalar(sa.select(ASSIGNMENTS.c.holdout).where(mine))
+    if holdout is None:
         raise EngineError(f"The campaign does not know the customer {customer_id!r}. Leave the campaign out.")
     known = (OUTCOMES.c.campaign_id == campaign) & (OUTCOMES.c.customer_id == customer_id)
-    if stayed is None or connection.scalar(sa.select(sa.func.count()).where(known)):
+    early = stayed and there.ends is not None and now < there.ends
+    if stayed is None or early or holdout or connection.scalar(sa.select(sa.func.count()).where(known)):
         return False
     row = {"campaign_id": campaign, "customer_id": customer_id, "observed_at": now, "stayed": stayed,
            "revenue": revenue, "source": "feedback", "at": now}
