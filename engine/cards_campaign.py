@@ -161,7 +161,9 @@ def desk(record: Record) -> str:
     heads = {name: name for name in rows[0]} if rows else {}
     head = (f"{record['day']}: {plural(len(rows), 'conversation')} in {record['minutes']:g} of "
             f"{record['capacity_minutes']:g} minutes, {record['margin']:,.0f} expected; {record['later']:,} wait.")
-    return "\n".join([head, listing(rows, heads, "Nobody is to be spoken with today."), *_score(record["overrides"])])
+    stopped = [f"{who} is stopped: {why}" for who, why in record["stopped"].items()]
+    return "\n".join([head, listing(rows, heads, "Nobody is to be spoken with today."), *stopped,
+                      *_score(record["overrides"])])
 
 
 def _score(overrides: Record) -> Sequence[str]:

@@ -295,6 +295,7 @@ def _desk(asked: argparse.Namespace) -> Printed:
     from engine import campaigning
     from engine.campaign import desk
     from engine.campaign.rules import rules
+    from engine.insight.stopped import stopped
 
     who, now = acting(), asked.now
     changes = {name: value for name in desk.CHANGED_BY_HAND if (value := getattr(asked, f"set_{name}")) is not None}
@@ -305,11 +306,13 @@ def _desk(asked: argparse.Namespace) -> Printed:
     if changes:
         desk.change(asked.item, changes, actor=who, now=now)
     minutes = rules(asked.dataset, actor=who).desk_minutes if asked.minutes is None else asked.minutes
-    found = desk.worklist(asked.dataset, minutes, now.date(), owner=asked.owner, actor=who)
+    barred = stopped(asked.dataset, actor=who)
+    found = desk.worklist(asked.dataset, minutes, now.date(), owner=asked.owner, stopped=barred, actor=who)
     rows = [{**jsonable(item), "due": str(item.due or ""), "snoozed_until": str(item.snoozed_until or ""),
              "margin_per_minute": item.margin_per_minute} for item in found.today]
     return {"dataset": asked.dataset, "day": now.date().isoformat(), "capacity_minutes": minutes,
             "minutes": found.minutes, "margin": found.margin, "today": rows, "later": len(found.later),
+            "stopped": barred,
             "overrides": jsonable(campaigning.overrides(asked.dataset, actor=who))}, cards_campaign.desk
 
 

@@ -21,6 +21,7 @@ from engine.data.demo import DEMOS
 from engine.errors import DataError, EngineError, Refused
 from engine.evidence.trials import trials, version
 from engine.insight.past import effects_of
+from engine.insight.stopped import stopped
 from engine.schema import DECISIONS
 from tests.campaigns import ADA, ANA, EVE, MIA
 from tests.traces import onboard, run_and_model
@@ -430,6 +431,31 @@ class TestTheDesk:
         assert {(item.stage, item.campaign_id, item.minutes) for item in there_now.values()} == {
             ("at risk", None, 12.0)}
         assert campaigning.to_desk(shop, rows, actor=MIA, now=NOW + timedelta(hours=2))[0] == 0, "Once is enough."
+
+    def test_whoever_is_stopped_since_is_not_among_todays_conversations(self, shop: insight.Scope) -> None:
+        """One is suppressed for calls, one withdraws consent, one leaves by the run in use, one is stopped by e-mail,
+        which closes no call, and one is as before."""
+        scores, path = shop.run.scores(), shop.run.folder / "scores.parquet"
+        frame = shop.dataset.frame()
+        called, refuses, leaves, mailed, free = frame.index[frame["consent_phone"] == 1][:5]
+        rows = chosen(shop, "vip_outreach", "phone", minutes=12.0).set_index("customer_id")
+        desk.put("acme", rows.loc[[called, refuses, leaves, mailed, free]].reset_index(), actor=MIA, now=NOW)
+        assert stopped("acme", actor=MIA) == {}
+        suppression.suppress("acme", [Entry(called, "phone", "STOP"), Entry(mailed, "email")], actor=MIA, now=NOW)
+        customers = pd.read_parquet(shop.dataset.customers)
+        customers.loc[customers["customer_id"] == refuses, "consent_phone"] = 0
+        customers.to_parquet(shop.dataset.customers, index=False)
+        scores.assign(has_left=(scores["customer_id"] == leaves).astype(int)).to_parquet(path, index=False)
+        why = stopped("acme", actor=MIA)
+        assert why == {called: "on the suppression list: STOP", refuses: "no consent to telephone",
+                       leaves: "the customer has left"}
+        found = desk.worklist("acme", 1_000, NOW.date(), stopped=why, actor=MIA)
+        assert {item.customer_id for item in found.today} == {mailed, free} and not found.later
+        assert {item.customer_id: item.stopped for item in desk.items("acme", why, actor=MIA)} == {
+            **why, mailed: "", free: ""}
+        gone = next(item for item in desk.items("acme", actor=MIA) if item.customer_id == leaves)
+        desk.change(gone.id, {"stage": "lost", "reason": "left"}, actor=MIA, now=NOW)
+        assert leaves not in stopped("acme", actor=MIA), "What has ended is not stopped."
 
     def test_executives_put_nobody_there(self, shop: insight.Scope) -> None:
         with pytest.raises(Refused, match="may not desk"):

@@ -49,6 +49,8 @@ def _facts(place: Here, item: Item) -> str:
     lines = [f"**{share(item.churn_probability)}** chance to leave within {place.dataset.label.horizon_days} days",
              f"**{margin}** expected incremental margin · {item.minutes:g} minutes · **{pace}** a minute",
              f":gray[{escaped(f'On the desk since {item.created_at:%d %b %Y}, from {whence}')}]"]
+    if item.stopped:
+        lines.insert(0, f":material/do_not_disturb_on: **Stopped: {escaped(item.stopped)}**")
     if item.human_call:
         lines.append(escaped(f"{item.human_by} says that the customer {item.human_call}, the model that the customer "
                              f"{item.model_call}: {item.human_note}"))

@@ -14,6 +14,7 @@ from engine.campaign.desk import ENDS, Item, Worklist
 from engine.campaign.rules import rules
 from engine.evidence.overrides import Score
 from engine.files import short_hash
+from engine.insight.stopped import stopped
 from engine.schema import Estimate, money, plural, share
 from ui import desk_item, links
 from ui.action_parts import worded
@@ -30,6 +31,7 @@ ROWS, TALL = 14, 560
 COLUMNS = ("customer_id", "pace", "margin", "minutes", "chance", "treatment", "segment", "stage", "owner", "due")
 ENDED_COLUMNS = ("customer_id", "segment", "stage", "reason", "outcome", "owner", "ended")
 WAITING_COLUMNS = (*COLUMNS, "snoozed")
+STOPPED_COLUMNS = ("customer_id", "stopped", *COLUMNS[1:])
 
 
 def screen(place: Here) -> None:
@@ -39,7 +41,8 @@ def screen(place: Here) -> None:
     with choice:
         whose = _whose()
         minutes = _capacity(place)
-    everything = desk.items(place.dataset.name, actor=place.actor)
+    name, actor = place.dataset.name, place.actor
+    everything = desk.items(name, stopped(name, actor=actor), actor=actor)
     mine = [item for item in everything if BELONGS[whose](item, place.actor.id)]
     found = desk.cut([item for item in mine if item.is_up(day)], minutes)
     with head:
@@ -92,8 +95,8 @@ def _figures(found: Worklist, mine: Sequence[Item], minutes: float, place: Here)
     late = sum(item.due is not None and item.due < now().date() and item.stage not in ENDS for item in mine)
     pace = found.margin / found.minutes if found.minutes else 0.0
     return [
-        Kpi("To speak with today", f"{len(found.today):,}", "Open, not snoozed, worth a conversation, and within the "
-            "minutes of the day."),
+        Kpi("To speak with today", f"{len(found.today):,}", "Open, neither snoozed nor stopped, worth a conversation, "
+            "and within the minutes of the day."),
         Kpi("Expected margin", money(found.margin, place.currency), "Expected incremental margin of today's list: "
             f"uplift x value if the customer stays, minus the cost; {money(pace, place.currency)} a minute."),
         Kpi("Minutes", f"{found.minutes:,.0f} of {minutes:,.0f}", "What today's conversations take of the day."),
@@ -115,9 +118,10 @@ def _nobody(whose: str, others: bool) -> None:
 
 def _work(place: Here, found: Worklist, mine: Sequence[Item], day: date) -> None:
     """Today's list beside the customer who is open; what waits, sleeps and has ended below."""
-    asleep = [item for item in mine if item.stage not in ENDS and not item.is_up(day)]
+    barred = [item for item in mine if item.stopped]
+    asleep = [item for item in mine if item.stage not in ENDS and not item.is_up(day) and not item.stopped]
     ended = sorted((item for item in mine if item.stage in ENDS), key=lambda item: -item.id)[:MOST_ENDED]
-    ranked = [*found.today, *found.later, *asleep, *ended]
+    ranked = [*found.today, *found.later, *asleep, *barred, *ended]
     wide, narrow = st.columns([1.7, 1], gap="medium")
     with narrow:
         opened = _choose(ranked)
@@ -125,6 +129,7 @@ def _work(place: Here, found: Worklist, mine: Sequence[Item], day: date) -> None
         _table(place, found.today, COLUMNS, "today", "Nobody is to be spoken with today.")
         _folded(place, f"Does not fit today ({len(found.later):,})", found.later, COLUMNS, "later")
         _folded(place, f"Snoozed ({len(asleep):,})", asleep, WAITING_COLUMNS, "asleep")
+        _folded(place, f"Stopped: no conversation after all ({len(barred):,})", barred, STOPPED_COLUMNS, "stopped")
         _folded(place, f"Ended ({len(ended):,}{', the latest' if len(ended) == MOST_ENDED else ''})", ended,
                 ENDED_COLUMNS, "ended")
     with narrow:
@@ -187,6 +192,7 @@ def _heads(currency: str, opens: str) -> dict[str, Any]:
         "pace": config.NumberColumn(f"A minute{unit}", format="accounting", help="Margin per minute of your time"),
         "stage": config.TextColumn("Stage"), "owner": config.TextColumn("Owner"),
         "due": config.DateColumn("Due", format="D MMM YYYY"),
+        "stopped": config.TextColumn("Why stopped", width="medium"),
         "snoozed": config.DateColumn("Snoozed until", format="D MMM YYYY"),
         "reason": config.TextColumn("Reason", width="medium"), "outcome": config.TextColumn("Outcome", width="medium"),
         "ended": config.DateColumn("Ended", format="D MMM YYYY"),

@@ -73,6 +73,16 @@ def suppressed(rows: pd.DataFrame, history: History) -> pd.Series:
                      rows.index, dtype=object)
 
 
+def withdrawn(rows: pd.DataFrame, customers: pd.DataFrame) -> pd.Series:
+    """Who does not agree to the row's channel by what the data say of them, in words; "" where they say nothing."""
+    found = pd.Series("", rows.index, dtype=object)
+    for channel, consent in CONSENTS.items():
+        mine = rows.index[(rows["channel"] == channel) & rows["customer_id"].isin(customers.index)]
+        if consent in customers and len(mine):
+            found[mine] = _no_consent(rows.loc[mine, "customer_id"], customers, consent, channel)
+    return found
+
+
 def _held(rows: pd.DataFrame, history: History) -> pd.Series:
     known = {who: f'held out by the campaign "{campaign}" until {until:%Y-%m-%d}' for who, campaign, until
              in history.held[["customer_id", "campaign", "until"]].itertuples(index=False)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -35,7 +36,8 @@ class Item:
     """One customer on the desk.
 
     churn_probability, incremental_margin [currency], minutes: as planned. stage: one of STAGES. due, snoozed_until:
-    days. human_call: "leaves" or "stays" where a person overrode the model, with the treatment and the note.
+    days. human_call: "leaves" or "stays" where a person overrode the model, with the treatment and the note. stopped:
+    why there must be no conversation after all, as it is known when the item is read; "" = nothing is in the way.
     """
 
     id: int
@@ -60,6 +62,7 @@ class Item:
     human_at: datetime | None
     created_at: datetime
     ended_at: datetime | None
+    stopped: str = ""
 
     @property
     def margin_per_minute(self) -> float:
@@ -72,8 +75,8 @@ class Item:
         return LEAVES if self.churn_probability >= MORE_LIKELY_THAN_NOT else STAYS
 
     def is_up(self, day: date) -> bool:
-        """Whether it is open and not snoozed on that day."""
-        return self.stage in OPEN and (self.snoozed_until is None or self.snoozed_until <= day)
+        """Whether it is open, and neither snoozed on that day nor stopped."""
+        return self.stage in OPEN and not self.stopped and (self.snoozed_until is None or self.snoozed_until <= day)
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,14 @@ def put(dataset: str, rows: pd.DataFrame, *, actor: Actor, now: datetime) -> int
     return number
 
 
-def worklist(dataset: str, minutes: float, day: date, *, owner: str | None = None, actor: Actor) -> Worklist:
-    """The day's list: open items that are not snoozed, the most margin per minute first, as far as the minutes reach.
+def worklist(dataset: str, minutes: float, day: date, *, owner: str | None = None,
+             stopped: Mapping[str, str] = MappingProxyType({}), actor: Actor) -> Worklist:
+    """The day's list: open items that are neither snoozed nor stopped, the most margin per minute first, as far as the
+    minutes reach.
 
-    owner: only that person's items and those that nobody has.
+    owner: only that person's items and those that nobody has. stopped: customer_id -> why not (`insight.stopped`).
     """
-    found = [item for item in items(dataset, actor=actor) if item.is_up(day)]
+    found = [item for item in items(dataset, stopped, actor=actor) if item.is_up(day)]
     return cut([item for item in found if owner is None or item.owner in (None, owner)], minutes)
 
 
@@ -136,12 +141,13 @@ def cut(found: Iterable[Item], minutes: float) -> Worklist:
     return Worklist(tuple(today), tuple(later), used, sum(item.incremental_margin for item in today))
 
 
-def items(dataset: str, *, actor: Actor) -> list[Item]:
-    """Everything on the dataset's desk, ended too, in order of arrival."""
+def items(dataset: str, stopped: Mapping[str, str] = MappingProxyType({}), *, actor: Actor) -> list[Item]:
+    """Everything on the dataset's desk, ended too, in order of arrival; open items with why they are stopped."""
     allow(actor, "desk")
     query = sa.select(DESK_ITEMS).where(DESK_ITEMS.c.dataset == dataset).order_by(DESK_ITEMS.c.id)
     with state.reader() as connection:
-        return [Item(**row._mapping) for row in connection.execute(query)]
+        found = [Item(**row._mapping) for row in connection.execute(query)]
+    return [replace(one, stopped=stopped.get(one.customer_id, "")) if one.stage in OPEN else one for one in found]
 
 
 def change(item_id: int, changes: Mapping[str, Any], *, actor: Actor, now: datetime) -> Item:

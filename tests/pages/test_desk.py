@@ -11,7 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import insight, planning
-from engine.campaign import desk
+from engine.__main__ import main
+from engine.campaign import desk, suppression
+from engine.campaign.suppression import Entry
 from engine.evidence.overrides import Call, score
 from engine.schema import Actor
 from tests.pages.app import SECONDS, healthy, words
@@ -94,6 +96,21 @@ def test_the_days_list_is_what_fits_its_minutes(own_companies: Path) -> None:
     assert insight.scope(NAME).book.treatments["tech_support_call"].words in said(app), "In full beside the list."
     app.number_input(key="desk_minutes").set_value(80).run()
     assert list(app.dataframe[0].value["customer_id"]) == ["rich", "quick", "slow"]
+
+
+def test_whoever_is_suppressed_since_is_not_to_be_spoken_with_and_it_says_why(
+        own_companies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(("stop", 100.0, 5.0), ("free", 30.0, 5.0))
+    suppression.suppress(NAME, [Entry("stop", "phone", "asked us")], actor=ANA, now=now())
+    app = opened()
+    assert "1 conversation fits today's minutes" in said(app) and "Stopped: no conversation after all (1)" in [
+        fold.label for fold in app.expander]
+    today, barred = (frame.value for frame in app.dataframe)
+    assert list(today["customer_id"]) == ["free"] and list(barred["customer_id"]) == ["stop"]
+    assert list(barred["stopped"]) == ["on the suppression list: asked us"]
+    assert main(["desk", "--dataset", NAME]) == 0
+    assert "1 conversation" in (told := capsys.readouterr().out)
+    assert "stop is stopped: on the suppression list: asked us" in told
 
 
 def test_whose_they_are(own_companies: Path) -> None:
