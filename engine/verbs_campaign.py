@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -286,7 +285,8 @@ def _desk_options(desk: argparse.ArgumentParser) -> None:
     for field in ("stage", "owner", "reason", "outcome"):
         desk.add_argument(f"--set-{field}", dest=f"set_{field}")
     for field in ("due", "snoozed-until"):
-        desk.add_argument(f"--set-{field}", dest=f"set_{field.replace('-', '_')}", type=date.fromisoformat)
+        desk.add_argument(f"--set-{field}", dest=f"set_{field.replace('-', '_')}",
+                          type=lambda text: moment(text).date())
     desk.add_argument("--override", choices=("leaves", "stays"), help="you know better than the model; say why")
     desk.add_argument("--note", default="")
 

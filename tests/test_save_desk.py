@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine import campaigning
+from engine.__main__ import main
 from engine.campaign import desk, outcomes
 from engine.errors import EngineError, Refused
 from tests.campaigns import ANA, EVE, MIA, decisions, launched
@@ -130,3 +131,9 @@ class TestOverrides:
         told = campaigning.overrides("acme", actor=ANA)
         assert told.human is not None and told.model is not None
         assert (told.human.value, told.model.value) == (1.0, 0.0)
+
+
+def test_a_day_that_is_none_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["desk", "--dataset", "acme", "--item", "1", "--set-due", "yesterday"])
+    assert stopped.value.code == 2 and "'yesterday' is no date; write it as 2024-06-30." in capsys.readouterr().err

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine import campaigning
+from engine import campaigning, uploads
 from engine.campaign.contact_rules import WORDS
 from engine.campaign.ledger import Campaign
 from engine.campaign.sendlist import Exported
@@ -125,7 +125,8 @@ def outcomes(here: Here, there: Campaign) -> None:
               "the whole window." if ends else ""):
         _form(here, there)
         given = st.file_uploader("A file with customer_id (or email), stayed (or churned), perhaps revenue",
-                                 type=["csv", "xlsx"], key="campaign_outcomes")
+                                 type=["csv", "xlsx"], max_upload_size=uploads.most_megabytes(),
+                                 key="campaign_outcomes")
         correct = st.toggle("It corrects what is known already", key="campaign_correct")
         read, look = st.columns(2)
         if read.button("Take the outcomes in", key="campaign_settle", icon=":material/upload_file:", width="stretch",
