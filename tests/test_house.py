@@ -24,6 +24,8 @@ ORDER = ("version", "errors", "schema", "files", "progress", "parts", "pseudonym
          "champions", "correcting", "planning", "campaigning", "intake", "onboarding", "jobs", "forgetting", "erasure",
          "watch", "__init__", "cards", "cards_plan", "cards_campaign", "cards_onboard", "cards_models", "grammar",
          "verbs_onboard", "verbs_decide", "verbs_campaign", "verbs_models", "verbs_scale", "__main__")
+KEEPERS = {"catalog", "limits", "locks", "permissions", "uploads"}  # they write down or compare who it is
+RECORDS = {"record", "keep", "within", "take", "Receipt", "register", "save_run"}
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
 SLOW = {"pandas", "ibis", "sqlalchemy", "duckdb", "scipy"}
 HEAVY = {"lightgbm", "xgboost", "shap", "sklearn", "imblearn", "openai", "numba"}
@@ -35,6 +37,21 @@ def room(path: Path) -> str:
     """The room a file lives in: its folder under engine, or its own name."""
     parts = path.relative_to(ENGINE).parts
     return parts[0] if len(parts) > 1 else path.stem
+
+
+def arguments(made: ast.FunctionDef) -> set[str]:
+    """The names of what a function is given."""
+    return {argument.arg for argument in (*made.args.args, *made.args.kwonlyargs)}
+
+
+def asks(node: ast.AST) -> bool:
+    """Whether this asks for a permission, or hands the actor to something else than a record."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    handed = any(isinstance(one, ast.Name) and one.id == "actor" for one in given)
+    return called in ("allow", "may") or (handed and called not in RECORDS)
 
 
 @functools.cache
@@ -106,6 +123,14 @@ class TestEveryModule:
     def test_imports_heavy_libraries_only_where_needed(self, path: Path) -> None:
         kernels = {"numba"} if path.name.startswith("tree") or "kernel" in path.name else set()
         assert not (HEAVY - kernels) & {module.split(".")[0] for module in imports(path, top_level_only=True)}
+
+    def test_asks_what_an_actor_may_or_hands_the_actor_on(self, path: Path) -> None:
+        """Every public function that is given somebody asks `allow` or `may`, or calls what does."""
+        if room(path) in KEEPERS:
+            return
+        for made in ast.walk(parsed(path)):
+            if isinstance(made, ast.FunctionDef) and not made.name.startswith("_") and "actor" in arguments(made):
+                assert any(map(asks, ast.walk(made))), f"{path.name}: {made.name} never asks what its actor may."
 
     def test_says_what_it_is(self, path: Path) -> None:
         assert ast.get_docstring(parsed(path)), f"{path} has no docstring."
