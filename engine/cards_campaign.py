@@ -80,8 +80,8 @@ def result(record: Record) -> str:
     page.line(record["says"])
     treated, held, promised = whole["treated"], whole["held"], whole["promised"]
     page.pairs([
-        ("Contacted", f"{treated['left']:,} of {treated['known']:,} left"),
-        ("Held out", f"{held['left']:,} of {held['known']:,} left"),
+        ("Contacted", _left(treated)),
+        ("Held out", _left(held)),
         ("Saves", f"{_estimate(whole['saves'], ',.0f')}; the plan expected {promised['saves']:,.0f}"),
         ("Margin", f"{_in_money(whole['margin'], currency)}; the plan expected {money(promised['margin'], currency)}"),
         ("ROI", f"{_estimate(whole['roi'], '.2f')}; the plan expected {_number(promised['roi'], '.2f')}"),
@@ -89,10 +89,18 @@ def result(record: Record) -> str:
           else []),
         *([("To tell it", f"about {whole['needed']:,} customers, holdout included")] if whole["needed"] else []),
     ])
-    page.section("By treatment", [_part(part) for part in record["treatments"]])
-    page.section("By segment", [_part(part) for part in record["segments"]])
+    if whole["saves"] is not None:
+        page.section("By treatment", [_part(part) for part in record["treatments"]])
+        page.section("By segment", [_part(part) for part in record["segments"]])
     page.section("Mind", record["notes"])
     return page.text
+
+
+def _left(side: Record) -> str:
+    """How many of those on one side left, as far as it is known."""
+    if not side["known"]:
+        return f"{plural(side['customers'], 'customer')}, no outcome known yet"
+    return f"{side['left']:,} of {side['known']:,} left"
 
 
 def _part(part: Record) -> str:

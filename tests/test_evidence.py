@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from engine.campaign import holdout
+from engine.cards_campaign import result as card
 from engine.errors import EngineError
 from engine.evidence import effects, money, power, results
 from engine.evidence.proportions import Strata, difference, shares_given
-from engine.schema import Estimate
+from engine.schema import Estimate, jsonable
 
 Counts = tuple[int, int, int, int]
 
@@ -257,6 +258,16 @@ class TestResult:
         assert whole.verdict == "too small to tell"
         assert whole.needed == sum(power.per_side(0.30, 0.18, 5.0))
         assert f"About {whole.needed:,} customers would tell" in results.in_words(whole, "EUR")
+
+    def test_before_any_outcome_the_plan_is_held_to_all_whom_it_promised(self, rows: pd.DataFrame) -> None:
+        """1,000 treated at 0.12 saves, 50 of margin and a cost of 10 each; parts are told once measured."""
+        found = results.result(rows.assign(stayed=float("nan"), revenue=float("nan")), 1 / 6)
+        assert found.whole.promised == results.Promise(pytest.approx(120), pytest.approx(50_000), pytest.approx(5.0))
+        told = " ".join(card({"campaign": "July", "dataset": "acme", "currency": "EUR", "synthetic": False,
+                              "says": results.in_words(found.whole, "EUR"), **jsonable(found)}).split())
+        assert "Contacted 1,000 customers, no outcome known yet" in told
+        assert "not measurable; the plan expected 120 " in told
+        assert "By treatment" not in told
 
     def test_unknown_outcomes_count_nowhere_and_are_told(self, rows: pd.DataFrame) -> None:
         rows.loc[rows.index[:100], "stayed"] = None

@@ -32,8 +32,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Promise:
-    """What the plan expected of those treated whose outcome is known: saves [customers], incremental margin [currency],
-    and roi (margin / cost); nan where nothing was to be spent."""
+    """What the plan expected of those treated whose outcome is known; as a whole of all treated, while none is. saves
+    [customers], incremental margin [currency], and roi (margin / cost); nan where nothing was to be spent."""
 
     saves: float
     margin: float
@@ -87,6 +87,8 @@ def result(rows: pd.DataFrame, holdout_share: float) -> Result:
     parts = {by: tuple(part(str(name), mine, holdout_share) for name, mine in rows.groupby(by, sort=True))
              for by in ("treatment", "segment")}
     whole = part("", rows, holdout_share)
+    if not whole.treated.known:
+        whole = replace(whole, promised=_promise(rows[~rows["holdout"]]))
     return Result(whole, parts["treatment"], parts["segment"], _notes(whole))
 
 
@@ -100,7 +102,7 @@ def part(name: str, rows: pd.DataFrame, holdout_share: float) -> Part:
     value = money.saved(active, left, stratum, known["ltv_if_stays"])
     margin = None if value is None else _shifted(_times(value, len(treated)), -cost)
     return Part(
-        name, _side(rows[~rows["holdout"]]), _side(rows[rows["holdout"]]), cost, _promise(treated, cost),
+        name, _side(rows[~rows["holdout"]]), _side(rows[rows["holdout"]]), cost, _promise(treated),
         uplift, None if uplift is None else _times(uplift, len(treated)), margin,
         None if margin is None or cost <= 0 else _times(margin, 1 / cost), _revenue(known, len(treated)),
         _verdict(uplift), _needed(known, uplift, holdout_share))
@@ -110,8 +112,8 @@ def _side(rows: pd.DataFrame) -> Side:
     return Side(len(rows), int(rows["stayed"].notna().sum()), int((rows["stayed"] == 0).sum()))
 
 
-def _promise(treated: pd.DataFrame, cost: float) -> Promise:
-    margin = float(treated["incremental_margin"].sum())
+def _promise(treated: pd.DataFrame) -> Promise:
+    margin, cost = (float(treated[name].sum()) for name in ("incremental_margin", "expected_cost"))
     return Promise(float(treated["uplift"].sum()), margin, margin / cost if cost > 0 else float("nan"))
 
 
