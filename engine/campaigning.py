@@ -98,7 +98,7 @@ def _to_contact(decisions: pd.DataFrame) -> pd.DataFrame:
     rows = decisions.loc[acts, DECISIONS.names].sort_values("customer_id", ignore_index=True)
     if rows.empty:
         raise EngineError("The plan leaves everybody alone, so there is no campaign in it. Widen the audience, raise "
-                          "the budget, or look at what each guardrail costs.")
+                          "the budget, or look at whom the contact rules leave out and what each guardrail costs.")
     return rows
 
 

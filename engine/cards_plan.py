@@ -25,6 +25,8 @@ def plan(record: Mapping[str, Any]) -> str:
     page.section("The same budget spent otherwise", [
         f"{name}: {_interval(rival['margin'], currency)}, {plural(rival['customers'], 'customer')}"
         for name, rival in record["rivals"].items()])
+    page.section("Left out by the contact rules, before choosing", [
+        f"{plural(number, 'customer')}: {why}" for why, number in record["left_out"].items()])
     page.section("Mind", _mind(record))
     return page.text
 
@@ -86,6 +88,7 @@ def recommendation(record: Mapping[str, Any]) -> str:
                f"{record['dataset']}, as of {record['as_of'][:10]}")
     interval = f"90 % interval {share(record['churn_low'])} to {share(record['churn_high'])}"
     page.pairs([
+        *([("Status", "has left already; the figures are of the time before")] if record["has_left"] else []),
         ("What to do", record["action_words"]),
         ("Why", record["why"]),
         ("Chance to leave", f"{share(record['churn_probability'])} within {record['horizon_days']} days ({interval})"),

@@ -1,7 +1,7 @@
 """From a scoring run to a plan: who is priced, with which effects and doubts; and the same for one customer.
 
     people_of(scope)  whom it is about and what is known of them   effects  insight/past.py, insight/learned.py
-    plan(scope)       every offer priced, struck by guardrails, chosen under the constraints (decision/plan.py)
+    plan(scope)       every offer priced, struck by contact rules and guardrails, chosen under the constraints
     recommend(...)    one customer's offers, by the same functions and so with the same numbers
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,10 @@ import numpy as np
 import pandas as pd
 
 from engine import state
-from engine.campaign.contact_rules import EVERYWHERE
+from engine.campaign import before, ledger
+from engine.campaign.contact_rules import EVERYWHERE, History
 from engine.campaign.export import write_csv
+from engine.campaign.rules import rules
 from engine.catalog import Run
 from engine.decision import plan as planned
 from engine.decision.constraints import Constraints
@@ -27,6 +30,7 @@ from engine.decision.guardrails import CONSENTS, KNOWN, SUPPRESSED, blocked
 from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.plan import Plan
+from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK
 from engine.errors import EngineError, choose
 from engine.insight.learned import learned_of
 from engine.insight.off_limits import suppressed
@@ -41,6 +45,8 @@ from engine.schema import DECISIONS, NOTHING_DONE, Actor, Estimate, ModelCard, j
 
 Z95 = 1.959963984540054
 AS_THE_BOOK_SAYS = Constraints()
+GONE, GONE_WORDS = "has left", "an offer to stay comes too late"
+GONE_WHY = "The customer has left already: win back, not retain."
 
 
 def _as_csv(found: Plan) -> bytes:
@@ -62,12 +68,15 @@ def plan(place: Scope, constraints: Constraints = AS_THE_BOOK_SAYS, filters: Fil
          now: datetime) -> Plan:
     """Whom of those whom the filters let through to contact with what, under the constraints; recorded.
 
+    Whoever the contact rules keep from an offer now takes no place, no cap and no money in it.
+
     Raises:
         EngineError: when the filters let nobody through.
         Infeasible: when constraints make no sense; names all of them.
     """
     allow(actor, "plan")
-    found = planned.make(priced(place, filters), place.book, constraints)
+    allowed = within_contact_rules(place, priced(place, filters), actor, now)
+    found = planned.make(allowed, place.book, constraints)
     state.record(actor, "plan", place.dataset.name, now, {
         "run_id": place.run.run_id, "playbook": place.playbook, "customers": found.total.customers,
         "budget": found.constraints.budget, "spend": found.total.spend, "margin": found.total.margin.value})
@@ -84,6 +93,16 @@ def priced(place: Scope, filters: Filters = EVERYONE_HERE,
         raise EngineError(nobody)
     known = effects_of(place)
     return price(people, place.book, known, doubts_of(place, card), learned_of(place, card, people, known))
+
+
+def within_contact_rules(place: Scope, found: Priced, actor: Actor, now: datetime) -> Priced:
+    """The same offers, knowing which of them the contact rules forbid now: holdouts, rests and caps."""
+    name, known = place.dataset.name, rules(place.dataset.name, actor=actor)
+    days = max([known.within_days, *(treatment.cooldown_days for treatment in found.treatments)])
+    with state.reader() as connection:
+        past = History(contacts=ledger.contacts(connection, name, now, days),
+                       held=ledger.held_out(connection, name, now))
+    return replace(found, barred=before.barred(found.people["customer_id"], found.treatments, past, known, now))
 
 
 def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
@@ -148,6 +167,7 @@ def recommend(name: str, customer_id: str, method: str = AUTO, *, actor: Actor, 
     place = scope(name, run_id)
     one = priced(place, Filters(ids=(customer_id,), left=True), nobody=f"{name} has no customer "
                  f"{customer_id!r} in run {place.run.run_id}. Ids are compared as text, zeros included.")
+    one = within_contact_rules(place, one, actor, now)
     bits = blocked(one, place.book)
     chosen = pick(one, bits, place.book)
     state.record(actor, "recommend", name, now, {"customer_id": customer_id, "run_id": place.run.run_id})
@@ -159,21 +179,24 @@ def _recommended(place: Scope, one: Priced, bits: np.ndarray, chosen: int, used:
     offers: list[dict[str, Any]] = [{str(name): value for name, value in row.items()}
                                     for row in frame.to_dict("records")]
     person, best = one.people.iloc[0], offers[chosen] if chosen >= 0 else None
-    kind = str(types_of(one.p, one.moves)[0])
+    left = bool(person["has_left"] == 1)
+    kind, kind_words = (GONE, GONE_WORDS) if left else _type(one)
+    action = best["treatment"] if best else WIN_BACK if left else NOTHING_DONE
     return {
         "dataset": place.dataset.name, "run_id": place.run.run_id, "synthetic": place.dataset.synthetic,
         "currency": place.dataset.currency, "horizon_days": place.dataset.label.horizon_days,
         "as_of": place.run.as_of.isoformat(), "customer_id": person["customer_id"], "segment": person["segment"],
         "churn_probability": person["churn_probability"], "churn_low": person["churn_low"],
         "churn_high": person["churn_high"], "ltv_if_stays": person["ltv_if_stays"],
-        "action_name": best["treatment"] if best else NOTHING_DONE, "action_words": _words(place, best),
+        "has_left": left, "action_name": action,
+        "action_words": place.book.treatments[LEAVE_ALONE if action == NOTHING_DONE else action].words,
         "expected_value": best["incremental_margin"] if best else 0.0,
         "expected_value_low": best["margin_low"] if best else 0.0,
         "expected_value_high": best["margin_high"] if best else 0.0,
         "uplift": best["uplift"] if best else 0.0, "action_cost": best["expected_cost"] if best else 0.0,
         "roi": best["roi"] if best else None, "payback_days": best["payback_days"] if best else None,
-        "channel": best["channel"] if best else "none", "strategy_used": used, "type": kind, "type_words": TYPES[kind],
-        "effects": _effects(one), "why": _why(best, offers),
+        "channel": best["channel"] if best else "none", "strategy_used": used, "type": kind, "type_words": kind_words,
+        "effects": _effects(one), "why": GONE_WHY if left else _why(best, offers),
         "alternatives": [_alternative(place, one, offer, best) for offer in _ranked(offers)],
     }
 
@@ -200,9 +223,10 @@ def _effects(priced: Priced) -> dict[str, Any]:
     return {"learned": [name for name in priced.names if name in priced.learned.uplift], "words": priced.learned.words}
 
 
-def _words(place: Scope, best: Mapping[str, Any] | None) -> str:
-    treatments = place.book.treatments
-    return treatments[best["treatment"]].words if best else treatments["leave_alone"].words
+def _type(one: Priced) -> tuple[str, str]:
+    """The customer's type, and what it means."""
+    kind = str(types_of(one.p, one.moves)[0])
+    return kind, TYPES[kind]
 
 
 def _why(best: Mapping[str, Any] | None, offers: list[dict[str, Any]]) -> str:
@@ -244,6 +268,7 @@ def described(place: Scope, found: Plan) -> dict[str, Any]:
         "currency": place.dataset.currency, "as_of": place.run.as_of.isoformat(), "playbook": place.playbook,
         "sector": found.book.sector, "customers": len(found.choice), "constraints": found.constraints, "total": total,
         "limits": found.prices, "guardrails": found.guardrails,
+        "left_out": found.left_out(),
         "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1]},
         "treatments": found.by("treatment").to_dict("records"), "segments": found.by("segment").to_dict("records"),
         "rivals": found.rivals, "types": types(found), "effects": _effects(found.priced), "waiting": waiting(place),

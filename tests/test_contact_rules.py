@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 
 from engine import state
+from engine.campaign import before
 from engine.campaign.contact_rules import History, left_out, wait_until
 from engine.campaign.rules import Rules, rules, set_rules
 from engine.campaign.suppression import BY_ADDRESS, Entry, from_file, lift, of_customers, suppress, suppressed
 from engine.campaign.tables import SUPPRESSIONS
 from engine.errors import EngineError, Refused
 from tests.campaigns import ADA, ANA, EVE, MIA
+from tests.offers import CALL, GIFT, NOTE
 
 NOW = datetime(2024, 6, 1, 12)
 
@@ -198,3 +201,49 @@ class TestSuppressionList:
         assert suppressed("acme", actor=MIA) == []
         with pytest.raises(Refused, match="executive"):
             suppress("acme", [Entry("007")], actor=EVE, now=now)
+
+
+# --- the same rules before anything is planned
+
+OFFERED = (replace(CALL, cooldown_days=30.0), replace(GIFT, cooldown_days=10.0), replace(NOTE, cooldown_days=0.0))
+
+
+def kept_from(history: History, *ids: str, **more: Any) -> dict[str, dict[str, list[str]]]:
+    """The offers that each customer must not get now, by the reason."""
+    found = before.barred(pd.Series(ids), OFFERED, history, Rules(**more), NOW)
+    wide = {reason: np.broadcast_to(mask, (len(ids), len(OFFERED))) for reason, mask in found.items()}
+    return {reason: {who: [one.name for one, no in zip(OFFERED, row, strict=True) if no]
+                     for who, row in zip(ids, mask, strict=True) if row.any()} for reason, mask in wide.items()}
+
+
+def test_an_offer_rests_and_the_others_may_be_made() -> None:
+    past = contacts(("a", "call", 29), ("b", "call", 30), ("b", "gift", 9), ("c", "note", 0))
+    assert kept_from(past, "a", "b", "c") == {before.SAME: {"a": ["call"], "b": ["gift"]}}
+
+
+def test_who_is_held_out_or_contacted_often_gets_nothing() -> None:
+    past = contacts(("d", "other", 1), ("d", "other", 2), ("e", "other", 1), ("e", "other", 40)).contacts
+    history = History(contacts=past, held=pd.DataFrame([("c", "July", NOW)],
+                                                       columns=["customer_id", "campaign", "until"]))
+    all_of_them = [one.name for one in OFFERED]
+    assert kept_from(history, *"abcdef", most_contacts=2) == {
+        before.HELD: {"c": all_of_them}, before.OFTEN: {"d": all_of_them}}
+    assert kept_from(History(), "a", most_contacts=0) == {before.OFTEN: {"a": all_of_them}}
+    assert kept_from(History(), "a") == {}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_plan_and_a_draft_keep_to_the_same_rules(seed: int) -> None:
+    """Every customer and offer of a history drawn by chance: barred exactly where a draft would leave them out."""
+    rng = np.random.default_rng(seed)
+    ids, names = [f"c{number}" for number in range(40)], ["call", "gift", "note", "other"]
+    past = contacts(*((str(rng.choice(ids)), str(rng.choice(names)), float(rng.integers(0, 45))) for _ in range(60)))
+    held = pd.DataFrame([(who, "July", NOW) for who in rng.choice(ids, 5)],
+                        columns=["customer_id", "campaign", "until"])
+    history = History(contacts=past.contacts, held=held)
+    told = kept_from(history, *ids, most_contacts=2)
+    for one in OFFERED:
+        asked = pd.DataFrame({"customer_id": ids, "treatment": one.name, "channel": one.channel})
+        out = why(asked, history=history, cooldown={one.name: one.cooldown_days}, most_contacts=2)
+        mine = {who for names_of in told.values() for who, offers in names_of.items() if one.name in offers}
+        assert mine == {who for who, reason in out.items() if reason} != set()

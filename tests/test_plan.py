@@ -104,6 +104,23 @@ def test_no_budget_no_contacts() -> None:
     assert found.total.margin.value == found.total.margin.low == found.total.margin.high == 0
 
 
+def test_whom_the_contact_rules_keep_from_an_offer_takes_no_place_in_the_plan() -> None:
+    """Four alike and money for two calls: one must not be called, one rests: the others are."""
+    own, frame = book(CALL), people(p=[0.5] * 4, L=[400.0] * 4, known_contract="Month-to-month",
+                                    suppressed_phone=[True, False, False, False])
+    found = priced(frame, own)
+    kept = replace(found, barred={"held": np.array([[True], [False], [False], [False]]),
+                                  "rests": np.array([[True], [True], [False], [False]])})
+    two = Constraints(budget=2.5 * float(found.cost[0, 0]))
+    made = make(kept, own, two)
+    assert made.choice.tolist() == [-1, -1, 0, 0]
+    assert made.left_out() == {"on the suppression list": 1, "held": 1, "rests": 2}
+    assert made.offers([0, 1, 2])["blocked_by"].tolist() == [
+        "The customer is on the suppression list and must not be called. The contact rules forbid it now: held.",
+        "The contact rules forbid it now: rests.", ""]
+    assert {one.customers for one in made.rivals.values()} == {2}, "other ways to spend keep to the rules too"
+
+
 def test_days_stretch_what_can_be_carried() -> None:
     own = book(replace(CALL, most=np.inf))
     one, two = (limits(priced(crowd(50), own), own, Constraints(days=days).settled(own)) for days in (1, 2))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from engine import catalog, insight, planning, state
+from engine import campaigning, catalog, insight, planning, state
 from engine.__main__ import main
-from engine.campaign import suppression
+from engine.campaign import before, ledger, suppression
+from engine.campaign.ledger import Campaign
 from engine.campaign.suppression import Entry
+from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS
+from engine.cards_plan import plan as plan_card
 from engine.data.demo import DEMOS
 from engine.data.features import features
 from engine.decision.constraints import Constraints
@@ -28,6 +31,7 @@ from engine.prediction import store
 from engine.schema import NOTHING_DONE, OFFERS, SCORES, SEGMENTS, Actor, ModelCard
 
 ANA, EVE, ADA = Actor("ana", "marketer"), Actor("eve", "executive"), Actor("ada", "admin")
+MIA = Actor("mia", "manager")
 NOW = datetime(2025, 7, 2)
 VIPS = Filters({"segment": ("At-Risk VIP",)})
 TRIED = ("contract_migration", "loyalty_discount", "tech_support_call", "hardware_upgrade")
@@ -82,6 +86,22 @@ def test_what_was_tried_is_not_forgotten_when_the_next_delivery_does_not_repeat_
     assert catalog.with_offers(later) == telecom.dataset
     assert past_trials(replace(telecom, dataset=later)).cells.equals(past_trials(telecom).cells)
     assert catalog.with_offers(replace(later, version=known[0])) is None, "Nothing was known before the first."
+
+
+@pytest.mark.parametrize("method", ["auto", "playbook"])
+def test_who_has_left_is_won_back_and_no_type_of_those_who_are_here(telecom: Scope, method: str,
+                                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    scores = telecom.run.scores()
+    who = str(scores.loc[scores["has_left"] == 1, "customer_id"].iloc[0])
+    told = planning.recommend("demo-telecom", who, method, actor=ANA, now=NOW)
+    assert (told["action_name"], told["type"], told["expected_value"]) == ("win_back", "has left", 0.0)
+    assert told["action_words"] == telecom.book.treatments["win_back"].words
+    assert told["why"] == "The customer has left already: win back, not retain."
+    assert all(one["blocked_by"] for one in told["alternatives"])
+    code, out, _ = printed(capsys, "recommend", "--dataset", "demo-telecom", "--customer-id", who)
+    assert code == 0
+    assert "has left already; the figures are of the time before" in " ".join(out.split())
+    assert not [word for word in ("persuadable", "settled", "Leave alone") if word in out]
 
 
 def test_past_offers_are_seen_by_segment_and_move_the_rates(telecom: Scope) -> None:
@@ -179,6 +199,35 @@ def test_the_shop_without_past_offers_is_planned_by_its_playbook(own_companies: 
     assert 0 < found.total.spend <= 300 + 1e-6
     assert found.priced.effects.segments_differ == 1.0
     assert (found.priced.people["monthly_revenue"] > 0).any()
+
+
+# --- the month after
+
+def test_a_second_month_plans_nobody_whom_its_draft_would_leave_out(telecom: Scope) -> None:
+    def drafted(name: str, when: datetime) -> tuple[Plan, Campaign]:
+        found = planning.plan(telecom, actor=MIA, now=when)
+        return found, campaigning.draft(telecom, found.decisions(), name=name, holdout_share=0.2, actor=MIA, now=when)
+
+    _, july = drafted("July", NOW)
+    campaigning.approve(july.id, actor=MIA, now=NOW)
+    campaigning.launch(july.id, actor=MIA, now=NOW)
+    had = ledger.table_of(july.id, ASSIGNMENTS)
+    held = had["holdout"].astype(bool)
+    found, august = drafted("August", NOW + timedelta(days=6))
+    made = found.decisions()
+    made = made[made["treatment"] != NOTHING_DONE]
+    assert 0 < len(made) < len(had)
+    assert not set(made["customer_id"]) & set(had.loc[held, "customer_id"])
+    assert made.merge(had, on=["customer_id", "treatment"]).empty, "each offer rests for a week or more"
+    assert found.left_out() == {before.HELD: held.sum(), before.SAME: (~held).sum()}
+    assert not ledger.table_of(august.id, EXCLUSIONS)["reason"].str.contains("held out|same offer").any()
+    told = campaigning.described(august.id, actor=MIA)
+    assert told["treated"] + told["held_out"] + sum(told["left_out"].values()) == found.total.customers
+    one = planning.recommend("demo-telecom", str(had.loc[held, "customer_id"].iloc[0]), actor=ANA, now=NOW)
+    assert one["action_name"] == NOTHING_DONE
+    assert all("held out by a running campaign" in offer["blocked_by"] for offer in one["alternatives"])
+    card = " ".join(plan_card(planning.described(telecom, found)).split())
+    assert f"{held.sum()} customers: held out by a running campaign" in card
 
 
 # --- on the shell

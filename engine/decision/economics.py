@@ -74,7 +74,8 @@ class Priced:
     """Every treatment priced for every customer: arrays (n, k), a row per customer, a column per treatment.
 
     people: PEOPLE, one row per customer. effects: the rates behind the uplift. learned: of the treatments whose uplift
-    a model has learned. uplift [share], cost, margin [currency] as above.
+    a model has learned. uplift [share], cost, margin [currency] as above. barred: the offers that the contact rules
+    keep from being made now, by the reason, (n, k) or (n, 1).
     """
 
     people: pd.DataFrame
@@ -85,6 +86,7 @@ class Priced:
     uplift: np.ndarray
     cost: np.ndarray
     margin: np.ndarray
+    barred: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:

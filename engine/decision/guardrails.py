@@ -67,6 +67,18 @@ def _no_consent(priced: Priced, _book: Playbook, row: int, column: int) -> str:
             f"The customer has not agreed to {reached}.")
 
 
+def _barred(priced: Priced, _book: Playbook) -> np.ndarray:
+    found = np.zeros((len(priced.people), 1), dtype=bool)
+    for mask in priced.barred.values():
+        found = found | mask
+    return found
+
+
+def _why_barred(priced: Priced, _book: Playbook, row: int, column: int) -> str:
+    found = (why for why, mask in priced.barred.items() if np.broadcast_to(mask, priced.margin.shape)[row, column])
+    return f"The contact rules forbid it now: {next(found)}."
+
+
 def _dogs(priced: Priced, book: Playbook) -> np.ndarray:
     """No uplift expected; and whoever every learned offer is expected to drive away is asked nothing at all."""
     driven = (priced.moves <= 0) & priced.modelled.any()
@@ -91,6 +103,7 @@ GUARDS: Mapping[str, Guard] = {
     "held": Guard("Held back", _held, lambda priced, _b, row, _c: str(priced.people["hold_back"].iloc[row])),
     "fit": Guard("Eligibility", _unfit, lambda priced, _b, row, column: why_unfit(priced, row, column), False),
     "consent": Guard("Consent to the channel", _refused, _no_consent, False),
+    "contact": Guard("Contact rules", _barred, _why_barred, False),
     "dog": Guard("Sleeping dogs", _dogs, lambda priced, _b, row, column: _no_gain(priced, row, column)),
     "roi": Guard("Least return", _poor, lambda priced, book, row, column: f"ROI is {_per_cent(priced, row, column)}, "
                  f"below the least of {100 * book.guardrails.least_roi:.0f} %."),
@@ -132,10 +145,10 @@ def _share(priced: Priced, row: int, column: int) -> str:
 def blocked(priced: Priced, book: Playbook, without: Iterable[str] = ()) -> np.ndarray:
     """Which guardrails forbid each offer, (n, k): bit i for the i-th of GUARDS; 0 = allowed. `without`: those put
     aside."""
-    found = np.zeros(priced.margin.shape, dtype=np.uint8)
+    found = np.zeros(priced.margin.shape, dtype=np.uint16)
     for bit, (name, guard) in enumerate(GUARDS.items()):
         if name not in without:
-            found |= guard.blocks(priced, book).astype(np.uint8) << np.uint8(bit)
+            found |= guard.blocks(priced, book).astype(np.uint16) << np.uint16(bit)
     return found
 
 

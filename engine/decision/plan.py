@@ -17,7 +17,7 @@ from engine.decision.budget import Problem, Solution, solve
 from engine.decision.constraints import Constraints, limits, more
 from engine.decision.economics import Priced, chance_variance, intervals, variances
 from engine.decision.effects import Z90
-from engine.decision.guardrails import GUARDS, blocked, reasons
+from engine.decision.guardrails import GUARDS, SUPPRESSED, blocked, reasons
 from engine.decision.rivals import RIVALS, in_order
 from engine.decision.treatments import Playbook
 from engine.schema import DECISIONS, NOTHING_DONE, OFFERS, Estimate, money, plural
@@ -28,7 +28,7 @@ SETTLED = 1e-9
 FINE, COARSE, LARGE = 1e-5, 1e-4, 100_000
 PATIENCE = 2.0
 AS_THE_BOOK_SAYS = Constraints()
-NOBODY_CHOSE = ("left", "fit")
+NOBODY_CHOSE = ("left", "fit", "contact")
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,12 @@ class Plan:
             frame[name] = 0.0
             frame.loc[rows, name] = values
         return frame.assign(propensity=1.0)[DECISIONS.names]
+
+    def left_out(self) -> dict[str, int]:
+        """How many customers suppression and the contact rules keep from one offer or from all, by the reason."""
+        listed = self.priced.people.filter(regex=f"^{SUPPRESSED}").any(axis=1)
+        masks = {"on the suppression list": listed.to_numpy()[:, None], **self.priced.barred}
+        return {why: number for why, mask in masks.items() if (number := int(mask.any(axis=1).sum()))}
 
     def offers(self, rows: Sequence[int] | np.ndarray) -> pd.DataFrame:
         """OFFERS of those customers (their places among the people): every treatment priced, and why not."""

@@ -25,8 +25,8 @@ MODEL = {"llm": "A language model, held to the same checks"}
 def draft(here: Here, found: Plan, filters: Filters) -> None:
     """Ask for what a campaign needs beside its plan, and write it down."""
     known = rules(here.dataset.name, actor=here.actor)
-    with card("3 · Campaign", "Written down as a draft: nothing is sent to anybody yet. Whoever rests after an offer, "
-              "was contacted too often or must not be contacted is left out of it, each with the reason."):
+    with card("3 · Campaign", "Written down as a draft: nothing is sent to anybody yet. Whom the data "
+              "give no way to reach is left out of it, each with the reason."):
         name, sender, held = st.columns([2, 2, 1], vertical_alignment="bottom")
         called = name.text_input("Name", key="draft_name", max_chars=120,
                                  help="How everybody will know it, such as: July, contracts. No two are called the "

@@ -7,14 +7,14 @@ from typing import Any
 
 import streamlit as st
 
-from engine.campaign import contact_rules
+from engine.campaign import before, contact_rules
+from engine.campaign.rules import rules
 from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints, more
 from engine.decision.plan import Plan, Price
 from engine.evidence import trials
 from engine.insight import Filters
 from engine.insight.learned import UNTAUGHT
-from engine.insight.off_limits import off_limits
 from engine.planning import plan
 from engine.schema import NOTHING_DONE, money, money_range, plural, share
 from ui.action_parts import worded
@@ -42,9 +42,10 @@ def _made(key: tuple[Any, ...], _here: Here, _constraints: Constraints, _filters
 
 
 def planned(here: Here, constraints: Constraints, filters: Filters) -> Plan:
-    """The plan for this question, by the playbook in use."""
-    seen = trials.version(here.dataset.name)
-    key = (here.dataset.name, here.scope.key, repr(constraints), repr(filters), here.actor, seen)
+    """The plan for this question, by the playbook in use and what the ledger knows of past contact."""
+    name = here.dataset.name
+    seen = (trials.version(name), before.version(name), repr(rules(name, actor=here.actor)))
+    key = (name, here.scope.key, repr(constraints), repr(filters), here.actor, seen)
     return _made(key, here, constraints, filters)
 
 
@@ -59,13 +60,7 @@ def ask(here: Here) -> tuple[Constraints, Filters] | None:
     book = here.scope.book
     with card("1 · Audience", "Whom the plan may choose among. A filter can be saved as an audience in Segment "
               "Analysis."):
-        barred = off_limits(here.scope, now())
-        filters = filter_row("plan", here).within(barred.filters)
-        if barred.held:
-            st.caption(f"{plural(len(barred.held), 'customer')} held out by a running campaign: in no plan until "
-                       "it ends.")
-        if barred.suppressed:
-            st.caption("Nobody is planned for by a channel for which they are on the suppression list.")
+        filters = filter_row("plan", here)
     with card("2 · Limits", "What it may spend, and what channels and people can carry. Untouched, the playbook's "
               "numbers hold."):
         constraints = limits(here, book)
@@ -78,7 +73,8 @@ def sentence(found: Plan, currency: str) -> str:
     """What the plan does, in one sentence."""
     total = found.total
     if not total.customers:
-        return "Within these limits no offer is worth making to anybody: the best plan is to leave everyone alone."
+        return ("Within these limits and the contact rules no offer is worth making to anybody: the best plan is to "
+                "leave everyone alone.")
     return (f"Contact {plural(total.customers, 'customer')} for {money(total.spend, currency)}: "
             f"{total.saves:,.1f} more are expected to stay, which brings {money(total.margin.value, currency)} beyond "
             f"its cost (90 % interval {money_range(total.margin.low, total.margin.high, currency)}).")
@@ -214,10 +210,18 @@ def effects_line(found: Plan) -> None:
 
 
 def figures(found: Plan, here: Here) -> None:
-    """What the plan costs and brings, what that rests on, and whom the data give no way to reach."""
+    """What the plan costs and brings, what that rests on, and whom rules or data keep out of it."""
     kpis(top_row(found, here.currency))
     effects_line(found)
+    left_out(found)
     out_of_reach(found, here)
+
+
+def left_out(found: Plan) -> None:
+    """Whom the contact rules keep from an offer, before anything was chosen."""
+    if counted := found.left_out():
+        said = "; ".join(f"{plural(number, 'customer')} {why}" for why, number in counted.items())
+        st.caption(escaped(f"Left out by the contact rules, before choosing: {said}."))
 
 
 def out_of_reach(found: Plan, here: Here) -> None:
