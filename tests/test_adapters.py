@@ -417,6 +417,18 @@ def test_a_currency_sign_names_the_currency(tmp_path: Path) -> None:
     assert reading(path).dataset.currency == "GBP" and reading(path, currency="EUR").dataset.currency == "EUR"
 
 
+@pytest.mark.parametrize(("sign", "said", "found"), [
+    ("€", "USD", "EUR"), ("$", "EUR", "USD"), ("£", "CAD", "GBP"), ("$", "CAD", ""), ("€", "EUR", ""), ("€", "eur", ""),
+    ("", "EUR", ""), ("€", "", ""),
+])
+def test_signs_of_another_currency_than_the_one_agreed_on_are_severe(tmp_path: Path, sign: str, said: str,
+                                                                    found: str) -> None:
+    path = telco(tmp_path, {"1": {"MonthlyCharges": f"{sign}50", "TotalCharges": f"{sign}600"}})
+    told = [one for one in reading(path, currency=said).findings if one.where == "currency"]
+    assert [one.severity for one in told] == (["severe"] if found else [])
+    assert all(said in one.what and f"the sign of {found}" in one.what for one in told)
+
+
 # ------------------------------------------------------------------------------------------------------- real files
 
 @pytest.mark.real

@@ -298,6 +298,42 @@ def test_a_column_that_is_missing_once_is_not_forgotten(tmp_path: Path) -> None:
     assert "plan" not in june.mapping["categorical"] and "plan" in (onboarding.kept("acme") or {})["categorical"]
 
 
+def test_tenure_recency_and_contact_come_back_when_their_columns_are_there_again(tmp_path: Path) -> None:
+    """June calls the months otherwise and lacks two columns; July is as May was, and is read as May was."""
+    more = {"days_since_login": list(range(600)), "correo": [f"k{n}@example.org" for n in range(600)]}
+    may = onboarding.propose([small(tmp_path / "may", **more)], name="acme", actor=ANA, now=NOW)
+    first = onboarding.amended(may, parts={"tenure": "months_active", "recency": "days_since_login", "email": "correo"})
+    onboarding.keep(first, actor=ANA, now=NOW)
+    odd = small(tmp_path / "june", seed=6)
+    pd.read_csv(odd).rename(columns={"months_active": "tenure_m"}).to_csv(odd, index=False)
+    june = onboarding.propose([odd], name="acme", actor=ANA, now=NOW)
+    assert "tenure" not in june.mapping and not june.examined.stopped, "June itself is read without them"
+    onboarding.keep(june, actor=ANA, now=NOW)
+    july = onboarding.propose([small(tmp_path / "july", seed=7, **more)], name="acme", actor=ANA, now=NOW)
+    plan, then = mappings.check(july.mapping), mappings.check(first.mapping)
+    assert (plan.tenure, plan.recency) == ("months_active", "days_since_login") == (then.tenure, then.recency)
+    assert plan.contact == then.contact == {"email": "correo"}
+    moved = onboarding.amended(june, parts={"tenure": "tenure_m"})
+    onboarding.keep(moved, actor=ANA, now=NOW)
+    assert (onboarding.kept("acme") or {})["tenure"] == "tenure_m", "what a person says of the file at hand counts more"
+
+
+def test_a_currency_once_named_is_kept_and_another_ones_signs_are_told(tmp_path: Path) -> None:
+    may = onboarding.propose([small(tmp_path / "may")], name="acme", actor=ANA, now=NOW, options={"currency": "USD"})
+    assert may.part("currency").value == "USD" and not [one for one in may.examined.findings if one.where == "currency"]
+    onboarding.keep(may, actor=ANA, now=NOW)
+    assert (onboarding.kept("acme") or {})["currency"] == "USD"
+    path = small(tmp_path / "june", seed=6)
+    frame = pd.read_csv(path)
+    frame.assign(monthly_fee="€" + frame["monthly_fee"].astype(str)).to_csv(path, index=False)
+    june = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    told = [one for one in june.examined.findings if one.severity == "severe"]
+    assert [one.where for one in told] == ["currency"] and "USD" in told[0].what and "EUR" in told[0].what
+    named = onboarding.propose([path], name="acme", actor=ANA, now=NOW, options={"currency": "EUR"})
+    assert named.mapping["currency"] == "EUR"
+    assert not [one for one in named.examined.findings if one.where == "currency"]
+
+
 def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_forgotten(tmp_path: Path) -> None:
     onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
     path = small(tmp_path / "june")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -90,4 +91,13 @@ def _with_absent(proposal: Proposal) -> dict[str, Any]:
             before.get(part) != proposal.mapping.get(part) for part in ("id", "label")):
         return dict(proposal.mapping)
     absent = {use: [name for name in before.get(use, ()) if name not in proposal.portrait] for use in mappings.LISTS}
-    return {**proposal.mapping, **{use: [*proposal.mapping.get(use, ()), *names] for use, names in absent.items()}}
+    single = {role: before[role] for role in ("tenure", "recency") if role in before}
+    then, now = before.get("contact", {}), proposal.mapping.get("contact", {})
+    return {**proposal.mapping, **_missing(single, proposal.mapping, proposal.portrait),
+            "contact": {**now, **_missing(then, now, proposal.portrait)},
+            **{use: [*proposal.mapping.get(use, ()), *names] for use, names in absent.items()}}
+
+
+def _missing(before: Mapping[str, str], now: Mapping[str, Any], there: Collection[str]) -> dict[str, str]:
+    """By role the column that played it before, where none plays it now and the file is without that column."""
+    return {role: name for role, name in before.items() if not now.get(role) and name not in there}

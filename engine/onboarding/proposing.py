@@ -28,6 +28,7 @@ from engine.schema import Actor
 
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
 AGREED = "as agreed before"
+MAY_LACK = frozenset({"tenure", "recency", *mappings.CONTACT_KEYS})
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -48,14 +49,24 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
     dataset_folder(name)
     if not sources:
         raise EngineError("No file was given. Name at least one.")
-    start = Proposal(name, tuple(sources), "", "", now=now, observed_until=observed_until, options=dict(options),
-                     queries=tuple(queries))
+    start = Proposal(name, tuple(sources), "", "", now=now, observed_until=observed_until, queries=tuple(queries),
+                     options={key: value for key, value in options.items() if key != "currency"})
     known = mapping if mapping is not None else (None if anew else kept(name))
     with brought(start.sources, start.queries) as came:
         found = again(start, known, came.files, mapping is None) if known is not None else \
             _fresh(start, came.files, adapter)
+        found = _in_currency(found, str(options.get("currency") or ""))
         told = tuple(Fault(finding) for finding in came.findings)
         return examined(replace(found, faults=(*told, *found.faults)), came.files)
+
+
+def _in_currency(proposal: Proposal, said: str) -> Proposal:
+    """The proposal with the currency that a person named, which is kept with the mapping."""
+    if not said:
+        return proposal
+    rest = tuple(part for part in proposal.parts if part.role != "currency")
+    return replace(proposal, parts=(*rest, Part("currency", "", 1.0, "a person said so", said)),
+                   mapping={**proposal.mapping, "currency": said})
 
 
 def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Proposal:
@@ -103,7 +114,7 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     found = faults.of_columns(raw.frame, seen, start.now)
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
     mended = _with_new(plan, [fault for fault in new if fault.cure and fault.safe])
-    parts = _agreed(plan)
+    parts = tuple(part for part in _agreed(plan) if part.role not in MAY_LACK or part.column in raw.frame)
     portrait = _portrait(raw.frame, seen, parts)
     different = changes.compared(before, portrait) if refresh and (before := kept_portrait(start.name)) else ()
     kind = SNAPSHOT if plan.label in raw.frame else UNLABELLED
@@ -160,7 +171,8 @@ def _agreed(plan: mappings.Plan) -> tuple[Part, ...]:
     value = {"label": "filled" if plan.filled else "|".join(map(str, plan.positive)),
              "money": "month" if plan.per == "month" else f"{plan.period_days:g}"}
     columns = (Part(role, column, 1.0, AGREED, value.get(role, "")) for role, column in said.items() if column)
-    return (*columns, *((Part("sector", "", 1.0, AGREED, plan.sector),) if plan.sector else ()))
+    words = (("currency", plan.currency), ("sector", plan.sector))
+    return (*columns, *(Part(role, "", 1.0, AGREED, word) for role, word in words if word))
 
 
 def _without(mapping: Mapping[str, Any], there: set[str]) -> dict[str, Any]:

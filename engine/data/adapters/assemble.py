@@ -55,6 +55,8 @@ from engine.schema import Column, Dataset, Finding, LabelRule, MoneyRule, Readin
 
 DATA_FORMAT = 1
 REJECTED = "rejected.parquet"
+ISO_CODE = 3
+SAME_SIGN = {"USD": "ARS AUD BRL CAD CLP COP HKD MXN NZD SGD TWD", "GBP": "EGP FKP GIP"}
 Role = Literal["customers", "orders", "events", "offers"]
 
 
@@ -303,6 +305,7 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
            sector: str = "") -> Reading:
     """Write the tables and return the Reading; DataError, and nothing written, if any finding is an error."""
     refuse_errors(gathered.findings)
+    said = ask.options.get("currency") or currency
     dated, today = observed_until(ask, gathered.events), datetime.combine(ask.now.date(), time())
     until, undated = dated or today, () if dated else (_undated(gathered.raws[0].name, today),)
     columns = tuple(column for column in gathered.columns if column.name != "customer_id")
@@ -315,12 +318,21 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
     dataset = Dataset(
         name=ask.name, version=version(ask, gathered.raws, until), kind=ask.kind, adapter=ask.adapter,
         sector=ask.options.get("sector") or sector or ask.sector,
-        currency=ask.options.get("currency") or currency or gathered.currency,
+        currency=said or gathered.currency,
         label=label, money=money, observed_until=until, synthetic=bool(ask.options.get("synthetic", False)),
         customers=paths["customers"], columns=columns, events=paths.get("events"), offers=paths.get("offers"),
         sources=tuple(raw.source for raw in gathered.raws), options=jsonable({**ask.options, **gathered.learned}),
     )
-    return Reading(dataset, (*gathered.findings, *undated), refused)
+    return Reading(dataset, (*gathered.findings, *undated, *_other_currency(said, gathered.currency)), refused)
+
+
+def _other_currency(said: str, signs: str) -> tuple[Finding, ...]:
+    """A severe finding where the values carry the sign of another currency than the one agreed on."""
+    if not signs or len(said) != ISO_CODE or said.upper() in {signs, *SAME_SIGN.get(signs, "").split()}:
+        return ()
+    return (Finding("severe", "currency", f"The money was agreed to be in {said}, and the values carry the sign of "
+                    f"{signs}: every amount is called {said} as it stands.",
+                    f"Bring the amounts in {said}, or name their currency (--currency {signs})."),)
 
 
 def version(ask: Ask, raws: Sequence[Raw | Chunks], until: datetime) -> str:
