@@ -221,6 +221,10 @@ def test_movement_is_counted_from_the_run_before(own_companies: Path, now: datet
     assert f"since {moment:%d %b}" in Read(page(told)).words
     assert told.moved is not None
     assert told.moved.changes.risers is None, "An executive is told of no single customer."
+    assert " and margin at risk by " in words and Read(page(told)).words.count(f"since {moment:%d %b}") == 4
+    abroad = replace(told, moved=replace(told.moved, then=replace(told.moved.then, currency="CHF")))
+    assert f"moved by {missing:+,.0f}. Money was in CHF then: it is not compared. Of " in movement_words(abroad)
+    assert Read(page(abroad)).words.count(f"since {moment:%d %b}") == 2, "leavers and a share, no money"
 
 
 # --- pictures

@@ -448,7 +448,7 @@ def test_totals_by_hand(now_there: Scope) -> None:
     found = movement.totals(now_there)
     assert (found.customers, found.mean_ltv) == (6, 83.0)
     assert (found.leavers, found.margin_at_risk, found.vip_share) == pytest.approx((2.5, 325.0, 240 / 325))
-    known = movement.totals_of(overview.standing(now_there, SURE), JULY)
+    known = movement.totals_of(overview.standing(now_there, SURE), now_there)
     assert (known.as_of, known.customers, known.mean_ltv) == (found.as_of, found.customers, found.mean_ltv)
     assert (known.leavers, known.vip_share) == pytest.approx((found.leavers, found.vip_share))
 

@@ -51,16 +51,18 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
     """The four headline figures, each with its movement and the runs so far as a line."""
     *before, run = movement.history(here.scope.run)
     told = [*(answer(movement.totals, insight.scope(run.dataset, other.run_id)) for other in before),
-            movement.totals_of(stands, run.as_of)]
+            movement.totals_of(stands, here.scope)]
     then = answer(movement.totals, insight.scope(than.dataset, than.run_id)) if than else None
     last, days, currency = told[-1], here.dataset.label.horizon_days, here.currency
     moves = _moves(last, then, currency) if then else {}
     since = f"since {than.as_of:%d %b %Y}" if than else ""
+    apart = f"in {then.currency or 'a currency not named'} then, not compared" if then else ""
 
     def kpi(name: str, label: str, value: str, says: str, band: str = "", good: bool = True) -> Kpi:
         moved = moves.get(name)
-        return Kpi(label, value, says, moved, good, since, [getattr(one, name) for one in told],
-                   band if moved is None else "")
+        alone = moved is None
+        return Kpi(label, value, says, moved, good, "" if alone else since, movement.course(told, name),
+                   (apart or band) if alone else "")
 
     return [
         kpi("leavers", f"Expected leavers of {stands.customers:,}", _pm(stands.leavers, lambda x, _: f"{x:,.0f}"),
@@ -78,10 +80,12 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
 
 
 def _moves(last: movement.Totals, then: movement.Totals, currency: str) -> dict[str, str | int]:
-    """How each figure moved, in words; 0 where it did not."""
+    """How each figure moved, in words; 0 where it did not. Money of two currencies is not compared."""
     margin, ltv = last.margin_at_risk - then.margin_at_risk, last.mean_ltv - then.mean_ltv
     words = {"leavers": f"{last.leavers - then.leavers:+,.0f}", "margin_at_risk": _signed(margin, currency),
              "mean_ltv": _signed(ltv, currency), "vip_share": POINTS.format(100 * (last.vip_share - then.vip_share))}
+    if then.currency != currency:
+        words = {name: told for name, told in words.items() if name not in movement.MONEY}
     return {name: told if any(sign in told for sign in "123456789") else 0 for name, told in words.items()}
 
 

@@ -135,6 +135,15 @@ def signed(value: float, currency: str) -> str:
     return ("+" if value >= 0 else "") + money(value, currency)
 
 
+def money_moved(facts: Facts, name: str) -> str:
+    """How a money figure moved since the run before; "" without one, or where that run's money is of another
+    currency."""
+    then = facts.moved.then if facts.moved else None
+    if then is None or then.currency != facts.currency:
+        return ""
+    return signed(getattr(facts.totals, name) - getattr(then, name), facts.currency)
+
+
 def movement_words(facts: Facts) -> str:
     """What changed since the run before, in sentences."""
     moved = facts.moved
@@ -143,9 +152,11 @@ def movement_words(facts: Facts) -> str:
     then, now, changes = moved.then, facts.totals, moved.changes
     days = (now.as_of - then.as_of).days
     model = "" if changes.same_model else " Another model judged then: part of the movement is the model's."
-    margin = signed(now.margin_at_risk - then.margin_at_risk, facts.currency)
+    margin = money_moved(facts, "margin_at_risk")
+    of_money = f" and margin at risk by {margin}" if margin else ""
+    apart = "" if margin else f" Money was in {then.currency or 'a currency not named'} then: it is not compared."
     return (f"Since {then.as_of:%d %b %Y} ({plural(days, 'day')}) expected leavers moved by "
-            f"{now.leavers - then.leavers:+,.0f} and margin at risk by {margin}. "
+            f"{now.leavers - then.leavers:+,.0f}{of_money}.{apart} "
             f"Of {plural(changes.stayed, 'customer')} here at both moments {moved.rose:,} rose to a higher risk band "
             f"and {moved.fell:,} fell to a lower one; {changes.newcomers:,} came, "
             f"{changes.left + changes.gone:,} left.{model}")

@@ -11,9 +11,10 @@ from html import escape
 from typing import Any
 
 from engine.briefing import pictures
-from engine.briefing.facts import Facts, movement_words, signed
+from engine.briefing.facts import Facts, money_moved, movement_words
 from engine.briefing.style import STYLE
 from engine.decision.recovery import percent, rate_words, roi_words
+from engine.insight import movement
 from engine.insight.recovery import rates_words
 from engine.schema import Estimate, money, money_in_full, plural, share
 
@@ -88,13 +89,17 @@ def _tiles(facts: Facts) -> str:
               f"{totals.leavers - then.leavers:+,.0f}{since}" if then else ""),
         _tile("Margin at risk", money(margin.value, currency), _between(margin, lambda x: money(x, currency)),
               pictures.interval(margin, stands.at_stake),
-              signed(totals.margin_at_risk - then.margin_at_risk, currency) + since if then else ""),
+              _with(money_moved(facts, "margin_at_risk"), since)),
         _tile("Average expected LTV", money(totals.mean_ltv, currency), "per customer",
-              _course(facts, "mean_ltv"), signed(totals.mean_ltv - then.mean_ltv, currency) + since if then else ""),
+              _course(facts, "mean_ltv"), _with(money_moved(facts, "mean_ltv"), since)),
         _tile("Margin at risk in At-Risk VIP", share(stands.vip_share), plural(int(vips.sum()), "customer"),
               _course(facts, "vip_share"),
               f"{100 * (totals.vip_share - then.vip_share):+.1f} points{since}" if then else ""),
     )) + "</div>"
+
+
+def _with(moved: str, since: str) -> str:
+    return moved + since if moved else ""
 
 
 def _tile(label: str, value: str, beside: str, picture: str, moved: str) -> str:
@@ -108,7 +113,7 @@ def _between(found: Estimate, style: Callable[[float], str]) -> str:
 
 
 def _course(facts: Facts, name: str) -> str:
-    values = [getattr(each, name) for each in facts.history]
+    values = movement.course(facts.history, name)
     return pictures.course(values, f"{name.replace('_', ' ')} over {len(values)} runs") if len(values) > 1 else ""
 
 

@@ -23,12 +23,13 @@ LONGEST = 12
 ROWS_READ = 2_000_000
 MOVERS = 10
 LEFT = 64
+MONEY = ("margin_at_risk", "mean_ltv")
 
 
 @dataclass(frozen=True)
 class Totals:
     """One run's headline: customers still there, expected leavers [customers], margin at risk and mean LTV [currency],
-    share of the margin at risk with At-Risk VIPs [0..1]."""
+    share of the margin at risk with At-Risk VIPs [0..1], the currency of the run's data ("" where they name none)."""
 
     as_of: datetime
     customers: int
@@ -36,6 +37,7 @@ class Totals:
     margin_at_risk: float
     mean_ltv: float
     vip_share: float
+    currency: str
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,20 @@ def history(run: Run) -> list[Run]:
     return [*catalog.earlier(run), run][-min(LONGEST, max(ROWS_READ // max(run.customers, 1), 2)):]
 
 
-def totals_of(stands: Standing, as_of: datetime) -> Totals:
+def totals_of(stands: Standing, of: Scope) -> Totals:
     """The headline figures of everybody's standing, which are known then without asking again."""
-    return Totals(as_of, stands.customers, stands.leavers.value, stands.margin_at_risk.value, stands.mean_ltv,
-                  stands.vip_share)
+    return Totals(of.run.as_of, stands.customers, stands.leavers.value, stands.margin_at_risk.value, stands.mean_ltv,
+                  stands.vip_share, of.dataset.currency)
+
+
+def course(runs: Sequence[Totals], name: str) -> list[float]:
+    """A headline figure of the runs so far, the oldest first; money only of those in the last one's currency.
+
+    >>> then, now = (Totals(datetime(2026, 1, 1), 9, 3.0, 70.0, 8.0, 0.5, code) for code in ("USD", "EUR"))
+    >>> course([then, now], "leavers"), course([then, now], "mean_ltv")
+    ([3.0, 3.0], [8.0])
+    """
+    return [getattr(each, name) for each in runs if name not in MONEY or each.currency == runs[-1].currency]
 
 
 def totals(scope: Scope) -> Totals:
@@ -100,7 +112,7 @@ def totals(scope: Scope) -> Totals:
                avg(expected_ltv) AS ltv, sum(margin_at_risk) FILTER (segment = '{VIP}') AS vip
         FROM scores WHERE coalesce(has_left, 0) = 0""").fillna(0.0).iloc[0]
     return Totals(scope.run.as_of, int(row["customers"]), float(row["leavers"]), float(row["margin"]),
-                  float(row["ltv"]), float(row["vip"] / (row["margin"] or 1.0)))
+                  float(row["ltv"]), float(row["vip"] / (row["margin"] or 1.0)), scope.dataset.currency)
 
 
 def changes(scope: Scope, than: str, actor: Actor) -> Changes:

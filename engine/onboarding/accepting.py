@@ -91,7 +91,7 @@ def _with_absent(proposal: Proposal) -> dict[str, Any]:
             before.get(part) != proposal.mapping.get(part) for part in ("id", "label")):
         return dict(proposal.mapping)
     absent = {use: [name for name in before.get(use, ()) if name not in proposal.portrait] for use in mappings.LISTS}
-    single = {role: before[role] for role in ("tenure", "recency") if role in before}
+    single: dict[str, str] = {role: before[role] for role in ("tenure", "recency") if role in before}
     then, now = before.get("contact", {}), proposal.mapping.get("contact", {})
     return {**proposal.mapping, **_missing(single, proposal.mapping, proposal.portrait),
             "contact": {**now, **_missing(then, now, proposal.portrait)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import engine
 from engine import catalog, insight, saved, state
-from engine.insight import overview
+from engine.insight import movement, overview
 from engine.schema import Actor, Finding, money
 from tests.pages.app import healthy, open_app, words
 
@@ -73,6 +74,21 @@ def test_movement_is_told_with_its_moment(own_companies: Path, monkeypatch: pyte
     assert then.as_of < catalog.run("demo-telecom").as_of
 
 
+def test_money_of_two_currencies_is_never_subtracted(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored_earlier("demo-telecom")
+    known = movement.totals
+
+    def in_francs(scope: insight.Scope) -> movement.Totals:
+        return replace(known(scope), currency="CHF")
+
+    monkeypatch.setattr(movement, "totals", in_francs)
+    app = healthy(open_app(monkeypatch, "manager", "overview.py", dataset="demo-telecom",
+                           overview_than="the run before"))
+    deltas = {metric.label: metric.delta for metric in app.metric}
+    assert deltas["Margin at risk"] == deltas["Average expected LTV"] == "in CHF then, not compared"
+    assert next(delta for label, delta in deltas.items() if label.startswith("Expected leavers")).startswith("+")
+
+
 def test_executives_see_movement_but_nobody(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scored_earlier("demo-telecom")
     app = healthy(open_app(monkeypatch, "executive", "overview.py", dataset="demo-telecom"))
@@ -82,8 +98,6 @@ def test_executives_see_movement_but_nobody(own_companies: Path, monkeypatch: py
 
 def with_finding(monkeypatch: pytest.MonkeyPatch, finding: Finding) -> None:
     """Every card that is looked at holds the finding."""
-    from dataclasses import replace
-
     from ui import state as shown
 
     known = engine.model_card
