@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.insight import Listing, worklist
-from engine.insight.off_limits import off_limits
+from engine.insight.off_limits import OffLimits, off_limits
 from engine.schema import money, plural
 from ui import action_parts as parts
 from ui import desk_parts
@@ -82,7 +82,7 @@ def lists(place: Here) -> None:
     st.caption("A list holds everybody whom a step fits, whether it pays or not; a plan keeps those for "
                "whom an offer is expected to bring more than it costs, within a budget (see Campaigns).")
     picked = call_list(place, listing) if view == parts.CALLS else whole_list(place, found, listing)
-    if kept_off := barred.kept_off(place.scope, listing):
+    if kept_off := answer(OffLimits.kept_off, barred, place.scope, listing):
         st.caption(f":material/do_not_disturb_on: {kept_off}")
     with export, card("3 · Export"):
         parts.export(place, found, listing, picked, view)
