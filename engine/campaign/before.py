@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from engine import state
 from engine.campaign.contact_rules import History
 from engine.campaign.rules import Rules
-from engine.campaign.tables import CAMPAIGNS, CONTACTS, SUPPRESSIONS
+from engine.campaign.tables import CAMPAIGNS, CONTACTS, LAUNCHED, SUPPRESSIONS
 from engine.decision.treatments import Treatment
 
 HELD = "held out by a running campaign"
-SAME, OFTEN = "had the same offer lately; it rests, others may be made", "contacted as often as the rules allow"
+SAME, OFTEN = "had the same offer lately (it rests, others may be made)", "contacted as often as the rules allow"
 
 
 def barred(ids: pd.Series, treatments: Sequence[Treatment], past: History, known: Rules,
@@ -59,6 +59,6 @@ def version(dataset: str) -> tuple[Any, ...]:
     with state.reader() as connection:
         counted = [tuple(connection.execute(sa.select(sa.func.count(), sa.func.max(table.c.at)).where(
             table.c.dataset == dataset)).one()) for table in (CONTACTS, SUPPRESSIONS)]
-        steps = connection.execute(sa.select(CAMPAIGNS.c.id, CAMPAIGNS.c.status).where(
-            CAMPAIGNS.c.dataset == dataset).order_by(CAMPAIGNS.c.id))
-        return (*counted, *map(tuple, steps))
+        running = connection.scalars(sa.select(CAMPAIGNS.c.id).where(
+            CAMPAIGNS.c.dataset == dataset, CAMPAIGNS.c.status == LAUNCHED).order_by(CAMPAIGNS.c.id))
+        return (*counted, *running)
