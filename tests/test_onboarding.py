@@ -345,6 +345,18 @@ def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_
     assert (onboarding.kept("acme") or {})["label"] == {"column": "status", "positive": "cancelled"}
 
 
+def test_the_same_file_once_more_is_the_same_version(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    pd.read_csv(path).drop(columns="status").to_csv(path, index=False)
+
+    def version() -> str:
+        again = onboarding.propose([path], name="acme", actor=ANA, now=NOW, observed_until=NOW)
+        return str(onboarding.accept(again, actor=ANA, now=NOW)["version"])
+
+    assert version() == version(), "what is empty in a proposal is left out in what is kept of it"
+    assert len(catalog.versions("acme")) == 1
+
+
 def test_a_file_that_the_kept_mapping_does_not_fit_is_told_the_way_out(tmp_path: Path) -> None:
     onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
     path = small(tmp_path / "june")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from engine import files, listings, pipeline
 from engine.data import adapters
+from engine.data.adapters import mapping as mappings
 from engine.data.checks import label_classes
 from engine.data.doctor import silence
 from engine.data.doctor.recognise import Part
@@ -113,5 +114,5 @@ def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def run_options(proposal: Proposal) -> dict[str, Any]:
     """What `run` is told of the proposal besides the files."""
     if proposal.adapter == "table":
-        return {**proposal.options, "mapping": dict(proposal.mapping)}
+        return {**proposal.options, "mapping": mappings.parsed(proposal.toml, "as it is kept")}
     return {**{key: value for key, value in proposal.mapping.items() if key != "adapter"}, **proposal.options}
