@@ -42,8 +42,9 @@ class Allowance:
         """Note that so many bytes more were written."""
         self.bytes_left -= size
         if self.bytes_left < 0:
-            raise EngineError(f"{where} holds more than the {setting('HOLDFAST_SOURCE_MB'):,} MB that may be put aside. "
-                              "Bring less at once, or set HOLDFAST_SOURCE_MB.")
+            most = setting("HOLDFAST_SOURCE_MB")
+            raise EngineError(f"{where} holds more than the {most:,} MB that may be put aside. Bring less at once, or "
+                              "set HOLDFAST_SOURCE_MB.")
 
     def take_files(self, count: int, where: str) -> None:
         """Note that so many files more are read."""
@@ -158,7 +159,8 @@ UNPACK: dict[str, Callable[[Path, Path, Allowance, str], Unpacked]] = {".zip": _
 
 # ------------------------------------------------------------------------------------------------------ copying
 
-def _copy(packed: IO[bytes] | gzip.GzipFile, target: Path, where: str, packed_bytes: Callable[[], int], allowance: Allowance) -> None:
+def _copy(packed: IO[bytes] | gzip.GzipFile, target: Path, where: str, packed_bytes: Callable[[], int],
+          allowance: Allowance) -> None:
     """Write the bytes, counted; what grows beyond the ratio or the allowance is refused while it grows."""
     written, ratio = 0, setting("HOLDFAST_SOURCE_RATIO")
     with writing(target), target.open("xb") as file:

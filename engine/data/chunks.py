@@ -73,7 +73,8 @@ class Tally:
 
 def _column(texts: Sequence[str], counts: np.ndarray, firsts: np.ndarray) -> Distinct:
     written = pd.Series(texts, dtype=object)
-    return Distinct(np.arange(len(texts)), written, written.map(str.strip).astype(object), written.index, counts, firsts)
+    stripped = written.map(str.strip).astype(object)
+    return Distinct(np.arange(len(texts)), written, stripped, written.index, counts, firsts)
 
 
 @dataclass
@@ -146,7 +147,7 @@ class Columns:
 
 
 def _missing(kind: np.dtype[Any]) -> object:
-    return np.datetime64("NaT") if kind.kind == "M" else None if kind == object else np.nan
+    return np.datetime64("NaT") if kind.kind == "M" else None if kind.hasobject else np.nan
 
 
 @dataclass(frozen=True)

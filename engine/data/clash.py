@@ -50,7 +50,9 @@ def percent_like_the_rest(values: pd.Series) -> int:
     numbers = values[np.isfinite(values) & (values != 0)]
     above, rest = numbers[numbers > 1], numbers[numbers <= 1]
     few = FEWEST_PERCENT <= len(above) <= MOST_PERCENT * len(numbers)
-    if not few or (numbers < 0).any() or above.max() > 100 or rest.nunique() < FEWEST or (rest == 1).mean() > BULK_SHARE:
+    if not few or (numbers < 0).any() or above.max() > 100:
+        return 0
+    if rest.nunique() < FEWEST or (rest == 1).mean() > BULK_SHARE:
         return 0
     return len(above) if ks_2samp(np.log(above / 100), np.log(rest)).pvalue > ALIKE else 0
 

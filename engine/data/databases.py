@@ -161,8 +161,8 @@ def address_of(url: str) -> sa.URL:
     if any("@" in str(part or "") for part in (address.host, address.database, address.username)):
         raise EngineError(f"The source's URL has more than one @. {advice}.")
     if address.get_backend_name() not in ("postgres", "postgresql"):
-        raise EngineError(f"{address.get_backend_name()} URLs are not read. Read are postgresql:// URLs, and DuckDB and "
-                          "SQLite files by their path; export tables of other databases as CSV or Parquet.")
+        raise EngineError(f"{address.get_backend_name()} URLs are not read. Read are postgresql:// URLs, and DuckDB "
+                          "and SQLite files by their path; export tables of other databases as CSV or Parquet.")
     return address.set(drivername="postgresql+psycopg")
 
 
@@ -204,8 +204,8 @@ def _told(where: str, called: str) -> Iterator[None]:
         reason = next(iter(words.splitlines()), "") or type(problem).__name__
         for secret in _secrets(where):
             reason = reason.replace(secret, HIDDEN)
-        raise EngineError(f"{called} was not read: {reason[:200].rstrip('. ')}. Nothing was kept; check that it answers "
-                          "and what is asked of it, then try again.") from None
+        raise EngineError(f"{called} was not read: {reason[:200].rstrip('. ')}. Nothing was kept; check that it "
+                          "answers and what is asked of it, then try again.") from None
 
 
 def _secrets(where: str) -> list[str]:
@@ -263,7 +263,7 @@ def _sqlite(where: str) -> Iterator[Door]:
         yield Door(tables, lambda sql: _sqlite_stream(connection, sql))
 
 
-def _only_reads(action: int, first: str | None, second: str | None, *_: object) -> int:
+def _only_reads(action: int, _first: str | None, second: str | None, *_: object) -> int:
     reads = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
     fine = action in reads and (action != sqlite3.SQLITE_FUNCTION or second not in {"load_extension", "writefile"})
     return sqlite3.SQLITE_OK if fine else sqlite3.SQLITE_DENY

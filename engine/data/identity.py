@@ -66,7 +66,8 @@ def in_order(column: Levels, position: np.ndarray) -> bool:
     known = ~column.missing
     if not column.ordered or len(column.values) < FEWEST_RUNS:
         return False
-    return abs(float(np.corrcoef(pd.Series(column.codes[known]).rank(), pd.Series(position[known]).rank())[0, 1])) >= IN_ORDER
+    codes, places = (pd.Series(values[known]).rank() for values in (column.codes, position))
+    return abs(float(np.corrcoef(codes, places)[0, 1])) >= IN_ORDER
 
 
 def counts_rows(column: Levels, position: np.ndarray) -> bool:

@@ -183,7 +183,8 @@ def _inactive(happened: ir.Table, windows: Sequence[Window], by: str) -> ir.Tabl
     }))
     near = happened.inner_join(spine, [happened["at"] >= spine.since, happened["at"] < spine.ends])
     known = near.group_by(INDEX).aggregate(
-        active=((near["at"] < near.as_of) & (near.kind == by)).any(), left=(near["at"] < near.as_of).all().cast("float64")
+        active=((near["at"] < near.as_of) & (near.kind == by)).any(),
+        left=(near["at"] < near.as_of).all().cast("float64")
     )
     return known.filter(known.active).drop("active")
 

@@ -73,7 +73,8 @@ def told_of_repeats(file: str, names: Sequence[str]) -> tuple[Finding, ...]:
     """A warning about names that stand there more than once."""
     if not names:
         return ()
-    what = f"{plural(len(names), 'column name stands', 'column names stand')} there more than once: {', '.join(names[:5])}."
+    stand = plural(len(names), "column name stands", "column names stand")
+    what = f"{stand} there more than once: {', '.join(names[:5])}."
     return (Finding("warning", file, what, f"The later ones are read as {names[0]}_2 and so on."),)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import re
 import stat
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,9 +86,10 @@ def is_too_big(path: Path) -> bool:
 def refuse_too_big(path: Path) -> None:
     """EngineError when the file is too big to be read as a whole."""
     if is_too_big(path):
-        raise EngineError(f"{path.name} has {path.stat().st_size / MEGABYTE:,.0f} MB, and a file of its kind is read as "
-                          f"a whole: up to {setting('HOLDFAST_WHOLE_MB'):,} MB. Order lines and events are read in chunks, "
-                          "at any size; of others bring the rows of some customers, or set HOLDFAST_WHOLE_MB where "
+        size, most = path.stat().st_size / MEGABYTE, setting("HOLDFAST_WHOLE_MB")
+        raise EngineError(f"{path.name} has {size:,.0f} MB, and a file of its kind is read as a whole: up to {most:,} "
+                          "MB. Order lines and events are read in chunks, at any size; of others bring the rows of "
+                          "some customers, or set HOLDFAST_WHOLE_MB where "
                           "memory holds some ten times the file.")
 
 
@@ -129,7 +130,8 @@ def existing(path: Path) -> Path:
         raise EngineError(f"{path.name[-80:]} cannot be read: {problem.strerror or problem}. "
                           "Check the file and your right to read it.") from problem
     if not stat.S_ISREG(kind):
-        raise EngineError(f"{path} is {'a folder' if stat.S_ISDIR(kind) else 'no plain file'}. Give the path of one file.")
+        what = "a folder" if stat.S_ISDIR(kind) else "no plain file"
+        raise EngineError(f"{path} is {what}. Give the path of one file.")
     if path.suffix.lower() not in TEXT + PARQUET + EXCEL:
         kinds = ", ".join(TEXT + PARQUET + EXCEL)
         raise EngineError(f"{path.name} has an unknown ending {path.suffix!r}. Save it as one of: {kinds}.")

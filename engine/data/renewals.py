@@ -1,4 +1,4 @@
-"""Who renewed: KKBox's own rule of churn, from what was bought and cancelled, as one expression over events and moments.
+"""Who renewed: KKBox's own rule of churn, from what was bought and cancelled, as an expression over events and moments.
 
 A moment asks about whoever's subscription, as known then, runs out within the asked days. The first subscription bought
 from the moment on settles it: less than `grace_days` after the end that was known by then, the customer has stayed.

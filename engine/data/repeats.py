@@ -16,7 +16,7 @@ MEMORY = "500MB"
 
 
 class Repeats:
-    """Rows as 64-bit hashes in a folder of its own; some 2e-5 that two different ones of 30 million are taken for one."""
+    """Rows as 64-bit hashes in a folder of its own; some 2e-5 that two of 30 million are taken for one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.parts = folder, 0
@@ -41,6 +41,7 @@ class Repeats:
         every = f"read_parquet('{str(self.folder).replace(chr(39), chr(39) * 2)}/*.parquet')"
         often = f"SELECT hash, min(row) AS first FROM {every} GROUP BY hash HAVING count(*) > 1"
         again = f"SELECT row FROM {every} JOIN ({often}) USING (hash) WHERE row > first ORDER BY row"
-        limits: dict[str, Any] = {"memory_limit": MEMORY, "threads": "1", "temp_directory": str(self.folder / "counting")}
+        limits: dict[str, Any] = {"memory_limit": MEMORY, "threads": "1",
+                                  "temp_directory": str(self.folder / "counting")}
         with writing(self.folder), duckdb.connect(config=limits) as connection:
             return np.asarray(connection.execute(again).fetchnumpy()["row"], dtype=np.int64)

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from engine import files
 from engine.data.adapters.common import ID_FIELD, IDS, match
-from engine.data.names import plain
 from engine.data.layouts import Layout, layout_of
+from engine.data.names import plain
 from engine.data.readers import EXCEL, PARQUET, TEXT, column_names, read_raw
 from engine.errors import EngineError
 

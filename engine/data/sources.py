@@ -223,8 +223,8 @@ def hidden(words: Sequence[str]) -> tuple[list[str], str]:
         secrets |= {secret} - {""}
         told.append((f"{option}=" if option else "") + bare + (f"::{part}" if found else ""))
     if len(secrets) > 1:
-        raise EngineError(f"The sources' URLs have {len(secrets)} passwords; a background job takes one. Leave them out "
-                          f"and keep them where PostgreSQL looks for them (~/.pgpass), or run it in the shell.")
+        raise EngineError(f"The sources' URLs have {len(secrets)} passwords; a background job takes one. Leave them "
+                          f"out and keep them where PostgreSQL looks for them (~/.pgpass), or run it in the shell.")
     return told, next(iter(secrets), "")
 
 

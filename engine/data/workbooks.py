@@ -109,7 +109,7 @@ def _cells(path: Path, rows: int | None) -> tuple[str, int, list[tuple[Any, ...]
 
 
 def _refuse_dense(path: Path) -> None:
-    """EngineError for a workbook whose parts grow as those of a zip bomb do; one that is no archive is left to others."""
+    """EngineError for a workbook whose parts grow as those of a zip bomb do; what is no archive is left to others."""
     try:
         with zipfile.ZipFile(path) as archive:
             parts = [(part.file_size, part.compress_size) for part in archive.infolist()]

@@ -262,7 +262,7 @@ def _events(ask: Ask, happened: Sequence[Taken]) -> tuple[pa.Table | Path, tuple
 # ----------------------------------------------------------------------------------------------------- moments
 
 def observed_until(ask: Ask, events: pa.Table | Path | None) -> datetime | None:
-    """The moment up to which everything is known: as told, or the midnight after the last event; None without either."""
+    """The moment up to which everything is known: as told, or the midnight after the last event; None without."""
     told = ask.observed_until or ask.options.get("observed_until")
     if told is not None:
         return _moment(told)

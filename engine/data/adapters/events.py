@@ -66,12 +66,13 @@ def events_of(raw: Raw, number: int, options: Options) -> tuple[Taken, pd.Series
 
 
 def told_of_kinds(name: str, count: int, first: str, known: int) -> tuple[Finding, ...]:
-    """A finding where events were left out for their kind, `first` why; an error when they are more than the `known`."""
+    """A finding where events were left out for their kind, `first` why; an error where they outnumber the `known`."""
     if not count:
         return ()
     example = re.sub(r"^.*?: | is no kind of event$", "", first)
     what = f"{plural(count, 'event has', 'events have')} an unknown kind such as {example}."
-    return (Finding("error" if count > known else "warning", name, what, f"Use one of: {', '.join(EVENT_KINDS)}.", count),)
+    fix = f"Use one of: {', '.join(EVENT_KINDS)}."
+    return (Finding("error" if count > known else "warning", name, what, fix, count),)
 
 
 def _positive(frame: pd.DataFrame) -> pd.DataFrame:
@@ -146,7 +147,7 @@ def events_table(frames: Sequence[pd.DataFrame], extras: Sequence[str] = ()) -> 
 
 
 def event_names(frames: Iterable[pd.DataFrame], extras: Sequence[str] = ()) -> list[str]:
-    """The columns of a table of these events: all of EVENTS, and of EVENT_EXTRAS the `extras` and what one of them has."""
+    """The columns of a table of these events: all of EVENTS, the `extras`, and of EVENT_EXTRAS what one of them has."""
     there = {*extras, *(name for frame in frames for name in frame.columns)}
     return [*EVENTS.names, *(column.name for column in EVENT_EXTRAS if column.name in there)]
 

@@ -99,7 +99,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
         raise EngineError(f"None of the files holds transactions. Give one with {', '.join(REQUIRED)}.")
     gathered = _gather(ask.options, parts["orders"], parts["events"], parts["customers"])
     label = label_rule(ask.options)
-    return finish(ask, replace(gathered, findings=(*gathered.findings, *_label_note(ask.options, label))), label,
+    return finish(ask, replace(gathered, findings=(*gathered.findings, *_label_note(label))), label,
                   MoneyRule("price_per_month", "month"))
 
 
@@ -130,7 +130,7 @@ def days_told(options: Options, name: str, default: int) -> int:
     return int(told)
 
 
-def _label_note(options: Options, label: LabelRule) -> Findings:
+def _label_note(label: LabelRule) -> Findings:
     if not label.assumed:
         return ()
     asked = label.horizon_days - label.grace_days
@@ -232,7 +232,8 @@ def _as_terms(terms: pd.DataFrame) -> pd.DataFrame:
         "kind": np.select([back, cancels], ["return", "subscription_cancelled"], "subscription"),
         "amount": paid.abs().mask(cancels), "quantity": terms["payment_plan_days"].mask(cancels | back),
         "expires_at": terms["membership_expire_date"].dt.normalize().mask(back),
-        "list_price": terms["plan_list_price"].mask(back), "auto_renew": terms["is_auto_renew"].mask(back), "method": terms["payment_method_id"],
+        "list_price": terms["plan_list_price"].mask(back), "auto_renew": terms["is_auto_renew"].mask(back),
+        "method": terms["payment_method_id"],
     })
 
 

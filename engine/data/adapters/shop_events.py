@@ -17,8 +17,19 @@ import numpy as np
 import pandas as pd
 
 from engine.data.adapters.assemble import Ask, Role, finish, sorted_by_role, take_all, with_extras
-from engine.data.adapters.common import ID_FIELD, IDS, Field, Options, Taken, horizon, lacking, match, one_row_each, \
-    rejects, take
+from engine.data.adapters.common import (
+    ID_FIELD,
+    IDS,
+    Field,
+    Options,
+    Taken,
+    horizon,
+    lacking,
+    match,
+    one_row_each,
+    rejects,
+    take,
+)
 from engine.data.adapters.events import ITEM
 from engine.data.parsing import Findings
 from engine.data.readers import Raw, read_raw

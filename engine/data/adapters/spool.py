@@ -62,7 +62,8 @@ def sort_parts(parts: Sequence[Path], names: Sequence[str], folder: Path) -> Pat
     path = folder / FOLDER / "events.sorted"
     schema = pa.schema([(name, TYPES.get(name, pa.string())) for name in names])
     columns = ", ".join(f'"{name}"' for name in names)
-    with _over(parts, folder) as connection, writing(path), pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with (_over(parts, folder) as connection, writing(path),
+          pq.ParquetWriter(path, schema, compression="zstd") as writer):
         for batch in connection.sql(f"SELECT {columns} FROM parts ORDER BY {SORTED}").to_arrow_reader(ROWS):
             writer.write_table(pa.Table.from_batches([batch]).cast(schema))
     return path

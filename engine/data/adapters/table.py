@@ -73,7 +73,7 @@ def _parts(sources: Sequence[Path], plan: Plan) -> dict[Role, list[Path]]:
 
 
 def _tells_else(names: Sequence[str], plan: Plan) -> bool:
-    """Whether a file lacks the answer or the money that the mapping names: it may be known by the same id all the same."""
+    """Whether a file lacks the answer or the money that the mapping names: another file may have the same id."""
     return not {plan.label, plan.money} - {""} <= set(names)
 
 
@@ -183,5 +183,6 @@ def _label(plan: Plan, ask: Ask, names: Sequence[str]) -> tuple[LabelRule, tuple
         return LabelRule("none", days, "the file does not say who left"), about
     words = f"{plan.label} is {'filled' if plan.filled else _shown(plan)}; the window is {days} days"
     note = Finding("warning", plan.label, f"The mapping does not say within which time a customer left; a quarter "
-                   f"({days} days) was taken.", "Give the number of days that the answer looks ahead (horizon_days in the mapping).")
+                   f"({days} days) was taken.",
+                   "Give the number of days that the answer looks ahead (horizon_days in the mapping).")
     return LabelRule("column", days, words, CHURNED.name, "1", assumed=assumed), (note,) if assumed else ()

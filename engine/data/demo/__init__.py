@@ -53,7 +53,7 @@ class Demo:
         return DemoFiles(sources, self.adapter, truth, self.observed_until)
 
     def earlier(self, folder: Path, seed: int, customers: int | None = None) -> Earlier:
-        """Earlier moments, the earliest first, and the company's raw files as they were then; none of most companies."""
+        """Earlier moments, the earliest first, and the company's raw files of then; none of most companies."""
         if self.as_it_was is not None:
             yield from self.as_it_was(folder, seed, customers or self.customers)
 

@@ -18,7 +18,8 @@ from engine.data.parsing import is_text, numbers
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SCALES = {100.0: "a percent instead of a fraction", 1000.0: "thousands", 12.0: "a year instead of a month",
-          60.0: "minutes and hours, or seconds and minutes", 30.0: "days instead of months", 7.0: "days instead of weeks"}
+          60.0: "minutes and hours, or seconds and minutes", 30.0: "days instead of months",
+          7.0: "days instead of weeks"}
 SCALE_WITHIN = 0.15
 BLANKER = 0.2
 MOVED = 2.0
@@ -38,8 +39,8 @@ class Change:
 
 def portrait(frame: pd.DataFrame, looks: Mapping[str, Look], skip: Sequence[str] = ()) -> dict[str, Any]:
     """What is kept of a file for the next to be compared with; of the columns to `skip` only that they are there."""
-    return {name: {"kind": look.kind, "blank": round(look.blank, 4)} | ({} if name in skip else _detail(frame[name], look))
-            for name, look in looks.items()}
+    return {name: {"kind": look.kind, "blank": round(look.blank, 4)}
+            | ({} if name in skip else _detail(frame[name], look)) for name, look in looks.items()}
 
 
 def _detail(values: pd.Series, look: Look) -> dict[str, Any]:

@@ -26,8 +26,8 @@ MONTHS_OF = {MONTHS: 1.0, YEARS: 12.0, DAYS: 12 / 365.25, WEEKS: 84 / 365.25}
 THOUSANDS = {"k": 1e3, "tsd": 1e3, "mn": 1e6, "mio": 1e6}
 _PARTS = re.compile(r"(?P<before>[^\d+\-−.,(]{0,6}?)\s*(?P<number>[+\-−]?\s?\(?[+\-−]?(?:\d[\d.,\s'’]*|[.,]\d+)\)?)\s*"
                     r"(?P<after>[^\d]{0,16})")
-_TOTAL = re.compile(r"(?:grand |sub)?total|sum(?:me)?\b|gesamt|suma\b|somme|totale|end of|fin\b|ende\b|rows?\b|records?\b|count\b|"
-                    r"report\b|source\b|note|generated|exported|printed|\(?c\)|confidential|-{3,}|\*|#")
+_TOTAL = re.compile(r"(?:grand |sub)?total|sum(?:me)?\b|gesamt|suma\b|somme|totale|end of|fin\b|ende\b|"
+                    r"rows?\b|records?\b|count\b|report\b|source\b|note|generated|exported|printed|\(?c\)|confidential|-{3,}|\*|#")
 _YEAR_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-/.](\d{4})")
 _NAMED_MONTH = re.compile(r"([A-Za-z]{3,9})[-\s.,/]+(\d{4})")
@@ -251,7 +251,8 @@ def totals(frame: pd.DataFrame) -> int:
     """How many of the last rows are no customers but totals or remarks: most cells blank, and the first says so.
 
     >>> totals(pd.DataFrame({"id": ["a", "b", "c", "Total", "End of report"], "x": ["1", "2", "", "3", ""],
-    ...                      "y": ["1", "2", "4", "", ""], "z": ["5", "6", "7", "", ""], "plan": ["a", "b", "c", "", ""]}))
+    ...                      "y": ["1", "2", "4", "", ""], "z": ["5", "6", "7", "", ""],
+    ...                      "plan": ["a", "b", "c", "", ""]}))
     2
     """
     end = _written(frame.tail(MOST_TOTALS))

@@ -116,9 +116,8 @@ def _spellings(values: pd.Series, look: Look) -> Iterator[Fault]:
 
 def _rare(look: Look) -> Fault:
     """More words than can be told apart: those that many rows share are kept."""
-    kept = rows_of(look, look.common)
-    what = f"{look.distinct:,} words, too many to be told apart; {plural(len(look.common), 'word stands', 'words stand')} " \
-           f"in {kept:,} of {look.rows:,} rows."
+    kept, stand = rows_of(look, look.common), plural(len(look.common), "word stands", "words stand")
+    what = f"{look.distinct:,} words, too many to be told apart; {stand} in {kept:,} of {look.rows:,} rows."
     return Fault(Finding("note", look.name, what, "Keep these, and take the others as one.", look.rows - kept),
                  look.values[-1][0], {"column": look.name, "cure": "common", "words": sorted(look.common)})
 
@@ -179,7 +178,8 @@ def _clashes(values: pd.Series, look: Look) -> Iterator[Fault]:
         return
     found = numbers(values, "").values if is_text(values) else pd.to_numeric(values, errors="coerce").astype(float)
     if rows := percent_like_the_rest(found.dropna()):
-        what = f"{plural(rows, 'value is', 'values are')} in percent, the others are shares: divided by 100 they are alike."
+        what = (f"{plural(rows, 'value is', 'values are')} in percent, the others are shares: divided by 100 they are "
+                "alike.")
         yield Fault(Finding("warning", look.name, what, "Read all as shares.", rows), f"{found.max():g}",
                     {"column": look.name, "cure": "percent"})
         return

@@ -1,4 +1,4 @@
-"""What kind of files they are: one that an adapter knows by its columns, a history of orders or events, or customers."""
+"""What kind of files they are: one that an adapter knows by its columns, a history of orders or events, customers."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ WHEN = (r"date|datetime|time|timestamp|at|day|when|month|ts|fecha|hora|datum|zei
         r"dato|tarih|created|ordered|purchased|event_time")
 PIECES = r"quantity|qty|units|pieces|count|items|menge|anzahl|cantidad|quantite|quantita|quantidade|aantal|ilosc|adet"
 PRICE = r"(?:unit_?|item_?)?price|preis|einzelpreis|precio|prix|prezzo|preco|prijs|cena|fiyat"
-AMOUNT = (r"(?:total_?|line_?|order_?|net_?|gross_?)?(?:amount|total|value|sales|revenue|spend|paid)|betrag|umsatz|summe|"
-          r"importe|monto|montant|importo|valor|bedrag|kwota|tutar")
+AMOUNT = (r"(?:total_?|line_?|order_?|net_?|gross_?)?(?:amount|total|value|sales|revenue|spend|paid)|betrag|umsatz|"
+          r"summe|importe|monto|montant|importo|valor|bedrag|kwota|tutar")
 ORDER = (r"(?:order|invoice|transaction|receipt|basket|ticket|bill|bestell|rechnungs?|pedido|factura|commande|ordine|"
          r"bestelling|zamowieni[ea]|siparis)_?(?:id|no|nr|number|num|nummer|code|ref)?|belegnr")
-ITEM = r"(?:product|item|sku|article|stock|artikel|producto|articulo|produit|prodotto|produto)_?(?:id|no|nr|code|name|nummer)?"
+ITEM = (r"(?:product|item|sku|article|stock|artikel|producto|articulo|produit|prodotto|produto)_?"
+        r"(?:id|no|nr|code|name|nummer)?")
 EXTRAS: Mapping[str, Sequence[Any]] = {"telco": telco.FIELDS, "shop_snapshot": shop.FIELDS}
 
 
@@ -80,7 +81,8 @@ def _merely_resembles(adapter: adapters.Adapter, paths: Sequence[Path]) -> bool:
     if adapter.name in EXTRAS:
         names = [name for path in paths for name in column_names(path)]
         used = set(match((*EXTRAS[adapter.name], ID_FIELD), names).values())
-        further = [name for name in names if name not in used and not re.fullmatch(words.ROW_COUNTER, words.named(name))]
+        further = [name for name in names
+                   if name not in used and not re.fullmatch(words.ROW_COUNTER, words.named(name))]
         answered = adapter.name == "shop_snapshot" and match([_answer()], names)
         return len(paths) == 1 and (len(further) > 1 or bool(answered))
     if adapter.name == "subscriptions":

@@ -20,7 +20,7 @@ ODD_TEXTS = 12
 FEW_VALUES = 40
 LONG_TEXT = 40
 FREQUENT, MOST_WORDS = 20, 1000
-SOME = 0.1
+SHARED = 0.1  # of the rows hold frequent words: enough to be learned from
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Look:
 
     kind: "empty", "flag", "number", "date", "category" or "text". blank: share of cells without a value [0..1].
     values: the most frequent texts and their rows. odd: texts that are no number (or date) among many that are.
-    decorated: numbers that carry signs or units. wide: a category with more words than can be told apart. whole, low, high, median, fractions: of the numbers, NaN without.
+    decorated: numbers that carry signs or units. whole, low, high, median: of the numbers, NaN without. wide: a
+    category with more words than can be told apart.
     """
 
     name: str
@@ -164,7 +165,7 @@ def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> Look:
     frequent = weight[weight >= FREQUENT].sum() / weight.sum()
     few = (merged <= max(MOST_CATEGORIES, base.rows // 20) or frequent >= MOSTLY) and merged <= MOST_WORDS
     long = float(np.average(texts.str.len(), weights=weight)) > LONG_TEXT and merged > MOST_CATEGORIES
-    category = (few or frequent >= SOME) and not long and merged < base.rows * (1 - base.blank)
+    category = (few or frequent >= SHARED) and not long and merged < base.rows * (1 - base.blank)
     return replace(base, kind="category" if category else "text", wide=category and not few)
 
 

@@ -120,9 +120,10 @@ def _use(look: Look) -> Part:
     if look.kind == "text":
         why = f"{look.distinct:,} different texts in {look.rows:,} rows describe nobody"
         return Part("ignored", look.name, 0.8, why)
+    some = ", ".join(text for text, _ in look.values[:3])
     told = {"numeric": f"numbers from {look.low:g} to {look.high:g}", "flags": "yes and no",
             "dates": f"dates such as {look.example}, known as days before the moment of the data",
-            "categorical": f"{look.distinct:,} words{_kept(look)} such as {', '.join(text for text, _ in look.values[:3])}"}
+            "categorical": f"{look.distinct:,} words{_kept(look)} such as {some}"}
     use = USES[look.kind]
     return Part(use, look.name, 0.9, told[use])
 

@@ -19,7 +19,7 @@ ENOUGH = 0.4
 FEW_STATES = 12
 LONG_WORD = 6
 PLACEHOLDER, FEW_ROWS = 0.05, 5
-MOSTLY = 0.8
+WITH_DIGITS = 0.8
 NEGATIONS = {"not", "no", "non", "never", "nicht", "nie", "sin"}
 TENURE_IN_YEARS = 25.0
 TENURE_IN_DAYS = 400.0
@@ -94,7 +94,7 @@ def _keyed(look: Look) -> bool:
     shapes = {re.sub(r"[A-Za-z]", "a", re.sub(r"\d", "0", text)) for text, _ in look.values}
     texts = [text for text, _ in look.values]
     if len({len(text) for text in texts}) == 1 and all(re.fullmatch(r"[0-9A-Za-z]{5,}", text) for text in texts):
-        return sum(bool(re.search(r"\d", text)) for text in texts) >= MOSTLY * len(texts)
+        return sum(bool(re.search(r"\d", text)) for text in texts) >= WITH_DIGITS * len(texts)
     digits = all(re.search(r"\d", text) and not re.search(r"[ :]", text) for text in texts)
     return digits and (len(shapes) <= 3 or all(re.fullmatch(r"[0-9a-fA-F-]{12,}", text) for text in texts))
 
@@ -159,7 +159,8 @@ def _asked(name: str) -> tuple[float, bool, str]:
         return 0.62, False, "its name is that of a thing to be predicted"
     if says(name, words.STAYING):
         member = says(name, "member|days|user")
-        return (0.42 if member else 0.55), not says(name, "inactive"), "its name speaks of staying, so its no means left"
+        why = "its name speaks of staying, so its no means left"
+        return (0.42 if member else 0.55), not says(name, "inactive"), why
     return 0.0, False, ""
 
 

@@ -26,7 +26,8 @@ PAUSES = """
     WITH seen AS (SELECT customer_id, CAST("at" AS DATE) AS day FROM events
                   WHERE CAST("at" AS DATE) <= DATE '{until:%Y-%m-%d}'),
     next AS (SELECT day, lead(day) OVER (PARTITION BY customer_id ORDER BY day) AS again FROM seen)
-    SELECT coalesce(again, DATE '{until:%Y-%m-%d}') - day AS days, count(again) AS ended, count(*) - count(again) AS unended
+    SELECT coalesce(again, DATE '{until:%Y-%m-%d}') - day AS days, count(again) AS ended,
+           count(*) - count(again) AS unended
     FROM next WHERE again IS DISTINCT FROM day GROUP BY days
 """
 

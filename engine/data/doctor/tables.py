@@ -96,8 +96,8 @@ def _same_kind(one: set[str], other: set[str]) -> bool:
 def _main(groups: Sequence[Group]) -> Group:
     """The customers' own table: one row per key, a label, and others that refer to it; not what customers look up."""
     own = [group for group in groups if not any(_is_for_many(group, other) for other in groups if other is not group)]
-    return max(own or groups, key=lambda group: (_referred(group, groups), round(recognise.label(group.looks)[0].confidence, 1),
-                                          len(group.looks)))
+    return max(own or groups, key=lambda group: (
+        _referred(group, groups), round(recognise.label(group.looks)[0].confidence, 1), len(group.looks)))
 
 
 def _is_for_many(group: Group, other: Group) -> bool:
@@ -138,7 +138,7 @@ def _link(group: Group, main: Group, own: Sequence[str]) -> tuple[str, str, floa
 
 
 def _may_link(here: Look, there: Look) -> bool:
-    """Whether two columns of other names may hold the same keys: texts, keys named alike, or numbers far from counts."""
+    """Whether columns of other names may hold the same keys: texts, keys named alike, or numbers far from counts."""
     if here.kind in ("text", "category") and there.kind == "text":
         return True
     if not (here.kind == there.kind == "number" and here.whole):

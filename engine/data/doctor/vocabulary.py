@@ -138,8 +138,8 @@ MONTHLY_MONEY = (r"(?:monthly|month|mth|mo)_?(?:amt|charges?|fees?|bill|amount|p
                  r"(?:abonnement|montant|facture|forfait)_?mensuel|mensualite|cotisation|"
                  r"(?:canone|tariffa|spesa|importo)_?mensile|canone|maand\w*_?(?:bedrag|prijs|kosten)|"
                  r"oplata_?miesieczna|abonament|aylik_?\w+|manadsavgift|membership_?fee|dues")
-YEARLY_MONEY = (r"(?:annual|yearly|year|yr|ann)_?(?:amt|prem|charges?|fees?|bill|amount|payment|price|cost|spend|revenue|premium|"
-                r"contract_?value|value|sales|turnover)|arr|acv|premium|jahres_?\w*(?:beitrag|umsatz|pramie|praemie)|"
+YEARLY_MONEY = (r"(?:annual|yearly|year|yr|ann)_?(?:amt|prem|charges?|fees?|bill|amount|payment|price|cost|spend|"
+                r"revenue|premium|contract_?value|value|sales|turnover)|arr|acv|premium|jahres_?\w*(?:beitrag|umsatz|pramie|praemie)|"
                 r"pramie|praemie|prima|prime|premio|umsatz|"
                 r"(?:charges?|spend|revenue|amount|sales|purchases?|trans_?amt|trans_?amount|transaction_?amount)"
                 r"_?(?:12m|12mo|12_months|ytd|1y|ltm|last_year|last_12_months|365d?)|"
@@ -153,10 +153,8 @@ TOTAL_MONEY = (r"(?:total|lifetime|cumulative|overall|all_?time)_?(?:charges?|sp
 NOT_REVENUE = (r"income|salary|wage|balance|limit|credit|debt|loan|deposit|savings?|cashback|discount|refund|tax|"
                r"gehalt|einkommen|salario|sueldo|renda|salaire|revenu|stipendio|reddito|inkomen|saldo|solde|"
                r"avg|average|mean|max|min|change|ratio|chng|q4|q1|hike|increase|rate|pct|percent|day|daily|hourly|"
-               r"number|"
-               r"hours?|time|minutes?|mins?|seconds?|visits|clicks|app|count|extra|overdue|late|last|net_?worth|worth|assets?|market|median|delta|trend|past_?due|"
-               r"outstanding|"
-               r"family_?income|estimated")
+               r"number|hours?|time|minutes?|mins?|seconds?|visits|clicks|app|count|extra|overdue|late|last|net_?worth|"
+               r"worth|assets?|market|median|delta|trend|past_?due|outstanding|family_?income|estimated")
 TENURE = (r"tenure\w*|months_?(?:on_?book|active|as_?\w+|since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
           r"mths_?on_?book|account_?(?:length|age|weeks)|(?:customer|account|membership|contract|relationship)_?"
           r"(?:age|tenure|length|duration|months|years)|length_?of_?(?:service|relationship|membership)|"
@@ -188,8 +186,8 @@ CONTACT: Mapping[str, str] = {
 CHANNELS: Mapping[str, str] = {"consent_email": r"e_?mail|mail|newsletter|correo|courriel",
                                "consent_sms": r"sms|text|texts",
                                "consent_phone": r"phone|call|calls|telefon|telefono|telephone|tel"}
-NEUTRAL = (r"is|has|did|will|was|be|customer|cust|client|user|account|member|employee|subscriber|flag|label|value|status|"
-           r"state|yn|ind|indicator|in|within|next|bool|binary|company|or|not|\d+d?|q\d|kunde|cliente|hat|ist|es|est|a")
+NEUTRAL = (r"is|has|did|will|was|be|customer|cust|client|user|account|member|employee|subscriber|flag|label|value|"
+           r"status|state|yn|ind|indicator|in|within|next|bool|binary|company|or|not|\d+d?|q\d|kunde|cliente|hat|ist|es|est|a")
 AGREED = (r"consent|opt_?in|opted_?in|optin|accepts|agreed|permission|gdpr|allowed|may_?contact|einwilligung|"
           r"consentimiento|consentement|consenso|toestemming|zgoda|subscribed")
 FREE_TEXT = (r"comment\w*|note|notes|remarks?|description|feedback|review|message|address|street|url|name|full_?name|"

@@ -48,7 +48,7 @@ class Part:
         """The feature's value."""
         return found[self].cast("float64")
 
-    def aggregate(self, seen: ir.Table) -> ir.Value:
+    def aggregate(self, seen: ir.Table) -> ir.Value:  # noqa: ARG002
         """The whole number (or last value) per moment and customer."""
         raise AssertionError("a Part is one of its kinds")
 

@@ -60,7 +60,7 @@ def before(column: str, by: Sequence[str] = ("customer_id", "kind")) -> Look:
 
 def first_of(*by: str) -> Look:
     """Whether the event is the customer's first within `by`."""
-    return look(lambda events: ibis.row_number().over(
+    return look(lambda _events: ibis.row_number().over(
         ibis.window(group_by=["customer_id", *by], order_by=["at", "event_id"])) == 0)
 
 

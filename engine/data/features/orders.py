@@ -296,8 +296,8 @@ def _visit_sums(seen: ir.Table) -> Sums:
 
 
 @ibis.udf.agg.builtin  # type: ignore[untyped-decorator]
-def bit_or(bits: int, where: bool = True) -> int:
-    """Every bit that a row has: a set of months costs one number, where counting different ones groups all rows again."""
+def bit_or(bits: int, where: bool = True) -> int:  # noqa: ARG001
+    """Every bit that a row has: a set of months costs one number, where counting different ones groups rows again."""
     raise AssertionError("Both engines have it: Ibis writes its name.")
 
 

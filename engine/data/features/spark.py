@@ -1,6 +1,7 @@
 """Features on Apache Spark: the same expression, as Spark's SQL, over the same Parquet files.
 
-The files, this checkout and its Python lie where every machine of the cluster sees them under the same path. Moments are naive UTC on both sides.
+The files, this checkout and its Python lie where every machine of the cluster sees them under the same path. Moments
+are naive UTC on both sides.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC", "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.sql.legacy.parquet.nanosAsLong": "true", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
+    "spark.sql.legacy.parquet.nanosAsLong": "true", "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
 }
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
             "spark.sql.shuffle.partitions": "4"}

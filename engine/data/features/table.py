@@ -1,4 +1,4 @@
-"""Mapped tables: the customers' columns as they are, dates as days; no ids, contact fields, free text, nor the label."""
+"""Mapped tables: the customers' columns as they are, dates as days; no ids, contact fields, free text nor label."""
 
 from __future__ import annotations
 
