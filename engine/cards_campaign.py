@@ -146,9 +146,9 @@ def feedback(record: Record) -> str:
         return "That was written down today already; nothing was changed."
     if record["booked"]:
         return "Written down, and as the campaign's outcome."
-    return "Written down." + ("" if record["campaign_id"] is None or record["outcome"] == "open" else
-                              " It is not the campaign's outcome: that is known already, or only once the window has "
-                              "ended, or the customer was held out, and whoever is contacted then tells nothing.")
+    if record["campaign_id"]:
+        return f"Written down; not as the campaign's outcome: {record['not_booked']}."
+    return "Written down."
 
 
 def suppressed(record: Record) -> str:

@@ -395,6 +395,11 @@ def run(dataset: str, run_id: str | None = None) -> Run:
     return record
 
 
+def is_in_use(run: Run) -> bool:
+    """Whether it is the dataset's current run."""
+    return _pointed(_runs_folder(run.dataset) / "current") == run.run_id
+
+
 def runs(dataset: str) -> list[Run]:
     """The dataset's scoring runs in order of as_of, and within one moment in the order they were made."""
     found = {record: receipt(path.parent).at for path, record in _read_runs(dataset)}

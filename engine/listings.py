@@ -75,5 +75,4 @@ def _stage(record: store.ModelRecord) -> str:
 
 def of_runs(runs: Sequence[catalog.Run]) -> list[dict[str, Any]]:
     """Each of a dataset's scoring runs in a line, the latest knowledge last."""
-    current = catalog.run(runs[0].dataset) if runs else None
-    return [{**jsonable(run), "as_of": run.as_of.date().isoformat(), "in_use": run == current} for run in runs]
+    return [{**jsonable(run), "as_of": run.as_of.date().isoformat(), "in_use": catalog.is_in_use(run)} for run in runs]

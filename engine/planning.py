@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from engine import state
-from engine.campaign import before, ledger
-from engine.campaign.contact_rules import EVERYWHERE, History
+from engine.campaign import ledger
+from engine.campaign.contact_rules import EVERYWHERE, History, barred
 from engine.campaign.export import write_csv
 from engine.campaign.rules import rules
 from engine.catalog import Run
@@ -102,7 +102,7 @@ def within_contact_rules(place: Scope, found: Priced, actor: Actor, now: datetim
     with state.reader() as connection:
         past = History(contacts=ledger.contacts(connection, name, now, days),
                        held=ledger.held_out(connection, name, now))
-    return replace(found, barred=before.barred(found.people["customer_id"], found.treatments, past, known, now))
+    return replace(found, barred=barred(found.people["customer_id"], found.treatments, past, known, now))
 
 
 def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:

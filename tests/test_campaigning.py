@@ -323,10 +323,12 @@ class TestOutcomes:
         who, gone = rows.loc[rows["holdout"] == 0, "customer_id"].iloc[:2]
         assert there.ends is not None
         say = {"campaign": there.id, "note": "was glad", "actor": MIA, "now": there.ends}
-        assert not outcomes.feedback("acme", who, "called", "stayed", 25.0, **say | {"now": NOW})["booked"], "Early."
+        early = outcomes.feedback("acme", who, "called", "stayed", 25.0, **say | {"now": NOW})
+        assert not early["booked"] and f"once the window ends, on {there.ends:%Y-%m-%d}" in early["not_booked"]
         assert outcomes.feedback("acme", gone, "called", "left", **say | {"now": NOW})["booked"]
         held = rows.loc[rows["holdout"] == 1, "customer_id"].iloc[0]
-        assert not outcomes.feedback("acme", held, "called by mistake", "stayed", **say)["booked"]
+        mistaken = outcomes.feedback("acme", held, "called by mistake", "stayed", **say)
+        assert not mistaken["booked"] and "is held out" in mistaken["not_booked"]
         done = outcomes.feedback("acme", who, "called", "stayed", 25.0, **say)
         assert done["booked"] and not done["replayed"]
         assert outcomes.feedback("acme", who, "called", "stayed", 25.0, **say)["replayed"]

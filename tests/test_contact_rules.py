@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine import state
-from engine.campaign import before
+from engine.campaign import contact_rules
 from engine.campaign.contact_rules import History, left_out, wait_until
 from engine.campaign.rules import Rules, rules, set_rules
 from engine.campaign.suppression import BY_ADDRESS, Entry, from_file, lift, of_customers, suppress, suppressed
@@ -210,7 +210,7 @@ OFFERED = (replace(CALL, cooldown_days=30.0), replace(GIFT, cooldown_days=10.0),
 
 def kept_from(history: History, *ids: str, **more: Any) -> dict[str, dict[str, list[str]]]:
     """The offers that each customer must not get now, by the reason."""
-    found = before.barred(pd.Series(ids), OFFERED, history, Rules(**more), NOW)
+    found = contact_rules.barred(pd.Series(ids), OFFERED, history, Rules(**more), NOW)
     wide = {reason: np.broadcast_to(mask, (len(ids), len(OFFERED))) for reason, mask in found.items()}
     return {reason: {who: [one.name for one, no in zip(OFFERED, row, strict=True) if no]
                      for who, row in zip(ids, mask, strict=True) if row.any()} for reason, mask in wide.items()}
@@ -218,7 +218,7 @@ def kept_from(history: History, *ids: str, **more: Any) -> dict[str, dict[str, l
 
 def test_an_offer_rests_and_the_others_may_be_made() -> None:
     past = contacts(("a", "call", 29), ("b", "call", 30), ("b", "gift", 9), ("c", "note", 0))
-    assert kept_from(past, "a", "b", "c") == {before.SAME: {"a": ["call"], "b": ["gift"]}}
+    assert kept_from(past, "a", "b", "c") == {contact_rules.SAME: {"a": ["call"], "b": ["gift"]}}
 
 
 def test_who_is_held_out_or_contacted_often_gets_nothing() -> None:
@@ -227,8 +227,8 @@ def test_who_is_held_out_or_contacted_often_gets_nothing() -> None:
                                                        columns=["customer_id", "campaign", "until"]))
     all_of_them = [one.name for one in OFFERED]
     assert kept_from(history, *"abcdef", most_contacts=2) == {
-        before.HELD: {"c": all_of_them}, before.OFTEN: {"d": all_of_them}}
-    assert kept_from(History(), "a", most_contacts=0) == {before.OFTEN: {"a": all_of_them}}
+        contact_rules.HELD: {"c": all_of_them}, contact_rules.OFTEN: {"d": all_of_them}}
+    assert kept_from(History(), "a", most_contacts=0) == {contact_rules.OFTEN: {"a": all_of_them}}
     assert kept_from(History(), "a") == {}
 
 

@@ -96,6 +96,7 @@ class TestTheDemoCompanies:
             assert len({run.model_id for run in runs}) == 1
             told = engine.describe_runs(name, Actor("eve", "executive"))
             assert [run["looks_back"] for run in told] == [run.looks_back for run in runs]
+            assert [run["in_use"] for run in told] == [False] * (len(runs) - 1) + [True]
 
     def test_each_telecom_run_has_the_version_of_its_day(self, read_companies: Path) -> None:
         current = catalog.dataset(TELECOM)

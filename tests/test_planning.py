@@ -13,7 +13,7 @@ import pytest
 
 from engine import campaigning, catalog, insight, planning, state
 from engine.__main__ import main
-from engine.campaign import before, ledger, suppression
+from engine.campaign import contact_rules, ledger, suppression
 from engine.campaign.ledger import Campaign
 from engine.campaign.suppression import Entry
 from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS
@@ -219,7 +219,7 @@ def test_a_second_month_plans_nobody_whom_its_draft_would_leave_out(telecom: Sco
     assert 0 < len(made) < len(had)
     assert not set(made["customer_id"]) & set(had.loc[held, "customer_id"])
     assert made.merge(had, on=["customer_id", "treatment"]).empty, "each offer rests for a week or more"
-    assert found.left_out() == {before.HELD: held.sum(), before.SAME: (~held).sum()}
+    assert found.left_out() == {contact_rules.HELD: held.sum(), contact_rules.SAME: (~held).sum()}
     assert not ledger.table_of(august.id, EXCLUSIONS)["reason"].str.contains("held out|same offer").any()
     told = campaigning.described(august.id, actor=MIA)
     assert told["treated"] + told["held_out"] + sum(told["left_out"].values()) == found.total.customers

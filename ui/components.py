@@ -10,7 +10,7 @@ from typing import Any, Literal
 import streamlit as st
 
 import engine
-from engine import insight, saved
+from engine import catalog, saved
 from engine.insight import answers
 from engine.schema import Finding, plural
 from ui import state
@@ -79,9 +79,8 @@ def about(here: Here) -> None:
         if dataset.synthetic:
             st.badge("Synthetic: an invented company", icon=":material/science:", color="orange")
         st.caption(escaped(" · ".join(told)))
-    if (current := insight.scope(dataset.name).run) != run:
-        st.caption(f":material/history: These are not the scores in use: those are as of {current.as_of:%d %b %Y}, by "
-                   f"model {current.model_id[:SHORT]}. Choose them at the side.")
+    if not catalog.is_in_use(run):
+        st.caption(":material/history: These are not the scores in use. Those stand first in the list at the side.")
 
 
 def severe(here: Here) -> None:

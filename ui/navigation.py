@@ -67,7 +67,7 @@ def kept_from(screen: Screen, actor: Actor) -> None:
     if engine.may(actor, screen.verb):
         empty("There are no scored customers yet.", _first_step(actor))
         if engine.may(actor, "onboard"):
-            st.page_link(BY_URL["data"].path, label="Bring a file", icon=BY_URL["data"].icon)
+            st.page_link(BY_URL["data"].path, label="Open the Data screen", icon=BY_URL["data"].icon)
     else:
         empty(f"This screen is not for the role {actor.role}.",
               "Choose another screen at the side, or ask an admin for a role that sees it.")

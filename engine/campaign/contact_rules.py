@@ -6,14 +6,16 @@ Quiet hours only put a message off.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import pandas as pd
 
 from engine.campaign.rules import Rules, zone
+from engine.decision.treatments import Treatment
 
 EVERYWHERE = "all"
 CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
@@ -21,6 +23,8 @@ ADDRESSES = {"email": "email", "sms": "phone", "phone": "phone"}
 WORDS = {"email": "e-mail", "sms": "SMS", "phone": "telephone"}
 QUIET_AT_NIGHT = frozenset({"sms", "phone"})
 TIMEZONE = "timezone"
+HELD = "held out by a running campaign"
+SAME, OFTEN = "had the same offer lately (it rests, others may be made)", "contacted as often as the rules allow"
 
 
 def lacking(channel: str, columns: Collection[str]) -> tuple[str, ...]:
@@ -131,13 +135,48 @@ def _still_resting(last: datetime | None, days: float, now: datetime) -> str:
 
 def _capped(rows: pd.DataFrame, history: History, rules: Rules, now: datetime) -> pd.Series:
     """As many contacts as are allowed, across all campaigns."""
-    past = history.contacts
-    since = now - timedelta(days=rules.within_days)
-    recent = past[past["at"].map(lambda at: at > since)]["customer_id"].value_counts() if len(past) else pd.Series()
-    count = rows["customer_id"].map(recent).astype("float64").fillna(0).astype(int)
+    count = _lately(rows["customer_id"], history, rules, now)
     words = count.map(lambda number: f"contacted {number} times in {rules.within_days} days; "
                                      f"at most {rules.most_contacts} are allowed")
     return words.astype(object).where(count >= rules.most_contacts, "")
+
+
+# ---- the same rules for every offer at once, before anything is planned: a plan that chose first would spend its
+# budget and its caps on people who are left out then
+
+
+def barred(ids: pd.Series, treatments: Sequence[Treatment], history: History, rules: Rules,
+           now: datetime) -> dict[str, np.ndarray]:
+    """The offers that must not be made now, by the reason: (n, k), or (n, 1) where all of a customer's are meant.
+
+    The rules that forbid nothing are left out. Consent and suppression are guardrails of their own.
+    """
+    found = {HELD: _column(ids.isin(history.held["customer_id"])),
+             SAME: _offers_resting(ids, treatments, history.contacts, now),
+             OFTEN: _column(_lately(ids, history, rules, now) >= rules.most_contacts)}
+    return {why: mask for why, mask in found.items() if mask.any()}
+
+
+def _column(of_customers: pd.Series) -> np.ndarray:
+    return of_customers.to_numpy(dtype=bool)[:, None]
+
+
+def _offers_resting(ids: pd.Series, treatments: Sequence[Treatment], contacts: pd.DataFrame,
+                    now: datetime) -> np.ndarray:
+    return np.column_stack([ids.isin(contacts.loc[(contacts["treatment"] == one.name)
+                                                  & _since(contacts, now, one.cooldown_days), "customer_id"])
+                            for one in treatments])
+
+
+def _lately(ids: pd.Series, history: History, rules: Rules, now: datetime) -> pd.Series:
+    """How often each was contacted in the days for which contacts are counted."""
+    recent = history.contacts.loc[_since(history.contacts, now, rules.within_days), "customer_id"].value_counts()
+    return ids.map(recent).astype("float64").fillna(0).astype(int)
+
+
+def _since(contacts: pd.DataFrame, now: datetime, days: float) -> pd.Series:
+    """Which contacts are less than so many days ago."""
+    return pd.to_datetime(contacts["at"]) > now - timedelta(days=days)
 
 
 def _pairs(rows: pd.DataFrame, column: str) -> Iterable[tuple[str, str]]:

@@ -30,6 +30,7 @@ from engine.campaign.tables import (
     EXCLUSIONS,
     LAUNCHED,
     PLANNED,
+    SUPPRESSIONS,
 )
 from engine.errors import EngineError, Refused
 from engine.permissions import allow, may
@@ -352,6 +353,16 @@ def held_out_now(dataset: str, now: datetime) -> tuple[str, ...]:
     """The ids of those whom the dataset's running campaigns hold out."""
     with state.reader() as connection:
         return tuple(held_out(connection, dataset, now)["customer_id"])
+
+
+def contacts_version(dataset: str) -> tuple[Any, ...]:
+    """What stands for what is known of past contact: whenever it changes, so may a plan."""
+    with state.reader() as connection:
+        counted = [tuple(connection.execute(sa.select(sa.func.count(), sa.func.max(table.c.at)).where(
+            table.c.dataset == dataset)).one()) for table in (CONTACTS, SUPPRESSIONS)]
+        running = connection.scalars(sa.select(CAMPAIGNS.c.id).where(
+            CAMPAIGNS.c.dataset == dataset, CAMPAIGNS.c.status == LAUNCHED).order_by(CAMPAIGNS.c.id))
+        return (*counted, *running)
 
 
 def rows(connection: Connection, table: sa.Table, campaign: str) -> pd.DataFrame:

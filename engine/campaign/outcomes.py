@@ -119,34 +119,39 @@ def feedback(dataset: str, customer_id: str, action: str, outcome: str, revenue_
     with state.writer() as connection:
         state.alone(connection)
         replayed = connection.scalar(sa.select(FEEDBACK.c.id).where(FEEDBACK.c.fingerprint == row["fingerprint"]))
-        booked = False
+        why_not = "" if campaign else "it was done for no campaign"
         if not replayed:
             connection.execute(sa.insert(FEEDBACK).values({**row, "actor": actor.id, "at": now}))
-            booked = campaign is not None and _also(connection, campaign, customer_id, answer, revenue_impact, now)
+            if campaign:
+                why_not = _also(connection, campaign, customer_id, answer, revenue_impact, now)
             state.record(actor, "feedback", dataset, now, {"customer_id": customer_id, "outcome": outcome,
                                                            "campaign": campaign}, within=connection)
-    return {name: row[name] for name in row if name != "fingerprint"} | {"replayed": bool(replayed), "booked": booked}
+    return {name: row[name] for name in row if name != "fingerprint"} | {
+        "replayed": bool(replayed), "booked": not (replayed or why_not), "not_booked": why_not}
 
 
 def _also(connection: Connection, campaign: str, customer_id: str, stayed: bool | None, revenue: float | None,
-          now: datetime) -> bool:
-    """Let the campaign's outcome be what the feedback says; whether it is one, and was not known before.
-
-    That somebody stayed shows at the end of the window. Who was held out and yet contacted tells nothing of either.
-    """
+          now: datetime) -> str:
+    """Let the campaign's outcome be what the feedback says; "", or why it is not. That somebody stayed shows at the end
+    of the window alone, and who was held out and yet contacted tells nothing of either side."""
     there = _launched(connection, campaign)
     mine = (ASSIGNMENTS.c.campaign_id == campaign) & (ASSIGNMENTS.c.customer_id == customer_id)
     holdout = connection.scalar(sa.select(ASSIGNMENTS.c.holdout).where(mine))
     if holdout is None:
         raise EngineError(f"The campaign does not know the customer {customer_id!r}. Leave the campaign out.")
     known = (OUTCOMES.c.campaign_id == campaign) & (OUTCOMES.c.customer_id == customer_id)
-    early = stayed and there.ends is not None and now < there.ends
-    if stayed is None or early or holdout or connection.scalar(sa.select(sa.func.count()).where(known)):
-        return False
+    if stayed is None:
+        return "its end is open"
+    if holdout:
+        return "the customer is held out, and who is contacted all the same tells nothing of those who are not"
+    if stayed and there.ends is not None and now < there.ends:
+        return f"that somebody stayed is known once the window ends, on {there.ends:%Y-%m-%d}"
+    if connection.scalar(sa.select(sa.func.count()).where(known)):
+        return "its outcome is known already"
     row = {"campaign_id": campaign, "customer_id": customer_id, "observed_at": now, "stayed": stayed,
            "revenue": revenue, "source": "feedback", "at": now}
     connection.execute(sa.insert(OUTCOMES).values(row))
-    return True
+    return ""
 
 
 def feedback_of(dataset: str, customer_id: str, *, actor: Actor) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import watch
+from engine import catalog, watch
 from engine.permissions import ROLES
 from engine.schema import Actor
 from tests.pages.app import healthy, open_app, words
@@ -50,11 +50,13 @@ def test_a_link_to_a_screen_that_is_not_offered_gets_advice() -> None:
         kept_from(BY_URL[url], actor)
 
     def told(role: str, url: str) -> str:
-        return words(healthy(AppTest.from_function(script, args=(role, url)).run()))
+        app = healthy(AppTest.from_function(script, args=(role, url)).run())
+        return "\n".join([words(app), *(link.proto.label for link in app.get("page_link"))])
 
     assert "This screen is not for the role executive" in told("executive", "customer")
     assert "There are no scored customers yet" in told("manager", "customer")
-    assert "Bring a file" in told("manager", "customer")
+    assert "Open the Data screen" in told("manager", "customer")
+    assert "Open the Data screen" not in told("marketer", "customer")
     assert "A manager brings a file" in told("marketer", "customer")
 
 
@@ -75,6 +77,17 @@ class TestTheDatasetLookedAt:
         there = app.selectbox(key="dataset").value
         assert f"There is no dataset gone any more; this is {there}." in words(app).replace("\\", "")
         assert healthy(app.run()).query_params["dataset"] == there
+
+
+@pytest.mark.slow
+def test_the_run_in_use_is_opened_and_another_one_says_that_it_is_not(own_companies: Path,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, before, latest = catalog.runs(TELECOM)
+    catalog.use_run(before)
+    app = healthy(open_app(monkeypatch, dataset=TELECOM))
+    listed = app.selectbox(key=f"run_{TELECOM}")
+    assert listed.value == before.run_id and "not the scores in use" not in words(app)
+    assert "not the scores in use" in words(healthy(listed.set_value(latest.run_id).run()))
 
 
 class TestAnOpenApp:

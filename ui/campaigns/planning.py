@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.campaign import before, contact_rules
+from engine.campaign import contact_rules, ledger
 from engine.campaign.rules import rules
 from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints, more
@@ -44,7 +44,7 @@ def _made(key: tuple[Any, ...], _here: Here, _constraints: Constraints, _filters
 def planned(here: Here, constraints: Constraints, filters: Filters) -> Plan:
     """The plan for this question, by the playbook in use and what the ledger knows of past contact."""
     name = here.dataset.name
-    seen = (trials.version(name), before.version(name), repr(rules(name, actor=here.actor)))
+    seen = (trials.version(name), ledger.contacts_version(name), repr(rules(name, actor=here.actor)))
     key = (name, here.scope.key, repr(constraints), repr(filters), here.actor, seen)
     return _made(key, here, constraints, filters)
 
