@@ -181,10 +181,10 @@ def _movers_table(here: Here, rows: Any, reasons: Mapping[str, str]) -> None:
             "customer_id": customer_column("overview_open"),
             "now": percent("Now", help="Chance to leave now", format="%.0f %%", width=60),
             "change": percent("Change", help="Of the chance to leave", format="%+.0f points", width=80),
-            "why": st.column_config.TextColumn("What changed", width=270, help="The strongest reason that moved. New: "
+            "why": st.column_config.TextColumn("What changed", width=245, help="The strongest reason that moved. New: "
                                                "it was none of the strongest then; gone: it is none any more."),
             "margin_at_risk": percent(in_unit("At risk", here.currency), help="Margin at risk: the chance to leave "
-                                      "times what the customer is worth who stays", format="%.0f", width=100)})
+                                      "times what the customer is worth who stays", format="%.0f", width=90)})
     open_clicked("overview_open")
 
 
