@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.campaign.budgets import cents
 from engine.decision.budget import SOLVERS, Limit, Problem, solve
 from engine.errors import EngineError, Infeasible
 
@@ -226,6 +227,92 @@ def relaxation(problem: Problem, changes: dict[str, float]) -> float:
     most = [limit.most + changes.get(limit.name, 0.0) for limit in problem.limits]
     each = np.kron(np.eye(rows), np.ones(columns))
     return -float(linprog(cost, A_ub=np.vstack([*use, each]), b_ub=[*most, *np.ones(rows)], method="highs").fun)
+
+
+def in_cents(problem: Problem, choice: np.ndarray) -> int:
+    """What a plan spends, counted in whole cents as the ledger does."""
+    cost = np.broadcast_to(problem.limits[0].use, problem.values.shape)
+    return sum(round(100 * float(cost[i, t])) for i, t in enumerate(choice) if t >= 0)
+
+
+def best_in_cents(problem: Problem) -> float:
+    """The best value of all plans whose whole cents keep the budget."""
+    rows, columns = problem.values.shape
+    plans = (np.array(plan) - 1 for plan in np.ndindex(*[columns + 1] * rows))
+    return max(sum(float(problem.values[i, t]) for i, t in enumerate(plan) if t >= 0) for plan in plans
+               if in_cents(problem, plan) <= round(100 * problem.limits[0].most))
+
+
+@pytest.mark.parametrize("method", sorted(SOLVERS))
+class TestMoney:
+    @pytest.mark.parametrize("price", [0.1, 0.2, 0.3, 0.07, 5.5, 19.99, 2.9985])
+    @pytest.mark.parametrize("per_customer", [True, False], ids=["per customer", "per treatment"])
+    def test_is_spent_to_the_last_cent(self, method: str, price: float, per_customer: bool) -> None:
+        """Of ten offers a budget for two, three, ... buys two, three, ..., and for a hair less one fewer."""
+        use = np.full((10, 1) if per_customer else 1, price)
+        for bought in (2, 3, 7):
+            values, most = np.arange(1.0, 11.0)[:, None], bought * price
+            plan = solve(Problem(values, (Limit("budget", use, most),)), method, 1e-9)
+            assert np.flatnonzero(plan.choice == 0).tolist() == list(range(10 - bought, 10))
+            short = solve(Problem(values, (Limit("budget", use, most - 5e-5),)), method, 1e-9)
+            assert np.count_nonzero(short.choice == 0) == bought - 1
+
+    @pytest.mark.parametrize("most", [0.3, 0.1 + 0.2, 0.30000001])
+    def test_is_counted_in_cents_not_in_floats(self, method: str, most: float) -> None:
+        """0.1 + 0.2 > 0.3 in floats; in cents it is the same."""
+        use = np.array([[0.1], [0.2], [0.3]])
+        assert solve(Problem(np.array([[5.0], [5.0], [3.0]]), (Limit("budget", use, most),)), method).value == 10.0
+        assert solve(Problem(np.array([[1.0], [1.0], [9.0]]), (Limit("budget", use, most),)), method).value == 9.0
+
+    def test_in_single_precision_is_counted_too(self, method: str) -> None:
+        use = np.full((4, 1), 0.1, np.float32)
+        plan = solve(Problem(np.ones((4, 1), np.float32), (Limit("budget", use, 0.3),)), method)
+        assert plan.value == 3.0
+
+    def test_has_a_price_in_its_own_unit(self, method: str) -> None:
+        """A hundred equal offers of 5.50 that bring 11 each: one more unit of budget brings 2."""
+        plan = solve(Problem(np.full((100, 1), 11.0), (Limit("budget", np.full((100, 1), 5.5), 277.75),)), method)
+        assert plan.value == 550.0 and plan.prices["budget"] == pytest.approx(2.0)
+        assert plan.bound <= 555.5 * (1 + 1e-9)
+
+    def test_of_no_whole_unit_is_never_overspent(self, method: str) -> None:
+        """Budgets that are sums of some of the costs: what rounding may add is left, never taken."""
+        for seed in range(8):
+            rng = np.random.default_rng(seed)
+            cost = rng.uniform(1, 9, (40, 2))
+            most = math.fsum(cost[:12, 0])
+            problem = Problem(cost * rng.uniform(1, 3, cost.shape), (Limit("budget", cost, most),))
+            check(problem, method)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_in_cents_all_agree_with_the_best_of_all_plans(seed: int) -> None:
+    """Budgets met exactly by some plan, from costs like .10, .20, .30."""
+    rng = np.random.default_rng(seed)
+    cost, values = rng.integers(1, 40, (6, 2)) / 10, rng.integers(1, 30, (6, 2)) * 1.0
+    problem = Problem(values, (Limit("budget", cost, float(cost[:3, 0].sum())),))
+    best = best_in_cents(problem)
+    for method in SOLVERS:
+        plan = solve(problem, method, 1e-9)
+        assert in_cents(problem, plan.choice) <= round(100 * problem.limits[0].most)
+        assert plan.value <= best <= plan.bound * (1 + 1e-9)
+        assert plan.value == best or method not in EXACT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_in_cents_branching_and_pricing_agree(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cost = rng.integers(5, 1_500, (120, 3)) / 100
+    values = np.where(rng.random(cost.shape) < 0.1, np.nan, cost * rng.uniform(0.5, 4, cost.shape))
+    limits = (Limit("budget", cost, float(cost[:20, 1].sum())), Limit("team:agents", np.array([0.0, 7.5, 2.5]), 60.0))
+    problem = Problem(values, limits)
+    plans = [solve(problem, method, 1e-9) for method in EXACT]
+    assert plans[0].value == pytest.approx(plans[1].value, rel=1e-9)
+    for plan in plans:
+        assert in_cents(problem, plan.choice) <= round(100 * limits[0].most)
+        assert cents(float(np.sum([cost[i, t] for i, t in enumerate(plan.choice) if t >= 0]))) <= cents(limits[0].most)
 
 
 class TestSenselessLimits:

@@ -4,6 +4,9 @@
     lp      the LP relaxation (HiGHS, interior point), rounded and mended
     dual    Lagrangian prices by Newton steps, then a small exact core: millions in a second
     greedy  the usual shortcut, for comparison
+
+Where all uses of a limit are whole cents (or whole numbers, or ten-thousandths) they are counted as such, so that every
+method fills it to the last cent and none goes beyond.
 """
 
 from __future__ import annotations
@@ -55,9 +58,11 @@ def solve(problem: Problem, method: str = AUTO, gap: float = 1e-5,
     began = time.perf_counter()
     name = ("milp" if problem.values.size <= SMALL else "dual") if method == AUTO else method
     solver, terms = choose("method", name, SOLVERS), ready(problem)
+    per_one = np.maximum(terms.units, 1)
     if name == "dual":
-        begin = None if start is None else np.array([start.get(limit.name, 0.0) for limit in problem.limits])
+        begin = None if start is None else np.array([start.get(limit.name, 0.0) for limit in problem.limits]) / per_one
         solver = functools.partial(plan_by_prices, start=begin, patience=patience)
     plan = solver(terms, gap) if terms.values.size and problem.limits else plan_without_limits(terms)
-    prices = {limit.name: float(price) for limit, price in zip(problem.limits, plan.seen.prices, strict=True)}
+    priced = zip(problem.limits, plan.seen.prices * per_one, strict=True)
+    prices = {limit.name: float(price) for limit, price in priced}
     return Solution(plan.choice.astype("int64"), plan.value, plan.bound, prices, time.perf_counter() - began, name)

@@ -39,7 +39,7 @@ class Plan:
     def or_better(self, terms: Terms, choice: np.ndarray | None) -> Plan:
         """This plan, or that one if it brings more and keeps every limit."""
         value = -np.inf if choice is None else value_of(terms, choice)
-        if choice is None or value <= self.value or (used_by(terms, choice) > terms.most).any():
+        if choice is None or value <= self.value or (used_by(terms, choice) > room(terms)).any():
             return self
         return replace(self, choice=choice, value=value, bound=max(self.bound, value))
 

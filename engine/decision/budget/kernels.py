@@ -16,6 +16,20 @@ def senseless(values: np.ndarray, use: np.ndarray) -> int:
     return count
 
 
+def whole(values: np.ndarray, use: np.ndarray, units: float, rounding: float, sure: float, most: float) -> bool:
+    """Is every allowed choice's use a whole number of `units`ths, up to `most`; `rounding` relative, `sure` in all?"""
+    for i in range(values.shape[0]):
+        fits = True
+        for t in range(values.shape[1]):
+            if values[i, t] > -np.inf:
+                counted = use[i, t] * units
+                off = abs(counted - np.rint(counted))
+                fits = fits and counted <= most and (off == 0.0 or off <= rounding * counted <= sure)
+        if not fits:
+            return False
+    return True
+
+
 def price(use: np.ndarray, unit: float, anew: bool, out: np.ndarray) -> None:
     """Set `out` to use x unit (`anew`), or add it."""
     for i in range(use.shape[0]):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from engine.decision.budget import kernels
+from engine.decision.budget.units import counted, most_counted, units_of
 from engine.errors import Infeasible
 from engine.prediction.treemodel import compiled
 from engine.prediction.workers import each
 
 SHARE, CHUNK, BLOCK = 262_144, 4_096, 64
 ROUNDING = 1e-12
-INTEGERS_LOOKED_AT = 5_000_000
 MOST_LIMITS = 64
 
 
@@ -72,7 +72,8 @@ class Solution:
 class Terms:
     """A problem made ready: `shared` (k, m) holds what a treatment uses whoever gets it, `own` what depends on whom.
 
-    `own[r]` (n, k) belongs to limit `whose[r]`. `most` is finite; `fixed` is what has been used up already.
+    `own[r]` (n, k) belongs to limit `whose[r]`. `most` is finite. `units[j]`ths of limit j
+    are counted whole: 100 for cents, 0 where its uses are whole in no unit.
     """
 
     values: np.ndarray
@@ -80,12 +81,13 @@ class Terms:
     own: tuple[np.ndarray, ...]
     whose: np.ndarray
     most: np.ndarray
+    units: np.ndarray
     highest: float
 
     def rows(self, chosen: np.ndarray, most: np.ndarray) -> Terms:
         """The same of some customers, under other limits."""
         own = tuple(use[chosen] for use in self.own)
-        return Terms(self.values[chosen], self.shared, own, self.whose, most, self.highest)
+        return Terms(self.values[chosen], self.shared, own, self.whose, most, self.units, self.highest)
 
     def use(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """What those choices use of each limit, (rows, m); column -1 uses nothing."""
@@ -134,15 +136,17 @@ def ready(problem: Problem) -> Terms:
     if faults:
         raise Infeasible("No plan can keep these limits. " + " ".join(faults))
     values, limits = _floats(problem.values), problem.limits
-    whose = [number for number, limit in enumerate(limits) if np.ndim(limit.use) == 2]
+    uses = [_floats(limit.use) for limit in limits]
+    units = [units_of(values, use) for use in uses]
+    uses = [counted(use, unit) for use, unit in zip(uses, units, strict=True)]
+    whose = [number for number, use in enumerate(uses) if use.ndim == 2]
     shared = np.zeros((problem.shape[1], len(limits)))
-    for number, limit in enumerate(limits):
+    for number, use in enumerate(uses):
         if number not in whose:
-            shared[:, number] = limit.use
-    own = tuple(_floats(limits[number].use) for number in whose)
-    most = np.array([_finite(limit, len(values)) for limit in limits])
-    highest = _highest(values)
-    return Terms(values, shared, own, np.array(whose, np.int64), most, highest)
+            shared[:, number] = use
+    most = [most_counted(_finite(limit, len(values)), unit) for limit, unit in zip(limits, units, strict=True)]
+    return Terms(values, shared, tuple(uses[number] for number in whose), np.array(whose, np.int64), np.array(most),
+                 np.array(units), _highest(values))
 
 
 def _highest(values: np.ndarray) -> float:
@@ -160,7 +164,7 @@ def _finite(limit: Limit, rows: int) -> float:
     """The limit's size; where it is infinite, more than any plan can use."""
     if math.isfinite(limit.most):
         return float(limit.most)
-    return 1.0 + rows * float(np.nanmax(limit.use, initial=0.0))
+    return 1.0 + rows * float(np.max(limit.use, initial=0.0, where=np.isfinite(limit.use)))
 
 
 def _faults(problem: Problem) -> Iterator[str]:
@@ -242,13 +246,5 @@ def used_by(terms: Terms, choice: np.ndarray) -> np.ndarray:
 
 
 def room(terms: Terms) -> np.ndarray:
-    """The limits as a plan may fill them: whole numbers to the last unit, others but for what rounding may add up."""
-    whole = np.array([_whole(terms, number) for number in range(len(terms.most))], dtype=bool)
-    return np.where(whole, terms.most, terms.most * (1 - ROUNDING))
-
-
-def _whole(terms: Terms, number: int) -> bool:
-    own: Sequence[np.ndarray] = [use for limit, use in zip(terms.whose, terms.own, strict=True) if limit == number]
-    if any(use.size > INTEGERS_LOOKED_AT for use in own):
-        return False
-    return all(bool(((use == np.floor(use)) | np.isnan(use)).all()) for use in [terms.shared[:, number], *own])
+    """The limits as a plan may fill them: what is counted to the last unit, others but for what rounding may add up."""
+    return np.where(terms.units > 0, terms.most, terms.most * (1 - ROUNDING))
