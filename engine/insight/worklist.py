@@ -19,6 +19,7 @@ from engine.permissions import allow
 from engine.schema import CONTACT, CUSTOMER_ID, SEGMENTS, Actor, Column
 
 CALL = "phone"
+FIRST = 2_000  # of everybody, in the list's order: where the first pages of a list are looked for
 
 ORDERS: Mapping[str, str] = {
     "margin_at_risk": "margin_at_risk DESC NULLS LAST, ltv_if_stays DESC",
@@ -160,10 +161,20 @@ def rows(scope: Scope, listing: Listing, actor: Actor, *, start: int = 0, most: 
 
 
 def _ids(scope: Scope, listing: Listing, start: int, most: int) -> list[str]:
-    """Who is on the page, in order: found without reading any more than that takes."""
+    """Who is on the page, in order: searched among the first of everybody, and only where those do not fill it among
+    all. Not so where whoever has left is among them: on a list they have no margin at risk, in the scores they do."""
+    if start + most <= FIRST and not listing.among.left:
+        first = f"(SELECT * FROM people ORDER BY {ordered(listing)} LIMIT {FIRST})"
+        if len(found := _searched(scope, listing, first, start, most)) == most:
+            return found
+    return _searched(scope, listing, "people", start, most)
+
+
+def _searched(scope: Scope, listing: Listing, source: str, start: int, most: int) -> list[str]:
+    """Who of the source is on the page, found without reading any more than that takes."""
     condition, given = listing.where()
     held = looked_at(scope, consents=listing.agreed)
-    sql = f"""{planned(scope, held)} SELECT customer_id FROM planned WHERE {condition}
+    sql = f"""{planned(scope, held, source)} SELECT customer_id FROM planned WHERE {condition}
               ORDER BY {ordered(listing)} LIMIT ? OFFSET ?"""
     found: list[str] = ask(scope, sql, [*given, most, start], listing.among, known=held)["customer_id"].tolist()
     return found
