@@ -222,8 +222,24 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _as_before(asked: argparse.Namespace) -> tuple[str | None, dict[str, Any]]:
+    """Adapter and options: what was said of the dataset's last files holds but for what is said now; another mapping
+    or adapter begins anew."""
+    from engine.onboarding import said_before
+
+    adapter, before = said_before(asked.name)
+    now = _options(asked)
+    kept = sorted(before.keys() - now.keys())
+    if asked.mapping or asked.adapter or not kept:
+        return asked.adapter, now
+    print(f"As {asked.name} was read before: {', '.join(kept)}. An --adapter or a --mapping begins anew.",
+          file=sys.stderr)
+    return adapter, {**before, **now}
+
+
 def _run(asked: argparse.Namespace) -> Printed:
-    report = engine.run(asked.source, name=asked.name, adapter=asked.adapter, options=_options(asked),
+    adapter, options = _as_before(asked)
+    report = engine.run(asked.source, name=asked.name, adapter=adapter, options=options,
                         settings=_settings(asked), observed_until=asked.as_of, queries=asked.query,
                         promotion=asked.promotion, actor=acting(), now=_now(), progress=told_on_stderr)
     return report, cards.run

@@ -194,3 +194,15 @@ def test_a_job_runs_the_same_verb_and_can_be_watched(verb: Verb, folder: Path) -
     assert job["done"] == job["of"]
     names = [entry["name"] for entry in json.loads(verb("datasets", "--json").stdout)["datasets"]]
     assert names == ["acme", "later"]
+
+
+def test_what_was_said_of_one_month_holds_for_the_next(verb: Verb, folder: Path) -> None:
+    _telecom(400).to_csv(folder / "may.csv", index=False)
+    _telecom(420).to_csv(folder / "june.csv", index=False)
+    for file, said in (("may.csv", ("--horizon-days", "45", "--currency", "CHF")), ("june.csv", ())):
+        done = verb("run", "--source", str(folder / file), "--name", "monthly", "--quick", "--json", *said)
+        assert done.returncode == 0, done.stderr
+    assert "As monthly was read before: currency, horizon_days." in done.stderr
+    told = json.loads(verb("datasets", "--json").stdout)["datasets"]
+    (monthly,) = [one for one in told if one["name"] == "monthly"]
+    assert (monthly["customers"], monthly["currency"], monthly["horizon_days"]) == (420, "CHF", 45)

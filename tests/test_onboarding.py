@@ -334,6 +334,28 @@ def test_a_currency_once_named_is_kept_and_another_ones_signs_are_told(tmp_path:
     assert not [one for one in named.examined.findings if one.where == "currency"]
 
 
+def test_a_window_once_said_holds_next_month(tmp_path: Path) -> None:
+    may = onboarding.propose([small(tmp_path / "may")], name="acme", actor=ANA, now=NOW, options={"horizon_days": 45})
+    onboarding.keep(may, actor=ANA, now=NOW)
+    june = onboarding.propose([small(tmp_path / "june", seed=6)], name="acme", actor=ANA, now=NOW)
+    assert june.refresh and june.mapping["horizon_days"] == 45
+    assert not [one for one in june.examined.findings if "a quarter" in one.what], "nothing is assumed any more"
+    other = onboarding.propose([small(tmp_path / "july", seed=7)], name="acme", actor=ANA, now=NOW,
+                               options={"horizon_days": 30})
+    assert other.mapping["horizon_days"] == 30, "what is said now counts more"
+    anew = onboarding.propose([small(tmp_path / "july", seed=7)], name="acme", actor=ANA, now=NOW, anew=True)
+    assert "horizon_days" not in anew.mapping
+
+
+def test_a_window_once_said_of_orders_holds_next_month(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    visits(customers=300).assign(amount=5).to_csv(path, index=False)
+    first = onboarding.propose([path], name="acme", actor=ANA, now=NOW, options={"horizon_days": 33})
+    onboarding.keep(first, actor=ANA, now=NOW)
+    again = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert first.mapping["horizon_days"] == again.mapping["horizon_days"] == 33 != first.silence.days
+
+
 def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_forgotten(tmp_path: Path) -> None:
     onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
     path = small(tmp_path / "june")

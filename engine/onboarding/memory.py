@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine import files
+from engine import catalog, files
 from engine.catalog import dataset_folder
 from engine.data.adapters import mapping as mappings
 
 MAPPING, PORTRAIT = "mapping.toml", "portrait.json"
+SAID = ("mapping", "names", "counted", "currency", "horizon_days", "grace_days", "leavers")
 
 
 def read_mapping(text: str) -> dict[str, Any]:
@@ -32,3 +33,11 @@ def kept_portrait(name: str) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = files.read_record(path, dict[str, Any])
     return found
+
+
+def said_before(name: str) -> tuple[str, dict[str, Any]]:
+    """The adapter by which the dataset's current version was read, and what a person told it; ("", {}) without one."""
+    known = next((dataset for dataset in catalog.datasets() if dataset.name == name), None)
+    if known is None:
+        return "", {}
+    return known.adapter, {key: known.options[key] for key in SAID if key in known.options}

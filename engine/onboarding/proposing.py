@@ -29,6 +29,7 @@ from engine.schema import Actor
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
 AGREED = "as agreed before"
 MAY_LACK = frozenset({"tenure", "recency", *mappings.CONTACT_KEYS})
+KEPT = ("currency", "horizon_days")
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -41,6 +42,7 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
         sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
         mapping: use this one instead of proposing one. anew: look at the files as if nothing had been kept.
         adapter: read them so, whatever their columns show.
+        options: as an adapter's; those of KEPT hold for the files to come as well, with the mapping.
 
     Raises:
         EngineError: when a file cannot be read at all, or the name cannot be a dataset's.
@@ -50,23 +52,23 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
     if not sources:
         raise EngineError("No file was given. Name at least one.")
     start = Proposal(name, tuple(sources), "", "", now=now, observed_until=observed_until, queries=tuple(queries),
-                     options={key: value for key, value in options.items() if key != "currency"})
+                     options={key: value for key, value in options.items() if key not in KEPT})
     known = mapping if mapping is not None else (None if anew else kept(name))
     with brought(start.sources, start.queries) as came:
         found = again(start, known, came.files, mapping is None) if known is not None else \
             _fresh(start, came.files, adapter)
-        found = _in_currency(found, str(options.get("currency") or ""))
+        found = _as_said(found, {key: options[key] for key in KEPT if options.get(key)})
         told = tuple(Fault(finding) for finding in came.findings)
         return examined(replace(found, faults=(*told, *found.faults)), came.files)
 
 
-def _in_currency(proposal: Proposal, said: str) -> Proposal:
-    """The proposal with the currency that a person named, which is kept with the mapping."""
-    if not said:
-        return proposal
-    rest = tuple(part for part in proposal.parts if part.role != "currency")
-    return replace(proposal, parts=(*rest, Part("currency", "", 1.0, "a person said so", said)),
-                   mapping={**proposal.mapping, "currency": said})
+def _as_said(proposal: Proposal, said: Mapping[str, Any]) -> Proposal:
+    """The proposal with the currency and the window that a person named, which are kept with the mapping."""
+    parts = proposal.parts
+    if "currency" in said:
+        rest = tuple(part for part in parts if part.role != "currency")
+        parts = (*rest, Part("currency", "", 1.0, "a person said so", said["currency"]))
+    return replace(proposal, parts=parts, mapping={**proposal.mapping, **said})
 
 
 def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Proposal:
