@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.databases import engine, postgres
+from tests.databases import engine, from_a_copy, postgres
 
-__all__ = ["engine", "postgres"]
+__all__ = ["engine", "from_a_copy", "postgres"]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 gc.disable()  # while the tests are collected: nothing that is imported then goes away again
