@@ -11,7 +11,6 @@ only met by models as deep as its own. They are fitted besides ours, a stage of 
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import time
@@ -91,11 +90,13 @@ def main(source: Path, target: Path) -> None:
 
 def features(source: Path) -> tuple[list[str], Columns, Columns]:
     """The customers' ids, the file's numbers by column, and what is made of them: the index and two ratios."""
-    with source.open(encoding="utf-8", newline="") as file:
-        names, *rows = csv.reader(file)
-    read = dict(zip(names, zip(*rows, strict=True), strict=True))
-    shop = {name: np.array(read[name], dtype=float) for name in (*BEHAVIOUR, "Recency", "Monetary")}
-    return list(read["Customer_ID"]), shop, {
+    numbers = (*BEHAVIOUR, "Recency", "Monetary")
+    with source.open(encoding="utf-8") as file:
+        names = file.readline().rstrip("\n").split(",")
+        read = np.loadtxt(file, delimiter=",", usecols=[names.index(name) for name in ("Customer_ID", *numbers)],
+                          dtype=[("Customer_ID", "U32"), *((name, float) for name in numbers)])
+    shop = {name: np.ascontiguousarray(read[name]) for name in numbers}
+    return read["Customer_ID"].tolist(), shop, {
         "index": shop["Monetary"] * np.log1p(shop["Frequency"]),
         "clicks_per_page": shop["Clicks"] / (shop["Pages_Viewed"] + 1),
         "orders_per_wish": shop["Frequency"] / (shop["Wishlist_Adds"] + 1),

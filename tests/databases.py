@@ -75,10 +75,12 @@ def from_a_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     def copied(to: sa.Engine, version: str = "head") -> None:
         if version != "head" or to.dialect.name != "sqlite" or _has_tables(to):
-            return migrate(to, version)
+            migrate(to, version)
+            return
         if not made.exists():
             migrate(state.connect(f"sqlite:///{made}"))
         with closing(sqlite3.connect(made)) as source, closing(to.raw_connection()) as target:
+            assert isinstance(target.driver_connection, sqlite3.Connection)
             source.backup(target.driver_connection)
 
     with pytest.MonkeyPatch.context() as patch:
