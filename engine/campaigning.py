@@ -33,6 +33,7 @@ from engine.campaign.vendors import CALL_LIST, Settings
 from engine.campaign.writers import Commission, write_messages, writer
 from engine.data.labels import labels
 from engine.decision.own_playbooks import playbook_for
+from engine.decision.plan import Plan
 from engine.decision.playbooks import LEAVE_ALONE
 from engine.errors import DataError, EngineError
 from engine.evidence import effects, results
@@ -42,9 +43,19 @@ from engine.evidence.trials import settled
 from engine.insight.source import Scope
 from engine.insight.worklist import CALL
 from engine.permissions import allow
-from engine.schema import CONTACT, DECISIONS, NOTHING_DONE, Actor, Dataset, Window, plural
+from engine.schema import (
+    CONTACT,
+    DECISIONS,
+    NOTHING_DONE,
+    Actor,
+    Dataset,
+    Estimate,
+    Window,
+    jsonable,
+    plural,
+)
 
-PLAN = "plan"
+PLAN, TREATED = "plan", "treated"
 SEEDS = 2**31
 MOST_EXPORTS, PER_SECONDS = 60, 3_600.0
 WAITS = "quiet hours"
@@ -54,15 +65,16 @@ WAITS = "quiet hours"
 
 def draft(scope: Scope, decisions: pd.DataFrame, *, name: str, sender: str = "", write: str = "template",
           holdout_share: float | None = None, seed: int | None = None, budget: str | None = None,
-          policy_id: str = PLAN, told: Mapping[str, Mapping[str, Any]] | None = None, actor: Actor,
-          now: datetime) -> Campaign:
+          policy_id: str = PLAN, told: Mapping[str, Mapping[str, Any]] | None = None, plan: Plan | None = None,
+          actor: Actor, now: datetime) -> Campaign:
     """Write a plan's decisions down as a campaign; the same draft again is the same campaign.
 
     Args:
         decisions: the DECISIONS table of the scope's run; whoever is to be left alone is passed over.
         sender: the company as its customers know it; without one no messages are written. write: one of WRITERS.
         holdout_share: the dataset's rule unless given. seed: draws holdout and variants; from the name unless given.
-        told: what to remember of the plan: "audience", "constraints", "figures".
+        told: what to remember of the plan: "audience", "constraints", "figures". plan: whose decisions these are: then
+            the figures tell beside its own total what it promises of those who are not held out, "treated".
 
     Raises:
         DataError: when the decisions break their contract.
@@ -82,11 +94,20 @@ def draft(scope: Scope, decisions: pd.DataFrame, *, name: str, sender: str = "",
     planned = _with_messages(scope, kept.assign(holdout=holdout.draw(kept, number, share)), customers, write, sender,
                              number, Commission(scope.dataset.name, actor, now))
     dataset, run, more = scope.dataset, scope.run, told or {}
+    figures = {**more.get("figures", {}), **_promised(plan, planned)}
     asked = Campaign(
         ledger.campaign_id(dataset.name, name), dataset.name, name.strip(), run.run_id, run.version, run.model_id,
         policy_id, dataset.currency, dataset.synthetic, dataset.label.horizon_days, number, share,
-        dict(more.get("audience", {})), dict(more.get("constraints", {})), dict(more.get("figures", {})), budget)
+        dict(more.get("audience", {})), dict(more.get("constraints", {})), figures, budget)
     return ledger.draft(asked, planned, excluded[["customer_id", "treatment", "reason"]], actor=actor, now=now)
+
+
+def _promised(plan: Plan | None, planned: pd.DataFrame) -> dict[str, Any]:
+    """What the plan promises of those treated, in plain values; nothing where no plan is given."""
+    if plan is None:
+        return {}
+    total = plan.among(planned.loc[~planned["holdout"], "customer_id"])
+    return {TREATED: jsonable({"customers": total.customers, "margin": total.margin})}
 
 
 def _to_contact(decisions: pd.DataFrame) -> pd.DataFrame:
@@ -330,7 +351,14 @@ def result(campaign: str, *, actor: Actor) -> Result:
     there = ledger.get(campaign)
     if there.step(LAUNCHED) is None:
         raise EngineError(f'"{there.name}" was never launched ({there.status}), so there is nothing to measure.')
-    return results.result(outcomes.with_outcomes(campaign), there.holdout_share)
+    return results.result(outcomes.with_outcomes(campaign), there.holdout_share, promise(there))
+
+
+def promise(there: Campaign) -> Estimate | None:
+    """The margin that the plan promised of those treated as they were drafted, with its interval [currency]; None where
+    that was not written down."""
+    told = there.figures.get(TREATED)
+    return Estimate(**told["margin"]) if told else None
 
 
 def measured(dataset: str, *, actor: Actor) -> tuple[effects.Effect, ...]:

@@ -83,7 +83,7 @@ def result(record: Record) -> str:
         ("Contacted", _left(treated)),
         ("Held out", _left(held)),
         ("Saves", f"{_estimate(whole['saves'], ',.0f')}; the plan expected {promised['saves']:,.0f}"),
-        ("Margin", f"{_in_money(whole['margin'], currency)}; the plan expected {money(promised['margin'], currency)}"),
+        ("Margin", f"{_in_money(whole['margin'], currency)}; the plan expected {_expected(promised, currency)}"),
         ("ROI", f"{_estimate(whole['roi'], '.2f')}; the plan expected {_number(promised['roi'], '.2f')}"),
         *([("Revenue", f"{_in_money(whole['revenue'], currency)} within the window")] if whole["revenue"]
           else []),
@@ -121,6 +121,11 @@ def _in_money(estimate: Record | None, currency: str) -> str:
     if estimate is None:
         return NOT_MEASURABLE
     return f"{money(estimate['value'], currency)} ({money_range(estimate['low'], estimate['high'], currency)})"
+
+
+def _expected(promised: Record, currency: str) -> str:
+    """The margin that the plan expected of the same customers, with its interval where that is theirs."""
+    return _in_money(promised["within"], currency) if promised["within"] else money(promised["margin"], currency)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -76,7 +76,7 @@ def _draft(asked: argparse.Namespace) -> Printed:
             "constraints": record["constraints"], "figures": record["total"]}
     made = campaigning.draft(place, plan.decisions(), name=asked.name, sender=asked.sender, write=asked.writer,
                              holdout_share=asked.holdout, seed=asked.seed, budget=asked.budget, told=told,
-                             actor=acting(), now=asked.now)
+                             plan=plan, actor=acting(), now=asked.now)
     return _told(made)
 
 

@@ -14,7 +14,7 @@ import pytest
 from engine import catalog
 from engine.__main__ import main
 from engine.campaign import ledger
-from engine.campaign.tables import ASSIGNMENTS
+from engine.campaign.tables import ASSIGNMENTS, PLANNED
 
 pytestmark = pytest.mark.slow
 Shell = Callable[..., dict[str, Any]]
@@ -57,6 +57,13 @@ def test_from_the_file_to_what_it_saved(shell: Shell, tmp_path: Path) -> None:
     assert draft["status"] == "draft" and 0 < draft["spend"] <= 3_000
     assert draft["held_out"] / (draft["held_out"] + draft["treated"]) == pytest.approx(0.3, abs=0.01)
 
+    planned = ledger.table_of(ledger.campaign_id(NAME, "July save"), PLANNED)
+    promised = draft["figures"]["treated"]
+    assert promised["customers"] == draft["treated"] < draft["figures"]["customers"]
+    margin = promised["margin"]["value"]
+    assert margin == pytest.approx(planned.loc[~planned["holdout"].astype(bool), "incremental_margin"].sum())
+    assert promised["margin"]["low"] < margin < promised["margin"]["high"]
+
     refused = shell(mia, "campaign", "approve", *one)
     assert refused["code"] == 2 and "a manager must approve it" in refused["error"]
     assert shell(mia, "campaign", "submit", *one)["status"] == "awaiting approval"
@@ -93,6 +100,7 @@ def test_from_the_file_to_what_it_saved(shell: Shell, tmp_path: Path) -> None:
     assert whole["saves"]["value"] == pytest.approx(int((~held).sum()) * whole["uplift"]["value"])
     assert whole["cost"] == pytest.approx(rows.loc[~held, "expected_cost"].sum())
     assert whole["promised"]["saves"] == pytest.approx(rows.loc[~held, "uplift"].sum())
+    assert whole["promised"]["within"] == promised["margin"]
     assert whole["verdict"] != "too small to tell" or whole["needed"] or whole["promised"]["saves"] <= 0
     assert shell(mia, "campaign", "close", *one, "--note", "read on the board")["status"] == "closed"
     verbs = {line["verb"] for line in shell_log(shell)}

@@ -251,6 +251,21 @@ class TestResult:
         assert said.startswith("It works: 100 customers saved (3")
         assert "incremental margin €40.0k (" in said
 
+    def test_a_promised_interval_is_shown_for_the_very_customers_it_is_of(self, rows: pd.DataFrame) -> None:
+        """It is of the 1,000 who are treated; where some of them are not known yet, or are gone, it is of others."""
+        plan = Estimate(50_000, 30_000, 70_000, 1_000, "90 %")
+        unknown = rows.assign(stayed=rows["stayed"].where(rows["customer_id"] != "3"))
+        assert results.result(rows, 1 / 6, plan).whole.promised.within == plan
+        assert results.result(rows.assign(stayed=float("nan")), 1 / 6, plan).whole.promised.within == plan
+        for other in (results.result(unknown, 1 / 6, plan), results.result(rows[1:], 1 / 6, plan),
+                      results.result(rows, 1 / 6)):
+            assert other.whole.promised.within is None
+        told = {"campaign": "July", "dataset": "acme", "currency": "EUR", "synthetic": False, "says": ""}
+        same, fewer = (" ".join(card({**told, **jsonable(results.result(frame, 1 / 6, plan))}).split())
+                       for frame in (rows, unknown))
+        assert "the plan expected €50.0k (€30.0k to €70.0k)" in same
+        assert "the plan expected €" in fewer and "€70.0k" not in fewer
+
     def test_too_small_says_so_and_how_many_it_takes(self, rows: pd.DataFrame) -> None:
         """30 % left untreated, 12 points were expected: .30 against .18 at five treated per one held out."""
         small = rows[rows["customer_id"].astype(int) % 20 == 0]

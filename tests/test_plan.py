@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine.decision import plan as planned
 from engine.decision.budget import Limit, Problem
 from engine.decision.constraints import Constraints, limits
+from engine.decision.effects import Z90
 from engine.decision.guardrails import blocked
 from engine.decision.methods import METHODS, TYPES, by_margin, by_playbook, types_of
 from engine.decision.plan import Plan, make
@@ -44,6 +45,18 @@ def test_a_budget_for_one_call_goes_to_the_dearest() -> None:
     assert found.total.saves == pytest.approx(0.05)
     assert found.total.roi == pytest.approx(34.5 / 5.5)
     assert found.total.minutes == 8
+
+
+def test_the_promise_of_some_of_its_customers_by_hand() -> None:
+    """The rate errs by d for all alike, so the margin of c0 and c2 by d (.5 x (400 - 10) + .5 x (800 - 10)) = 590 d."""
+    found = planned_for(people(**ALIKE), book(CALL), budget=100.0)
+    d = float(found.priced.effects.table["deviation"].loc[("call", "Vulnerable")])
+    some, everybody = found.among({"c0", "c2", "stranger"}), found.among(found.priced.people["customer_id"])
+    assert (some.customers, some.spend) == (2, pytest.approx(11.0))
+    assert some.margin.value == pytest.approx(14.5 + 34.5)
+    assert some.margin.high - some.margin.value == pytest.approx(Z90 * 590 * d)
+    assert everybody == found.total and found.total.margin.high - 73.5 == pytest.approx(Z90 * 885 * d)
+    assert found.among(()).margin.value == 0.0
 
 
 def test_caps_and_capacities_bind_and_their_price_is_the_next_ones_margin() -> None:

@@ -7,7 +7,7 @@ are expected values; their 90 % intervals hold what is unsure about effects, cha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -125,6 +125,12 @@ class Plan:
             frame[name] = 0.0
             frame.loc[rows, name] = values
         return frame.assign(propensity=1.0)[DECISIONS.names]
+
+    def among(self, customers: Collection[str]) -> Total:
+        """What it costs and brings of those customers alone, such as of those who are not held out."""
+        rows, columns = self.chosen
+        mine = self.priced.people["customer_id"].iloc[rows].isin(set(customers)).to_numpy()
+        return total_of(self.priced, rows[mine], columns[mine])
 
     def left_out(self) -> dict[str, int]:
         """How many customers suppression and the contact rules keep from one offer or from all, by the reason."""

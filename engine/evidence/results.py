@@ -33,11 +33,13 @@ class Side:
 @dataclass(frozen=True)
 class Promise:
     """What the plan expected of those treated whose outcome is known; as a whole of all treated, while none is. saves
-    [customers], incremental margin [currency], and roi (margin / cost); nan where nothing was to be spent."""
+    [customers], incremental margin [currency], and roi (margin / cost); nan where nothing was to be spent. within: the
+    same margin with the plan's interval; None where that interval is of other customers."""
 
     saves: float
     margin: float
     roi: float
+    within: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,13 @@ class Result:
     notes: tuple[str, ...]
 
 
-def result(rows: pd.DataFrame, holdout_share: float) -> Result:
+def result(rows: pd.DataFrame, holdout_share: float, promised: Estimate | None = None) -> Result:
     """What the campaign brought.
 
     Args:
         rows: the ASSIGNMENTS columns and beside them `stayed` (0, 1, missing = not known) and `revenue`.
         holdout_share: the share that was held out [0..1], for the size that would tell.
+        promised: the margin that the plan expected of all whom it was to treat; some may have been left out since.
     """
     rows = rows.assign(holdout=rows["holdout"].astype(bool), stayed=rows["stayed"].astype("float64"),
                        stratum=rows[list(STRATA)].astype(str).agg(" | ".join, axis=1))
@@ -89,6 +92,8 @@ def result(rows: pd.DataFrame, holdout_share: float) -> Result:
     whole = part("", rows, holdout_share)
     if not whole.treated.known:
         whole = replace(whole, promised=_promise(rows[~rows["holdout"]]))
+    same = promised is not None and promised.n == (whole.treated.known or whole.treated.customers)
+    whole = replace(whole, promised=replace(whole.promised, within=promised if same else None))
     return Result(whole, parts["treatment"], parts["segment"], _notes(whole))
 
 

@@ -65,7 +65,7 @@ def _write(here: Here, found: Plan, name: str, sender: str, writer: str, share: 
     try:
         with st.spinner("Writing the draft and its messages"):
             made = campaigning.draft(here.scope, found.decisions(), name=name, sender=sender, write=writer,
-                                     holdout_share=share, told=told, actor=here.actor, now=now())
+                                     holdout_share=share, told=told, plan=found, actor=here.actor, now=now())
     except EngineError as problem:
         st.error(escaped(str(problem)), icon=":material/error:")
     else:

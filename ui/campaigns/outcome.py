@@ -199,11 +199,12 @@ def _measured(here: Here, there: Campaign, found: Result) -> None:
     whole = found.whole
     st.header(in_words(whole, there.currency), anchor=False)
     left, right = st.columns(2)
-    sides = ((left, "customers saved", whole.promised.saves, whole.saves, ""),
-             (right, "incremental margin", whole.promised.margin, whole.margin, there.currency))
+    saves, margin = (_point(value, whole.treated.known) for value in (whole.promised.saves, whole.promised.margin))
+    sides = ((left, "customers saved", saves, whole.saves, ""),
+             (right, "incremental margin", whole.promised.within or margin, whole.margin, there.currency))
     for place, what, promised, measured, unit in sides:
         if measured is not None:
-            pair = [(what.capitalize(), _point(promised, whole.treated.known), measured)]
+            pair = [(what.capitalize(), promised, measured)]
             with place:
                 show(charts.promised(pair, what, unit, here.look), f"campaign_{what.split()[1]}")
     with card("Treatment by treatment, segment by segment", "Differences from the holdout with 95 % intervals."):
@@ -214,7 +215,7 @@ def _measured(here: Here, there: Campaign, found: Result) -> None:
 
 
 def _point(value: float, n: int) -> Estimate:
-    """A promise is one number: what the plan expected of those whose outcome is known."""
+    """A promise without an interval: what the plan expected of those whose outcome is known."""
     return Estimate(value, value, value, n, "the plan's expectation")
 
 

@@ -102,17 +102,28 @@ def sentence(there: Campaign, told_of: Mapping[str, Any]) -> str:
 def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> list[Kpi]:
     """The campaign in four figures."""
     planned, currency = (told_of["figures"] or {}).get("margin"), there.currency
-    band = (f"plan: {money_range(planned['low'], planned['high'], currency)}" if planned else "")
-    whole = f" and those held out: {money(planned['value'], currency)} in all" if planned else ""
+    whole = f" With those held out it was {money(planned['value'], currency)}." if planned else ""
     return [
         Kpi("Treated", f"{told_of['treated']:,}", "Customers who get their offer."),
         Kpi("Held out", f"{told_of['held_out']:,}", "Drawn by chance, never contacted.",
             band=f"{share(there.holdout_share)} of each segment and treatment"),
         Kpi("Expected cost", money(there.spend, currency), "Of those treated: contacts, and offers times the chance "
             "that they are taken.", band=f"budget {there.budget}" if there.budget else "no shared budget"),
-        Kpi("Promised margin", money(promised, currency), "Incremental margin that is expected of those treated. The "
-            f"interval is the plan's, 90 %, for them{whole}.", band=band),
+        Kpi("Promised margin", money(promised, currency), "Incremental margin that is expected of those treated, with "
+            f"the plan's 90 % interval.{whole}", band=_band(there, told_of)),
     ]
+
+
+def _band(there: Campaign, told_of: Mapping[str, Any]) -> str:
+    """The interval of what is promised, and of whom where that is not those who are treated now."""
+    treated, plan = campaigning.promise(there), (told_of["figures"] or {}).get("margin")
+    if treated is None and plan is None:
+        return ""
+    low, high = (treated.low, treated.high) if treated else (plan["low"], plan["high"])  # type: ignore[index]
+    ends = money_range(low, high, there.currency)
+    if treated is None:
+        return f"{ends} with those held out"
+    return ends if treated.n == told_of["treated"] else f"{ends} for the {treated.n:,} of the draft"
 
 
 def members(inside: Any, outside: Any, there: Campaign) -> None:

@@ -70,8 +70,9 @@ def promised(rows: Sequence[tuple[str, Estimate, Estimate]], what: str, currency
                            "Customers": one.n}
                           for name, planned, measured in rows
                           for word, one in (("promised", planned), ("measured", measured))])
-    return Chart(f"{what[0].upper()}{what[1:]}: promised, and measured", "The plan's expectation beside the difference "
-                 "from the holdout, with its 95 % interval.", figure, table)
+    return Chart(f"{what[0].upper()}{what[1:]}: promised, and measured", "The plan's expectation of the same "
+                 "customers, with its 90 % interval where that is theirs, beside the difference from the holdout, with "
+                 "its 95 % interval.", figure, table)
 
 
 def _bands(figure: go.Figure, found: Sequence[Estimate], look: Look) -> None:
