@@ -1,10 +1,10 @@
-"""A campaign from plan to proof: one customer's way on from a decision, in reading order.
+"""A campaign from plan to lists: one customer's way on from a decision, in reading order.
 
     draft(scope, decisions) -> campaign    contact rules, holdout, messages; nothing is promised to anybody yet
     approve, launch -> assignments         a second person above a limit; budget and rows in one transaction
     export(campaign, "klaviyo") -> files   from the ledger alone: those treated, whom nothing forbids today
-    settle(campaign, outcomes)             from a file, or from the data's next version
-    result(campaign) -> Result             what it saved, beside what was promised; trials of it feed the next plan
+
+What comes back, and what it proves, is in `settling`.
 """
 
 from __future__ import annotations
@@ -20,26 +20,18 @@ import pandas as pd
 from sqlalchemy.engine import Connection
 
 from engine import catalog, files, limits, planning, state
-from engine.campaign import contact_rules, desk, holdout, ledger, outcomes, suppression
-from engine.campaign.addresses import e_mail
+from engine.campaign import contact_rules, desk, holdout, ledger, suppression
 from engine.campaign.contact_rules import TIMEZONE, History
 from engine.campaign.ledger import Campaign, Launch
-from engine.campaign.outcome_files import OutcomeFile, form, read_outcomes
-from engine.campaign.outcomes import Settled
 from engine.campaign.rules import Rules, rules
 from engine.campaign.sendlist import Exported, export_rows
 from engine.campaign.tables import ASSIGNMENTS, EXCLUSIONS, LAUNCHED, PLANNED
 from engine.campaign.vendors import CALL_LIST, Settings
 from engine.campaign.writers import Commission, write_messages, writer
-from engine.data.labels import labels
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.plan import Plan
 from engine.decision.playbooks import LEAVE_ALONE
 from engine.errors import DataError, EngineError
-from engine.evidence import effects, results
-from engine.evidence.overrides import Call, Score, score
-from engine.evidence.results import Result
-from engine.evidence.trials import settled
 from engine.insight.source import Scope
 from engine.insight.worklist import CALL
 from engine.permissions import allow
@@ -49,13 +41,11 @@ from engine.schema import (
     NOTHING_DONE,
     Actor,
     Dataset,
-    Estimate,
-    Window,
     jsonable,
     plural,
 )
 
-PLAN, TREATED = "plan", "treated"
+PLAN = "plan"
 SEEDS = 2**31
 MOST_EXPORTS, PER_SECONDS = 60, 3_600.0
 WAITS = "quiet hours"
@@ -83,7 +73,7 @@ def draft(scope: Scope, decisions: pd.DataFrame, *, name: str, sender: str = "",
     allow(actor, "draft")
     known = rules(scope.dataset.name, actor=actor)
     rows = _to_contact(decisions)
-    customers = _contact_of(scope.dataset, rows["customer_id"])
+    customers = contact_of(scope.dataset, rows["customer_id"])
     with state.reader() as connection:
         why = _why_not(connection, scope.dataset, rows, customers, known, now)
     kept, excluded = rows[why == ""], rows.assign(reason=why)[why != ""]
@@ -107,7 +97,7 @@ def _promised(plan: Plan | None, planned: pd.DataFrame) -> dict[str, Any]:
     if plan is None:
         return {}
     total = plan.among(planned.loc[~planned["holdout"], "customer_id"])
-    return {TREATED: jsonable({"customers": total.customers, "margin": total.margin})}
+    return {ledger.TREATED: jsonable({"customers": total.customers, "margin": total.margin})}
 
 
 def _to_contact(decisions: pd.DataFrame) -> pd.DataFrame:
@@ -123,7 +113,7 @@ def _to_contact(decisions: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _contact_of(dataset: Dataset, ids: pd.Series) -> pd.DataFrame:
+def contact_of(dataset: Dataset, ids: pd.Series) -> pd.DataFrame:
     """What the data say of how to reach these customers, by customer_id; the columns that there are."""
     wanted = {*(column.name for column in CONTACT), TIMEZONE}
     return dataset.frame(set(ids), [name for name in dataset.names if name in wanted])
@@ -177,7 +167,7 @@ def launch(campaign: str, key: str = "", *, actor: Actor, now: datetime) -> Laun
     there = ledger.get(campaign)
     known = rules(there.dataset, actor=actor)
     dataset = catalog.dataset(there.dataset, there.version)
-    customers = _contact_of(dataset, ledger.table_of(campaign, PLANNED)["customer_id"])
+    customers = contact_of(dataset, ledger.table_of(campaign, PLANNED)["customer_id"])
 
     def again(connection: Connection, rows: pd.DataFrame) -> pd.Series:
         return _why_not(connection, dataset, rows, customers, known, now)
@@ -203,7 +193,7 @@ def sendable(campaign: str, *, actor: Actor, now: datetime) -> tuple[pd.DataFram
     dataset = catalog.dataset(there.dataset)
     rows = ledger.table_of(campaign, ASSIGNMENTS)
     rows = rows[~rows["holdout"].astype(bool)]
-    customers = _contact_of(dataset, rows["customer_id"])
+    customers = contact_of(dataset, rows["customer_id"])
     why = _waits(rows, customers, rules(there.dataset, actor=actor), now)
     with state.reader() as connection:
         listed = suppression.of_customers(connection, dataset.name, customers, list(rows["customer_id"]))
@@ -249,141 +239,6 @@ def export(campaign: str, kind: str, folder: Path | None = None, *, settings: Se
     return made, waiting
 
 
-# ----------------------------------------------------------------------------------------------- outcomes and results
-
-def settle_file(campaign: str, path: Path, *, observed_at: datetime | None = None, correct: bool = False, actor: Actor,
-                now: datetime) -> tuple[Settled, OutcomeFile]:
-    """Write down the outcomes in a file; what was new, and how the file was read, rejected rows among it."""
-    allow(actor, "outcomes")
-    read = read_outcomes(path, campaign, now=now, observed_at=observed_at, addresses=_addresses(campaign))
-    return outcomes.settle(campaign, read.outcomes, path.name, correct=correct, actor=actor, now=now), read
-
-
-def _addresses(campaign: str) -> dict[str, str]:
-    """E-mail address -> the customer of the campaign who has it, "" where several do; none where the data have none."""
-    there = ledger.get(campaign)
-    customers = _contact_of(catalog.dataset(there.dataset), ledger.table_of(campaign, ASSIGNMENTS)["customer_id"])
-    found: dict[str, str] = {}
-    for who, written in customers.get("email", pd.Series(dtype=object)).dropna().items():
-        address, fault = e_mail(str(written))
-        if not fault:
-            found[address] = "" if address in found else str(who)
-    return found
-
-
-def feedback(dataset: str, customer_id: str, action: str, outcome: str, revenue_impact: float | None = None, *,
-             campaign: str | None = None, note: str = "", actor: Actor, now: datetime) -> dict[str, Any]:
-    """`outcomes.feedback` of a customer whom some version of the data holds, or the campaign.
-
-    Raises:
-        EngineError: when neither does, and whatever `outcomes.feedback` raises.
-    """
-    allow(actor, "feedback")
-    catalog.dataset(dataset)
-    versions = (catalog.dataset(dataset, version) for version in catalog.versions(dataset))
-    if campaign is None and not any(len(version.frame({customer_id}, [])) for version in versions):
-        raise EngineError(f"{dataset} knows no customer {customer_id!r}, so nothing was written down. Ids are compared "
-                          "as text, zeros included; Customer Lookup finds one by a part of it.")
-    return outcomes.feedback(dataset, customer_id, action, outcome, revenue_impact, campaign=campaign, note=note,
-                             actor=actor, now=now)
-
-
-def outcome_form(campaign: str, *, actor: Actor, now: datetime) -> tuple[str, bytes]:
-    """A file to be filled in: its name, and as CSV every customer treated or held out, with empty columns for whether
-    they stayed, what they paid and when it was seen. Recorded in the audit log.
-
-    It does not say who is held out, so that nobody takes it for a list to send to.
-
-    Raises:
-        EngineError: when the campaign was never launched.
-    """
-    allow(actor, "outcomes")
-    allow(actor, "export")
-    limits.within(actor, "export", MOST_EXPORTS, PER_SECONDS, now)
-    there = ledger.get(campaign)
-    rows = ledger.table_of(campaign, ASSIGNMENTS)[["customer_id"]]
-    if rows.empty:
-        raise EngineError(f'"{there.name}" was never launched ({there.status}), so nothing can have become of it.')
-    content = form(rows.assign(campaign_id=campaign))
-    name = f"{there.dataset}-{campaign}-outcomes-{now:%Y%m%dT%H%M%SZ}.csv"
-    state.record(actor, "export", there.dataset, now, {"campaign": campaign, "format": "outcomes", "rows": len(rows),
-                                                       "file": name, "sha256": sha256(content).hexdigest()})
-    return name, content
-
-
-def settle_from_data(campaign: str, *, correct: bool = False, actor: Actor, now: datetime) -> Settled:
-    """Write down what the dataset's current version says of who has left since the launch.
-
-    Raises:
-        EngineError: when the data do not reach the end of the label's window yet, or are no newer than the plan.
-    """
-    allow(actor, "outcomes")
-    there = ledger.get(campaign)
-    dataset = catalog.dataset(there.dataset)
-    ends = there.ends
-    if ends is None:
-        raise EngineError(f'"{there.name}" was never launched ({there.status}), so nothing can have become of it.')
-    if dataset.version == there.version or dataset.observed_until < ends:
-        raise EngineError(f"The data of {dataset.name} are known until {dataset.observed_until:%Y-%m-%d}; who stayed "
-                          f"shows on {ends:%Y-%m-%d}, {there.horizon_days} days after the launch. Bring newer data.")
-    seen = _seen(dataset, there, list(ledger.table_of(campaign, ASSIGNMENTS)["customer_id"]))
-    return outcomes.settle(campaign, seen, f"data version {dataset.version}", correct=correct, actor=actor, now=now)
-
-
-def _seen(dataset: Dataset, there: Campaign, ids: list[str]) -> pd.DataFrame:
-    """Who left by the newer data's own label: within the window from the launch on, or as the new snapshot says."""
-    launched = there.step(LAUNCHED)
-    assert launched is not None, "Only a launched campaign has outcomes."
-    as_of = dataset.observed_until if dataset.kind == "snapshot" else launched.at
-    left = labels(dataset, [Window(as_of, there.horizon_days)], ids).reset_index("as_of", drop=True)
-    left = left[left.index.isin(ids)]
-    return pd.DataFrame({"customer_id": left.index.astype(str), "stayed": left.to_numpy() == 0, "revenue": float("nan"),
-                         "observed_at": dataset.observed_until})
-
-
-def result(campaign: str, *, actor: Actor) -> Result:
-    """What the campaign brought, as far as outcomes are known.
-
-    Raises:
-        EngineError: when it was never launched.
-    """
-    allow(actor, "campaigns")
-    there = ledger.get(campaign)
-    if there.step(LAUNCHED) is None:
-        raise EngineError(f'"{there.name}" was never launched ({there.status}), so there is nothing to measure.')
-    return results.result(outcomes.with_outcomes(campaign), there.holdout_share, promise(there))
-
-
-def promise(there: Campaign) -> Estimate | None:
-    """The margin that the plan promised of those treated as they were drafted, with its interval [currency]; None where
-    that was not written down."""
-    told = there.figures.get(TREATED)
-    return Estimate(**told["margin"]) if told else None
-
-
-def measured(dataset: str, *, actor: Actor) -> tuple[effects.Effect, ...]:
-    """What all campaigns of the dataset with a holdout show together, per treatment and segment."""
-    allow(actor, "campaigns")
-    return effects.pooled(settled(dataset))
-
-
-def overrides(dataset: str, *, actor: Actor) -> Score:
-    """How often people on the save desk and the model were right where a person overrode it, as far as it is known: by
-    the campaign's outcome, else by how the desk says it ended."""
-    found = [item for item in desk.items(dataset, actor=actor) if item.human_call]
-    seen = {there: outcomes.with_outcomes(there).set_index("customer_id")["stayed"].dropna()
-            for there in {item.campaign_id for item in found if item.campaign_id}}
-    calls = [(item, _came(item, seen.get(item.campaign_id or "", pd.Series(dtype=float)))) for item in found]
-    return score(Call(str(item.human_call), item.model_call, came) for item, came in calls if came)
-
-
-def _came(item: desk.Item, stayed: pd.Series) -> str:
-    """What came of the customer; "" while nobody knows."""
-    if item.customer_id in stayed.index:
-        return desk.STAYS if stayed[item.customer_id] else desk.LEAVES
-    return {desk.RECOVERED: desk.STAYS, desk.LOST: desk.LEAVES}.get(item.stage, "")
-
-
 # ----------------------------------------------------------------------------------------------------------- the desk
 
 def to_desk(scope: Scope, decisions: pd.DataFrame, *, actor: Actor, now: datetime) -> tuple[int, pd.DataFrame]:
@@ -394,7 +249,7 @@ def to_desk(scope: Scope, decisions: pd.DataFrame, *, actor: Actor, now: datetim
     """
     allow(actor, "desk")
     rows = decisions[decisions["minutes"].fillna(0) > 0].reset_index(drop=True)
-    customers = _contact_of(scope.dataset, rows["customer_id"])
+    customers = contact_of(scope.dataset, rows["customer_id"])
     known = rules(scope.dataset.name, actor=actor)
     with state.reader() as connection:
         why = _why_not(connection, scope.dataset, rows, customers, known, now)

@@ -153,35 +153,35 @@ def _outcomes_options(outcomes: argparse.ArgumentParser) -> None:
 
 
 def _outcomes(asked: argparse.Namespace) -> Printed:
-    from engine import campaigning
+    from engine import settling
 
     there, who = _one(asked), acting()
     if asked.form:
         return _form(there, asked)
     if asked.from_data:
-        done, rejected = campaigning.settle_from_data(there.id, correct=asked.correct, actor=who, now=asked.now), []
+        done, rejected = settling.settle_from_data(there.id, correct=asked.correct, actor=who, now=asked.now), []
     else:
-        done, read = campaigning.settle_file(there.id, asked.input, observed_at=asked.observed_at,
-                                             correct=asked.correct, actor=who, now=asked.now)
+        done, read = settling.settle_file(there.id, asked.input, observed_at=asked.observed_at,
+                                          correct=asked.correct, actor=who, now=asked.now)
         rejected = read.rejected.to_dict("records")
     return {"campaign": there.name, **jsonable(done), "rejected": jsonable(rejected)}, cards_campaign.settled
 
 
 def _form(there: Campaign, asked: argparse.Namespace) -> Printed:
-    from engine import campaigning, files
+    from engine import files, settling
 
-    _, content = campaigning.outcome_form(there.id, actor=acting(), now=asked.now)
+    _, content = settling.outcome_form(there.id, actor=acting(), now=asked.now)
     files.write_bytes(asked.form, content)
     rows = content.count(b"\n") - 1
     return {"campaign": there.name, "form": str(asked.form), "customers": rows}, cards_campaign.form
 
 
 def _result(asked: argparse.Namespace) -> Printed:
-    from engine import campaigning
+    from engine import settling
     from engine.evidence.results import in_words
 
     there = _one(asked)
-    found = campaigning.result(there.id, actor=acting())
+    found = settling.result(there.id, actor=acting())
     return {"campaign": there.name, "dataset": there.dataset, "currency": there.currency, "synthetic": there.synthetic,
             "says": in_words(found.whole, there.currency), **jsonable(found)}, cards_campaign.result
 
@@ -237,11 +237,11 @@ def _feedback_options(feedback: argparse.ArgumentParser) -> None:
 
 
 def _feedback(asked: argparse.Namespace) -> Printed:
-    from engine import campaigning
+    from engine import settling
 
     campaign = _one(asked).id if asked.campaign else None
-    done = campaigning.feedback(asked.dataset, asked.customer_id, asked.action, asked.outcome, asked.revenue_impact,
-                                campaign=campaign, note=asked.note, actor=acting(), now=asked.now)
+    done = settling.feedback(asked.dataset, asked.customer_id, asked.action, asked.outcome, asked.revenue_impact,
+                             campaign=campaign, note=asked.note, actor=acting(), now=asked.now)
     return done, cards_campaign.feedback
 
 
@@ -292,7 +292,7 @@ def _desk_options(desk: argparse.ArgumentParser) -> None:
 
 
 def _desk(asked: argparse.Namespace) -> Printed:
-    from engine import campaigning
+    from engine import settling
     from engine.campaign import desk
     from engine.campaign.rules import rules
     from engine.insight.stopped import stopped
@@ -313,7 +313,7 @@ def _desk(asked: argparse.Namespace) -> Printed:
     return {"dataset": asked.dataset, "day": now.date().isoformat(), "capacity_minutes": minutes,
             "minutes": found.minutes, "margin": found.margin, "today": rows, "later": len(found.later),
             "stopped": barred,
-            "overrides": jsonable(campaigning.overrides(asked.dataset, actor=who))}, cards_campaign.desk
+            "overrides": jsonable(settling.overrides(asked.dataset, actor=who))}, cards_campaign.desk
 
 
 STEPS: tuple[tuple[str, Callable[[argparse.Namespace], Printed], str, Spell | None], ...] = (

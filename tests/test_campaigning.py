@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine import campaigning, catalog, insight, state
+from engine import campaigning, catalog, insight, settling, state
 from engine.campaign import desk, ledger, outcomes, suppression
 from engine.campaign.rules import set_rules
 from engine.campaign.suppression import Entry
@@ -118,7 +118,7 @@ class TestDraft:
     def test_data_without_consent_say_what_is_missing(self, shop: insight.Scope,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
         bare = pd.DataFrame(index=pd.Index([], name="customer_id"))
-        monkeypatch.setattr(campaigning, "_contact_of", lambda *_: bare)
+        monkeypatch.setattr(campaigning, "contact_of", lambda *_: bare)
         with pytest.raises(EngineError, match=r"Nobody of this plan may be contacted\. 600 customers: the data do not "
                            r"say who agreed to e-mail \(no column consent_email\)\. Bring contact data"):
             drafted(shop)
@@ -242,29 +242,29 @@ class TestOutcomes:
     def test_a_file_is_taken_once_and_nobody_is_lost(self, shop: insight.Scope, tmp_path: Path) -> None:
         there = running(shop)
         file = self.file(there, tmp_path)
-        done, read = campaigning.settle_file(there.id, file, actor=MIA, now=NOW)
+        done, read = settling.settle_file(there.id, file, actor=MIA, now=NOW)
         rows = outcomes.with_outcomes(there.id)
         assert (done.new, done.held_out, done.unknown) == (len(rows), int(rows["holdout"].sum()), ("stranger",))
         assert len(read.rejected) == 0 and rows["stayed"].notna().all()
-        again, _ = campaigning.settle_file(there.id, file, actor=MIA, now=NOW + timedelta(days=1))
+        again, _ = settling.settle_file(there.id, file, actor=MIA, now=NOW + timedelta(days=1))
         assert (again.new, again.known, again.contradicting) == (0, len(rows), ())
         pd.testing.assert_frame_equal(outcomes.with_outcomes(there.id), rows)
 
     def test_everybody_treated_or_held_out_is_on_the_form(self, shop: insight.Scope, tmp_path: Path) -> None:
         there = running(shop)
         rows = ledger.table_of(there.id, ASSIGNMENTS)
-        name, content = campaigning.outcome_form(there.id, actor=MIA, now=NOW)
+        name, content = settling.outcome_form(there.id, actor=MIA, now=NOW)
         blank = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
         assert set(blank["customer_id"]) == set(rows["customer_id"]) and rows["holdout"].sum() > 0
         assert blank[["stayed", "revenue"]].isna().all(axis=None) and "holdout" not in blank
         assert there.id in name and state.audit_log(verb="export")[0].detail["rows"] == len(rows)
         blank.assign(stayed="yes").to_csv(tmp_path / "form.csv", index=False)
-        done, read = campaigning.settle_file(there.id, tmp_path / "form.csv", actor=MIA, now=NOW)
+        done, read = settling.settle_file(there.id, tmp_path / "form.csv", actor=MIA, now=NOW)
         assert (done.new, done.held_out) == (len(rows), int(rows["holdout"].sum())) and read.rejected.empty
         with pytest.raises(Refused, match="may not outcomes"):
-            campaigning.outcome_form(there.id, actor=EVE, now=NOW)
+            settling.outcome_form(there.id, actor=EVE, now=NOW)
         with pytest.raises(EngineError, match="was never launched"):
-            campaigning.outcome_form(drafted(shop, chosen(shop, "early_access"), name="Two").id, actor=MIA, now=NOW)
+            settling.outcome_form(drafted(shop, chosen(shop, "early_access"), name="Two").id, actor=MIA, now=NOW)
 
     def test_a_file_by_address_alone_is_the_same_customers(self, shop: insight.Scope, tmp_path: Path) -> None:
         """As Klaviyo's files are: they hold no customer_id. Whoever shares an address is told, not guessed."""
@@ -273,20 +273,20 @@ class TestOutcomes:
         emails = rows["customer_id"].map(shop.dataset.frame()["email"]).str.strip().str.lower()
         alone = ~emails.duplicated(keep=False)
         pd.DataFrame({"Email": emails, "Churned": "no"}).to_csv(tmp_path / "sent.csv", index=False)
-        done, read = campaigning.settle_file(there.id, tmp_path / "sent.csv", actor=MIA, now=NOW)
+        done, read = settling.settle_file(there.id, tmp_path / "sent.csv", actor=MIA, now=NOW)
         known = outcomes.with_outcomes(there.id)
         assert set(known.loc[known["stayed"] == 1, "customer_id"]) == set(rows.loc[alone, "customer_id"])
         assert done.new + len(read.rejected) == len(rows) and done.new > 100
 
     def test_what_contradicts_is_told_and_left_unless_meant(self, shop: insight.Scope, tmp_path: Path) -> None:
         there = running(shop)
-        campaigning.settle_file(there.id, self.file(there, tmp_path), actor=MIA, now=NOW)
+        settling.settle_file(there.id, self.file(there, tmp_path), actor=MIA, now=NOW)
         before = outcomes.with_outcomes(there.id)
         file = self.file(there, tmp_path, stayed=1)
-        told, _ = campaigning.settle_file(there.id, file, actor=MIA, now=NOW)
+        told, _ = settling.settle_file(there.id, file, actor=MIA, now=NOW)
         assert len(told.contradicting) == int((before["stayed"] == 0).sum()) and not told.corrected
         pd.testing.assert_frame_equal(outcomes.with_outcomes(there.id), before)
-        campaigning.settle_file(there.id, file, correct=True, actor=MIA, now=NOW)
+        settling.settle_file(there.id, file, correct=True, actor=MIA, now=NOW)
         assert (outcomes.with_outcomes(there.id)["stayed"] == 1).all()
 
     @pytest.mark.slow
@@ -297,7 +297,7 @@ class TestOutcomes:
         campaigning.approve(there.id, actor=MIA, now=early)
         there = campaigning.launch(there.id, actor=MIA, now=early).campaign
         with pytest.raises(EngineError, match=r"who stayed shows on .*, 90 days after the launch\. Bring newer data"):
-            campaigning.settle_from_data(there.id, actor=MIA, now=NOW)
+            settling.settle_from_data(there.id, actor=MIA, now=NOW)
         raw = sorted((shop.dataset.customers.parent / "raw").iterdir())
         copies = [Path(shutil.copy(path, tmp_path / path.name)) for path in raw]
         orders = next(path for path in copies if path.name == "orders.csv")
@@ -308,7 +308,7 @@ class TestOutcomes:
 
         newer = onboard(copies, SimpleNamespace(observed_until=shop.dataset.observed_until, truth=copies[0]), NOW)  # type: ignore[arg-type]
         assert newer.version != shop.dataset.version
-        done = campaigning.settle_from_data(there.id, actor=MIA, now=NOW)
+        done = settling.settle_from_data(there.id, actor=MIA, now=NOW)
         rows = outcomes.with_outcomes(there.id)
         known = rows[rows["stayed"].notna()]
         assert done.new == len(known) > 100 and done.unknown == ()
@@ -344,18 +344,18 @@ class TestOutcomes:
     def test_feedback_is_of_customers_alone(self, shop: insight.Scope) -> None:
         say = {"actor": MIA, "now": NOW}
         with pytest.raises(EngineError, match="acme knows no customer 'NOPE', so nothing was written down"):
-            campaigning.feedback("acme", "NOPE", "called", "open", **say)
+            settling.feedback("acme", "NOPE", "called", "open", **say)
         assert outcomes.feedback_of("acme", "NOPE", actor=MIA) == []
         who = shop.dataset.frame().index[0]
-        assert campaigning.feedback("acme", who, "called", "open", **say)["replayed"] is False
+        assert settling.feedback("acme", who, "called", "open", **say)["replayed"] is False
         assert len(outcomes.feedback_of("acme", who, actor=MIA)) == 1
 
     def test_nothing_becomes_of_what_was_not_launched(self, shop: insight.Scope, tmp_path: Path) -> None:
         there = drafted(shop)
         seen = pd.DataFrame({"customer_id": ["1"], "stayed": [True], "revenue": [1.0], "observed_at": [NOW]})
         for act in (lambda: outcomes.settle(there.id, seen, "x", actor=MIA, now=NOW),
-                    lambda: campaigning.result(there.id, actor=MIA),
-                    lambda: campaigning.settle_from_data(there.id, actor=MIA, now=NOW)):
+                    lambda: settling.result(there.id, actor=MIA),
+                    lambda: settling.settle_from_data(there.id, actor=MIA, now=NOW)):
             with pytest.raises(EngineError, match="was never launched"):
                 act()
         assert ledger.table_of(there.id, OUTCOMES).empty
@@ -370,12 +370,12 @@ class TestResult:
         seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
                              "revenue": float("nan"), "observed_at": NOW})
         outcomes.settle(there.id, seen, "by hand", actor=MIA, now=NOW)
-        found = campaigning.result(there.id, actor=EVE).whole
+        found = settling.result(there.id, actor=EVE).whole
         assert found.saves is not None and found.saves.value == pytest.approx(treated)
         assert found.margin is not None and found.margin.value == pytest.approx(treated * (100 - 2.0))
         assert found.roi is not None and found.roi.value == pytest.approx(49.0)
         assert found.promised.saves == pytest.approx(0.1 * treated) and found.verdict == "it works"
-        [whole, part] = campaigning.measured("acme", actor=EVE)
+        [whole, part] = settling.measured("acme", actor=EVE)
         assert (whole.treatment, whole.segment, part.segment) == ("loyalty_points", "", "Champion")
         tried = trials("acme")
         assert tried.cells[["treated", "treated_left", "control", "control_left"]].to_numpy().tolist() == [
@@ -401,7 +401,7 @@ class TestResult:
 
     def test_nothing_is_tried_before_any_outcome(self, shop: insight.Scope) -> None:
         running(shop)
-        assert campaigning.measured("acme", actor=EVE) == () and not len(trials("acme").cells)
+        assert settling.measured("acme", actor=EVE) == () and not len(trials("acme").cells)
 
 
 def test_the_catalog_keeps_what_campaigns_rest_on(shop: insight.Scope) -> None:

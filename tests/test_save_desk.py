@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from engine import campaigning
+from engine import settling
 from engine.__main__ import main
 from engine.campaign import desk, outcomes
 from engine.errors import EngineError, Refused
@@ -113,7 +113,7 @@ class TestOverrides:
             desk.override(at[who], call, "knows better", actor=MIA, now=now)
         for who, stage in {"a": "recovered", "b": "lost", "c": "lost", "e": "lost"}.items():
             desk.change(at[who], {"stage": stage, "reason": "seen"}, actor=MIA, now=now)
-        told = campaigning.overrides("acme", actor=ANA)
+        told = settling.overrides("acme", actor=ANA)
         assert told.human is not None and told.model is not None
         assert (told.human.value, told.human.n, told.model.value, told.differed) == (
             pytest.approx(2 / 3), 3, pytest.approx(2 / 3), 2)
@@ -124,11 +124,11 @@ class TestOverrides:
         there = launched(now, rows=decisions(8, churn_probability=0.9), share=0.0)
         item = next(item for item in desk.items("acme", actor=MIA) if item.customer_id == "00000")
         desk.override(item.id, "stays", "a friend of the house", actor=MIA, now=now)
-        assert campaigning.overrides("acme", actor=ANA).human is None
+        assert settling.overrides("acme", actor=ANA).human is None
         seen = pd.DataFrame({"customer_id": ["00000"], "stayed": [True], "revenue": [1.0], "observed_at": [now]})
         outcomes.settle(there.id, seen, "by hand", actor=MIA, now=now)
         desk.change(item.id, {"stage": "lost", "reason": "said so"}, actor=MIA, now=now)
-        told = campaigning.overrides("acme", actor=ANA)
+        told = settling.overrides("acme", actor=ANA)
         assert told.human is not None and told.model is not None
         assert (told.human.value, told.model.value) == (1.0, 0.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine import campaigning, planning
+from engine import campaigning, planning, settling
 from engine.campaign import desk
 from engine.campaign.desk import ENDS, Item, Worklist
 from engine.campaign.rules import rules
@@ -58,7 +58,7 @@ def screen(place: Here) -> None:
         _nobody(whose, bool(everything))
     with st.grid(2, min_column_width=320):
         _fill(place)
-        _scores(campaigning.overrides(place.dataset.name, actor=place.actor))
+        _scores(settling.overrides(place.dataset.name, actor=place.actor))
 
 
 # ---- what the day holds

@@ -34,10 +34,11 @@ from engine.campaign.tables import (
 )
 from engine.errors import EngineError, Refused
 from engine.permissions import allow, may
-from engine.schema import Actor, jsonable, to_the_cent
+from engine.schema import Actor, Estimate, jsonable, to_the_cent
 
 PARTS = 5_000
 LONGEST_NAME = 120
+TREATED = "treated"  # of the figures: what the plan promised of those who are not held out
 AT_LAUNCH = ("run_id", "model_id", "policy_id")
 Recheck = Callable[[Connection, pd.DataFrame], pd.Series]
 
@@ -93,6 +94,13 @@ class Campaign:
         """When the label's window after the launch is over: from then on outcomes are known; None before the launch."""
         launched = self.step(LAUNCHED)
         return launched.at + timedelta(days=self.horizon_days) if launched else None
+
+    @property
+    def promised(self) -> Estimate | None:
+        """The margin that the plan promised of those treated as they were drafted, with its interval [currency]; None
+        where that was not written down."""
+        told = self.figures.get(TREATED)
+        return Estimate(**told["margin"]) if told else None
 
     def step(self, name: str) -> Step | None:
         """Who took the step "created", "submitted", "approved", "launched" or "closed", and when; None if nobody."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine import campaigning, uploads
+from engine import campaigning, settling, uploads
 from engine.campaign.contact_rules import WORDS
 from engine.campaign.ledger import Campaign
 from engine.campaign.sendlist import Exported
@@ -136,7 +136,7 @@ def outcomes(here: Here, there: Campaign) -> None:
         if look.button("Read them from newer data", key="campaign_from_data", icon=":material/database:",
                        width="stretch"):
             with told():
-                done = campaigning.settle_from_data(there.id, correct=correct, actor=here.actor, now=now())
+                done = settling.settle_from_data(there.id, correct=correct, actor=here.actor, now=now())
                 _again(done, ())
 
 
@@ -149,7 +149,7 @@ def _form(here: Here, there: Campaign) -> None:
     if st.button("Prepare a form to fill in", key="campaign_form", icon=":material/assignment:",
                  help="A CSV with every customer_id, treated or held out, and empty columns for what became of them."):
         with told():
-            made = campaigning.outcome_form(there.id, actor=here.actor, now=now())
+            made = settling.outcome_form(there.id, actor=here.actor, now=now())
             st.session_state.setdefault(FORM, {})[there.id] = made
             st.rerun()
 
@@ -158,8 +158,8 @@ def _read(here: Here, there: Campaign, name: str, content: bytes, correct: bool)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"outcomes{Path(name).suffix.lower()}"
         path.write_bytes(content)
-        done, read = campaigning.settle_file(there.id, path, observed_at=now(), correct=correct, actor=here.actor,
-                                             now=now())
+        done, read = settling.settle_file(there.id, path, observed_at=now(), correct=correct, actor=here.actor,
+                                          now=now())
     _again(done, read.rejected.to_dict("records"))
 
 
@@ -187,7 +187,7 @@ def _settled(done: Any, rejected: Any) -> None:
 
 def result(here: Here, there: Campaign, top: Any) -> None:
     """What the campaign saved beside its holdout: at the top as soon as anything is known."""
-    found = campaigning.result(there.id, actor=here.actor)
+    found = settling.result(there.id, actor=here.actor)
     if found.whole.saves is None:
         empty("Nothing is measured yet.", in_words(found.whole, there.currency))
         return

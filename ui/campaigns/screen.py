@@ -116,7 +116,7 @@ def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> lis
 
 def _band(there: Campaign, told_of: Mapping[str, Any]) -> str:
     """The interval of what is promised, and of whom where that is not those who are treated now."""
-    treated, plan = campaigning.promise(there), (told_of["figures"] or {}).get("margin")
+    treated, plan = there.promised, (told_of["figures"] or {}).get("margin")
     if treated is None and plan is None:
         return ""
     low, high = (treated.low, treated.high) if treated else (plan["low"], plan["high"])  # type: ignore[index]
