@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from engine import bulk, catalog, jobs, saved, state, uploads
 from engine.campaign import traces
 from engine.catalog import Run, dataset_folder
-from engine.data.readers import EXCEL, column_names, digest
+from engine.data.readers import WHOLE, column_names, digest
 from engine.data.rewriting import BROKEN, id_column, id_columns, mentions, remove_rows, rows_of
 from engine.errors import EngineError
 from engine.files import sweep, write_record
@@ -189,7 +189,7 @@ def _clean_raw(version: Dataset, customer_id: str, remove: Callable[[Path, Seque
 def _safe_columns(path: Path, version: Dataset) -> list[str]:
     """The raw file's column of ids; EngineError when there is none, or rows cannot be taken out of such a file."""
     column = id_column(column_names(path), _told(version))
-    if path.suffix.lower() in EXCEL or not column or _numbered(version):
+    if path.suffix.lower() in WHOLE or not column or _numbered(version):
         raise EngineError(f"{path.name} cannot be rewritten safely.")
     return [column]
 

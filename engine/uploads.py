@@ -13,8 +13,9 @@ from pathlib import Path
 
 from engine import files
 from engine.catalog import check_id, data_home
-from engine.data.archives import ARCHIVES, READABLE, Allowance, unpack
+from engine.data.archives import ARCHIVES, Allowance, unpack
 from engine.data.databases import is_url, public
+from engine.data.readers import READABLE
 from engine.data.sources import bring, place
 from engine.errors import EngineError
 from engine.files import copy_whole, publish, read_record, remove_whole, safe_name, write_bytes, write_record

@@ -137,6 +137,11 @@ def _xlsx(frame: pd.DataFrame, path: Path, rng: np.random.Generator) -> None:
         _csv(frame, path, rng)
 
 
+def _json(frame: pd.DataFrame, path: Path, rng: np.random.Generator) -> None:
+    lines = frame.set_axis(range(frame.shape[1]), axis=1).to_json(orient="records", lines=bool(rng.random() < 0.7))
+    path.write_text(lines.replace('"0":', '"customer_id":').replace('"1":', '"at":'), encoding="utf-8")
+
+
 def _zip(frame: pd.DataFrame, path: Path, rng: np.random.Generator) -> None:
     inner = io.BytesIO(frame.to_csv(index=False).encode())
     with zipfile.ZipFile(path, "w", int(rng.choice([0, 8, 12, 14]))) as archive:
@@ -168,7 +173,7 @@ def _duckdb(frame: pd.DataFrame, path: Path, _: np.random.Generator) -> None:
 
 WRITTEN: dict[str, Callable[[pd.DataFrame, Path, np.random.Generator], None]] = {
     "a.csv": _csv, "b.csv": _csv, "c.csv": _csv, "a.txt": _csv, "a.tsv": _csv, "a.parquet": _parquet, "a.xlsx": _xlsx,
-    "a.zip": _zip, "a.csv.gz": _gz, "a.sqlite": _sqlite, "a.duckdb": _duckdb}
+    "a.jsonl": _json, "a.json": _json, "a.zip": _zip, "a.csv.gz": _gz, "a.sqlite": _sqlite, "a.duckdb": _duckdb}
 RARE = {"a.duckdb": 0.15, "a.xlsx": 0.4}
 
 

@@ -345,15 +345,20 @@ def test_open_screens_notice(home: Path, who: str) -> None:
 # --- files of every kind
 
 
-def test_a_workbook_goes_as_a_whole_and_that_is_said(home: Path, tmp_path: Path, now: datetime) -> None:
+@pytest.mark.parametrize("name", ["clients.xlsx", "clients.jsonl"])
+def test_a_workbook_or_json_goes_as_a_whole_and_that_is_said(home: Path, tmp_path: Path, now: datetime, name: str
+                                                             ) -> None:
     frame = pd.DataFrame({"client no": [f"C{n}" for n in range(600)], "spent": range(600), "gone": [0, 1] * 300})
-    frame.to_excel(tmp_path / "clients.xlsx", index=False)
+    if name.endswith(".xlsx"):
+        frame.to_excel(tmp_path / name, index=False)
+    else:
+        frame.to_json(tmp_path / name, orient="records", lines=True)
     mapping = {"id": "client no", "money": {"column": "spent", "per": "total"},
                "label": {"column": "gone", "positive": "1"}, "horizon_days": 90}
-    engine.onboard([tmp_path / "clients.xlsx"], name="book", adapter="table", actor=ANA, now=now,
+    engine.onboard([tmp_path / name], name="book", adapter="table", actor=ANA, now=now,
                    options={"mapping": mapping})
     done = engine.erase_customer("book", "C77", reason="", actor=ROOT, now=now)
-    assert done["raw"] == ("clients.xlsx",) and "clients.xlsx" in " ".join(done["advice"])
+    assert done["raw"] == (name,) and name in " ".join(done["advice"])
     assert catalog.raw(catalog.dataset("book")) == [] and len(catalog.dataset("book").frame()) == 599
 
 

@@ -356,6 +356,16 @@ def test_a_window_once_said_of_orders_holds_next_month(tmp_path: Path) -> None:
     assert first.mapping["horizon_days"] == again.mapping["horizon_days"] == 33 != first.silence.days
 
 
+def test_a_file_of_json_is_proposed_as_the_csv_is(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    told = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    lines = pd.read_csv(path, dtype=str, keep_default_na=False).to_json(orient="records", lines=True).splitlines()
+    (tmp_path / "clients.jsonl").write_text("\n".join([*lines[:300], '{"client_no": "K9', *lines[300:]]))
+    same = onboarding.propose([tmp_path / "clients.jsonl"], name="acme", actor=ANA, now=NOW)
+    assert (same.toml, same.examined.customers, same.examined.rejected) == (told.toml, 600, 1)
+    assert any(one.where == "clients.jsonl" and "no JSON" in one.what for one in same.examined.findings)
+
+
 def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_forgotten(tmp_path: Path) -> None:
     onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
     path = small(tmp_path / "june")

@@ -112,6 +112,48 @@ def test_column_names_are_read_without_the_rest(tmp_path: Path) -> None:
     assert all(column_names(tmp_path / name) == ["a", "b"] for name in ("t.parquet", "b.xlsx", "t.tsv"))
 
 
+# ----------------------------------------------------------------------------------------------------------- JSON
+
+LINES = """{"id": "007", "fee": 1.50, "address": {"city": "Zürich", "zip": 8001}, "plan": null}
+{"id": "7", "fee": 12345678901234567890, "tags": ["a", "b"], "vip": true}
+
+{"id": "8", "fee": 2,
+{"id": "9", "address": {"city": "Bern"}}
+"""
+
+
+def test_json_is_read_as_text_and_a_broken_line_is_a_rejected_row(tmp_path: Path) -> None:
+    raw = read_raw(written(tmp_path, LINES, "data.jsonl"))
+    assert list(raw.frame.columns) == ["id", "fee", "address.city", "address.zip", "plan", "tags", "vip"]
+    assert texts(raw.frame) == [["007", "1.50", "Zürich", "8001", "", "", ""],
+                                ["7", "12345678901234567890", "", "", "", '["a", "b"]', "true"],
+                                ["9", "", "Bern", "", "", "", ""]]
+    assert raw.frame.index.tolist() == [1, 2, 4] and raw.source.rows == 4
+    assert raw.rejected.to_numpy().tolist() == [
+        [3, "no JSON: Expecting property name enclosed in double quotes at character 22"]]
+    assert [found.where for found in raw.findings] == ["data.jsonl"] and "tags" in raw.findings[0].what
+
+
+def test_an_array_of_records_is_read_as_lines_are(tmp_path: Path) -> None:
+    records = [line for line in LINES.splitlines() if line and not line.endswith(",")]
+    lines = read_raw(written(tmp_path, "\n".join(records), "a.ndjson")).frame
+    array = f"[{', '.join(records)}]"
+    for name, text in (("b.json", f"\ufeff{array}"), ("c.json", f'{{"n": 3,\n"rows": {array}}}'),
+                       ("d.json", "\n".join(records))):
+        path = written(tmp_path, text, name)
+        pd.testing.assert_frame_equal(read_raw(path).frame, lines)
+        assert column_names(path) == list(lines.columns)
+        assert first_rows(path, 2)["id"].tolist() == ["007", "7"]
+
+
+def test_json_beyond_what_is_read_whole_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_WHOLE_MB", "1")
+    path = written(tmp_path, '{"id": "7", "x": "yyyyyyyyyyyyyyyyyyyyyyyyy"}\n' * 30_000, "data.jsonl")
+    for reads in (read_raw, column_names):
+        with pytest.raises(EngineError, match="HOLDFAST_WHOLE_MB"):
+            reads(path)
+
+
 # ------------------------------------------------------------------------------------------------------- refusing
 
 BIG = "x" * 1_000_000
@@ -131,6 +173,15 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "utf-16 cut off": ("a.csv", ROWS.encode("utf-16")[:-1], "breaks off"),
     "garbage parquet": ("a.parquet", b"not parquet at all", "not a whole Parquet"),
     "garbage excel": ("a.xlsx", b"not excel at all", "not a whole Excel"),
+    "broken array": ("a.json", '[{"id": 1},\n{"id": 2,}]', r"record 2 on \(line 2\)"),
+    "array cut off": ("a.json", '[{"id": 1}, {"id": 2}', "record 3 on"),
+    "several lists": ("a.json", '{\n"a": [{}],\n"b": [{}]}', "2 lists of records"),
+    "object cut off": ("a.json", '{\n"a": [', "not whole JSON"),
+    "no records": ("a.jsonl", "1\n2\n", "holds no record"),
+    "objects without end": ("a.jsonl", '{"a":' * 100_000, "holds no record"),
+    "names without end": ("a.jsonl", "".join(f'{{"n{n}": 1}}\n' for n in range(2_100)), "2,000 different names"),
+    "huge JSON cell": ("a.jsonl", f'{{"id": 1}}\n{{"id": "{BIG}"}}', "row 2, column 'id'"),
+    "parquet as JSON": ("a.json", b"PAR1" + b"x" * 100, "Parquet"),
     "unknown ending": ("a.docx", "id,name\n1,2\n", "unknown ending"),
 }
 
@@ -144,7 +195,9 @@ def test_what_cannot_be_used_is_refused_with_one_sentence_of_advice(tmp_path: Pa
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=200), st.sampled_from(["f.csv", "f.parquet", "f.xlsx"]))
+@given(st.binary(max_size=200), st.sampled_from(["f.csv", "f.parquet", "f.xlsx", "f.jsonl", "f.json"]))
+@example(b'{"\\ud800": "\\ud800"}', "f.jsonl")
+@example(b'{"a.b": 1, "a": {"b": [' + b"[" * 90 + b"]" * 90 + b"]}}", "f.json")
 @example(b"\x1a\xa0!", "f.csv")
 @example(b"\r,", "f.csv")
 @example(b'b;a,a1"\r\r 1;|1', "f.csv")

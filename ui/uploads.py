@@ -90,8 +90,8 @@ def _choose(actor: Actor) -> None:
     with card("Choose your files", "One row per customer with who has left; order lines; or events. Several files that "
               "belong together (usage, tickets, payments, past offers) are joined by the keys they share."):
         _uploader(actor, None)
-        st.caption("CSV, TSV, Excel or Parquet, also zipped. Nobody but you sees them before they are learned from; "
-                   "after a day they are removed.")
+        st.caption("CSV, TSV, Excel, Parquet or JSON, also zipped. Nobody but you sees them before they are learned "
+                   "from; after a day they are removed.")
 
 
 def _uploader(actor: Actor, upload: Upload | None) -> None:

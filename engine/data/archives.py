@@ -16,19 +16,19 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from engine.data.readers import EXCEL, PARQUET, TEXT
+from engine.data.readers import READABLE
 from engine.errors import EngineError
 from engine.files import CHUNK_BYTES, safe_name, writing
 from engine.limits import MEGABYTE, setting
 
-READABLE = TEXT + PARQUET + EXCEL
 ARCHIVES = (".zip", ".gz")
 PACKED = (*ARCHIVES, ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst", ".lz4", ".jar")
 FREE_BYTES = 100 * MEGABYTE
 ENCRYPTED = 0x1
 BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, gzip.BadGzipFile, RuntimeError,
           ValueError, OSError, UnicodeError)
-LEAFLETS = re.compile(r"(?:read[ _-]?me|licen[cs]e|copying|changelog)\b", re.IGNORECASE)
+LEAFLETS = re.compile(r"(?:read[ _-]?me|licen[cs]e|copying|changelog)\b|"
+                      r"[\w-]*(?:meta_?data|manifest|package|schema)[\w-]*\.json$", re.IGNORECASE)
 
 
 @dataclass
@@ -77,6 +77,8 @@ def is_wanted(name: str) -> bool:
 
     >>> is_wanted("2024/orders.CSV"), is_wanted("README.txt"), is_wanted("__MACOSX/._orders.csv")
     (True, False, False)
+    >>> is_wanted("orders.json"), is_wanted("datapackage.json")
+    (True, False)
     """
     path = PurePosixPath(name)
     hidden = any(part.startswith((".", "~$", "__MACOSX")) for part in path.parts)

@@ -179,7 +179,7 @@ class Chunks:
 
 def is_big(path: Path) -> bool:
     """Whether the file is read in chunks: text or Parquet of more than 64 MB."""
-    return path.suffix.lower() not in readers.EXCEL and existing(path).stat().st_size > WHOLE_BYTES
+    return path.suffix.lower() not in readers.WHOLE and existing(path).stat().st_size > WHOLE_BYTES
 
 
 def beginning(path: Path) -> pd.DataFrame:

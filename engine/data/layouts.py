@@ -100,7 +100,7 @@ def header_at(counts: Sequence[int]) -> int:
 
 def layout_of(path: Path) -> Layout:
     """How the text file is written; EngineError with advice when it holds none."""
-    encoding = _encoding(path)
+    encoding = encoding_of(path)
     with path.open(encoding=encoding) as file:
         text = file.read(SAMPLE)
     if not text.strip():
@@ -111,7 +111,7 @@ def layout_of(path: Path) -> Layout:
     return Layout(encoding, delimiter, tuple(apart(names)), tuple(map(tuple, rows[1:])), above, repeated(names))
 
 
-def _encoding(path: Path) -> str:
+def encoding_of(path: Path) -> str:
     """The encoding by its mark, else UTF-8 if every byte agrees, else Windows-1252, else Latin-1."""
     with path.open("rb") as file:
         start = file.read(4096)

@@ -1,4 +1,4 @@
-"""Files in: CSV, Parquet and Excel become frames, and whatever had to be repaired on the way becomes a Finding.
+"""Files in: CSV, Parquet, Excel and JSON become frames, and whatever had to be repaired on the way becomes a Finding.
 
 Text columns arrive as pandas categories of text exactly as written, so that ids keep their zeros and a value that
 occurs a million times is parsed once. Parquet and Excel columns of one type keep it. Nothing is interpreted here:
@@ -7,6 +7,7 @@ that is the parsers' work.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import stat
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from engine.data.layouts import DELIMITERS, MAX_CELL, Layout, apart, layout_of, refuse_values, repeated, told_of_repeats
+from engine.data.records import read_records
 from engine.data.workbooks import lines_above, read_sheet
 from engine.errors import EngineError
 from engine.limits import MEGABYTE, setting
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".psv")
 PARQUET = (".parquet", ".pq")
 EXCEL = (".xlsx",)
+JSON = (".jsonl", ".ndjson", ".json")
+READABLE = TEXT + PARQUET + EXCEL + JSON
+WHOLE = EXCEL + JSON
 AS_WRITTEN: Mapping[str, Any] = {"dtype": "category", "na_filter": False, "index_col": False, "on_bad_lines": "warn",
                                  "low_memory": False}
 
@@ -100,7 +105,16 @@ def column_names(path: Path) -> list[str]:
         return list(layout_of(path).header)
     if path.suffix.lower() in PARQUET:
         return parquet_names(open_parquet(path))
+    if path.suffix.lower() in JSON:
+        return list(_names(path, stamp(path)))
     return list(read_sheet(path, rows=20).frame.columns)
+
+
+@functools.lru_cache(maxsize=32)
+def _names(path: Path, _stamp: tuple[int, ...]) -> tuple[str, ...]:
+    """The names over all records of a JSON file: the first one need not have them all."""
+    refuse_too_big(path)
+    return tuple(read_records(path).frame.columns)
 
 
 def first_rows(path: Path, count: int) -> pd.DataFrame:
@@ -113,6 +127,9 @@ def first_rows(path: Path, count: int) -> pd.DataFrame:
     if path.suffix.lower() in PARQUET:
         batch = next(open_parquet(path).iter_batches(batch_size=count), None)
         frame = pd.DataFrame() if batch is None else batch.to_pandas()
+    elif path.suffix.lower() in JSON:
+        refuse_too_big(path)
+        frame = read_records(path, rows=count).frame
     else:
         frame = read_sheet(path, rows=count).frame.head(count)
     return frame.astype(object).where(frame.notna(), "").map(str)
@@ -132,8 +149,8 @@ def existing(path: Path) -> Path:
     if not stat.S_ISREG(kind):
         what = "a folder" if stat.S_ISDIR(kind) else "no plain file"
         raise EngineError(f"{path} is {what}. Give the path of one file.")
-    if path.suffix.lower() not in TEXT + PARQUET + EXCEL:
-        kinds = ", ".join(TEXT + PARQUET + EXCEL)
+    if path.suffix.lower() not in READABLE:
+        kinds = ", ".join(READABLE)
         raise EngineError(f"{path.name} has an unknown ending {path.suffix!r}. Save it as one of: {kinds}.")
     if path.stat().st_size == 0:
         raise EngineError(f"{path.name} is empty. Export it again.")
@@ -170,6 +187,10 @@ def _read(path: Path) -> Parts:
         return _read_text(path)
     if ending in PARQUET:
         return _read_parquet(path)
+    if ending in JSON:
+        told = read_records(path)
+        refuse_values(path.name, list(told.frame.columns))
+        return told.frame, told.findings, told.rejected, {}
     sheet = read_sheet(path)
     refuse_values(path.name, list(sheet.frame.columns))
     return sheet.frame, sheet.findings, no_rejects(), sheet.clashes

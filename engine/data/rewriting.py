@@ -1,7 +1,7 @@
 """Files without one customer: the rows whose id is the customer's go, and every other row stays as it was written.
 
 Text and Parquet can be written anew without a row. A workbook holds more than its cells (formulas, pictures, what was
-undone), so it is never rewritten: whoever must not keep the customer has to let it go as a whole.
+undone), JSON more than its columns, so neither is rewritten: whoever must not keep the customer lets it go as a whole.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine import files
 from engine.data.adapters.common import ID_FIELD, IDS, match
 from engine.data.layouts import Layout, layout_of
 from engine.data.names import plain
-from engine.data.readers import EXCEL, PARQUET, TEXT, column_names, read_raw
+from engine.data.readers import PARQUET, TEXT, WHOLE, column_names, read_raw
 from engine.errors import EngineError
 
 BROKEN = (EngineError, csv.Error, pa.ArrowException, UnicodeError)
@@ -52,7 +52,7 @@ def rows_of(path: Path, columns: Sequence[str], customer_id: str) -> int:
 
 def remove_rows(path: Path, columns: Sequence[str], customer_id: str) -> None:
     """Write the file anew without the customer's rows, in one step."""
-    assert path.suffix.lower() not in EXCEL, f"{path} is a workbook: it cannot be rewritten."
+    assert path.suffix.lower() not in WHOLE, f"{path} cannot be rewritten."
     with files.whole(path) as aside:
         if path.suffix.lower() in PARQUET:
             _rewrite_parquet(path, columns, customer_id, aside)

@@ -1,6 +1,6 @@
 """Where data come from: whatever a person may point at becomes plain local files before an adapter reads them.
 
-    customers.csv                       a file: CSV, TSV, Parquet, XLSX
+    customers.csv                       a file: CSV, TSV, Parquet, XLSX, JSON
     orders.csv.gz, export.zip           an archive: every member that is read; export.zip::orders.csv only that one
     company.xlsx                        a workbook: its greatest table, or every sheet that holds one, each as a file
     exports/                            a folder: every file in it that is read
@@ -23,9 +23,9 @@ from pathlib import Path
 from engine import files
 from engine.catalog import data_home
 from engine.data import databases, workbooks
-from engine.data.archives import ARCHIVES, READABLE, Allowance, free_place, is_wanted, unpack
+from engine.data.archives import ARCHIVES, Allowance, free_place, is_wanted, unpack
 from engine.data.databases import fetch, is_url, kind_of_file, public, without_password
-from engine.data.readers import EXCEL
+from engine.data.readers import EXCEL, READABLE
 from engine.errors import EngineError
 from engine.schema import Finding, plural
 
