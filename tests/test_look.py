@@ -84,3 +84,16 @@ def test_charts_stand_on_the_themes_own_surface(look: Look) -> None:
     for paper in (theme["backgroundColor"], theme["secondaryBackgroundColor"], theme["sidebar"]["backgroundColor"]):
         for ink in ("textColor", "grayTextColor", "codeTextColor", "linkColor"):
             assert contrast(theme[ink], paper) >= READABLE, f"{ink} on {paper}"
+
+
+def mixed(ink: str, paper: str, opacity: float) -> str:
+    """The colour that one sees where the ink lies over the paper."""
+    pairs = [(int(ink[at : at + 2], 16), int(paper[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(opacity * over + (1 - opacity) * under):02X}" for over, under in pairs)
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_what_is_chosen_stands_out_while_it_is_pointed_at(look: Look) -> None:
+    assert mixed("#1F6F78", "#FFFFFF", 0.2) == "#D2E2E4"
+    tint = mixed(look.accent, look.surface, 0.2)  # Streamlit's own, of a chosen button under the pointer
+    assert contrast(look.accent, tint) >= READABLE

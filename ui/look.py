@@ -25,8 +25,8 @@ class Look:
     def faded(self, colour: str, opacity: float = 0.2) -> str:
         """The colour, transparent: for bands around a line.
 
-        >>> LIGHT.faded("#1F6F78")
-        'rgba(31, 111, 120, 0.2)'
+        >>> LIGHT.faded("#1D6A73")
+        'rgba(29, 106, 115, 0.2)'
         """
         red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
         return f"rgba({red}, {green}, {blue}, {opacity:g})"
@@ -34,7 +34,7 @@ class Look:
 
 LIGHT = Look(
     "light", background="#FAFAF8", surface="#FFFFFF", border="#E4E4DF", text="#1C2430", muted="#667085",
-    accent="#1F6F78", risk={"LOW": "#3A8F7B", "MEDIUM": "#D99A2B", "HIGH": "#C8443C"},
+    accent="#1D6A73", risk={"LOW": "#3A8F7B", "MEDIUM": "#D99A2B", "HIGH": "#C8443C"},
     segments={"Champion": "#2B4C9B", "At-Risk VIP": "#C8443C", "Promising": "#6C8FD6", "Vulnerable": "#E08A3C",
               "Hibernating": "#9AA5B1", "Losing Customer": "#B08A86"},
     gain="#3A8F7B", loss="#C8443C",

@@ -10,7 +10,7 @@ from engine.decision.recovery import Simulation
 from engine.schema import SEGMENTS, Estimate, money
 from engine.schema.wording import SIGNS
 
-TEXT, MUTED, FAINT, ACCENT, SOFT = "#1C2430", "#667085", "#E4E4DF", "#1F6F78", "#CFE0E1"
+TEXT, MUTED, FAINT, ACCENT, SOFT = "#1C2430", "#667085", "#E4E4DF", "#1D6A73", "#CFE0E1"
 RAISES, LOWERS = "#C8443C", "#3A8F7B"
 SEGMENT_COLOURS = dict(zip(SEGMENTS, ("#2B4C9B", "#C8443C", "#6C8FD6", "#E08A3C", "#9AA5B1", "#B08A86"), strict=True))
 WIDE, HIGH, LEFT, BELOW, ABOVE = 360.0, 168.0, 46.0, 30.0, 16.0

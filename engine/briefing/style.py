@@ -6,10 +6,10 @@ STYLE = """
 body{margin:0;background:#FAFAF8;color:#1C2430;-webkit-print-color-adjust:exact;print-color-adjust:exact;
 font:13.5px/1.45 "Source Sans 3","Source Sans Pro","Helvetica Neue",Arial,sans-serif}
 main{max-width:880px;margin:0 auto;padding:28px 24px}
-header{display:flex;justify-content:space-between;align-items:flex-start;gap:16px;border-bottom:2px solid #1F6F78;
+header{display:flex;justify-content:space-between;align-items:flex-start;gap:16px;border-bottom:2px solid #1D6A73;
 padding-bottom:10px;margin-bottom:14px}
 h1{font-size:25px;line-height:1.15;margin:0;font-weight:650;letter-spacing:-.01em;overflow-wrap:anywhere}
-h2{font-size:12px;margin:0 0 8px;font-weight:650;color:#1F6F78;letter-spacing:.02em;overflow-wrap:anywhere}
+h2{font-size:12px;margin:0 0 8px;font-weight:650;color:#1D6A73;letter-spacing:.02em;overflow-wrap:anywhere}
 p{margin:0 0 8px} .news p{margin:0} .muted{color:#667085}
 .over{font-size:11px;font-weight:600;color:#667085;letter-spacing:.06em;margin:0 0 3px}
 .when{text-align:right;color:#667085;font-size:12px;flex:none} .when p{margin:0}

@@ -45,6 +45,9 @@ def test_a_screen_can_be_read_by_everyone(looking: Callable[..., Sight], url: st
     if url == "customer":
         sight.page.locator('[class*="st-key-customer_open_"] button').first.click()
         sight.settle()
+    for chosen in sight.page.locator('[data-testid="stButtonGroup"] [aria-checked=true]').all()[:1]:
+        chosen.hover()
+        sight.page.wait_for_timeout(400)
     found = sight.barriers()
     sight.page.context.close()
     assert found == {}
