@@ -1,0 +1,158 @@
+"""What comes back from a campaign, and what it proves: outcomes of those treated and held out, and the measured result.
+
+    settle_file, settle_from_data          from a file, or from the data's next version
+    result(campaign) -> Result             what it saved, beside what was promised; trials of it feed the next plan
+    overrides(dataset) -> Score            people on the save desk against the model
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine import catalog, limits, state
+from engine.campaign import desk, ledger, outcomes
+from engine.campaign.addresses import e_mail
+from engine.campaign.ledger import Campaign
+from engine.campaign.outcome_files import OutcomeFile, form, read_outcomes
+from engine.campaign.outcomes import Settled
+from engine.campaign.tables import ASSIGNMENTS, LAUNCHED
+from engine.campaigning import MOST_EXPORTS, PER_SECONDS, contact_of
+from engine.data.labels import labels
+from engine.errors import EngineError
+from engine.evidence import effects, results
+from engine.evidence.overrides import Call, Score, score
+from engine.evidence.results import Result
+from engine.evidence.trials import settled
+from engine.permissions import allow
+from engine.schema import Actor, Dataset, Window
+
+
+def settle_file(campaign: str, path: Path, *, observed_at: datetime | None = None, correct: bool = False, actor: Actor,
+                now: datetime) -> tuple[Settled, OutcomeFile]:
+    """Write down the outcomes in a file; what was new, and how the file was read, rejected rows among it."""
+    allow(actor, "outcomes")
+    read = read_outcomes(path, campaign, now=now, observed_at=observed_at, addresses=_addresses(campaign))
+    return outcomes.settle(campaign, read.outcomes, path.name, correct=correct, actor=actor, now=now), read
+
+
+def _addresses(campaign: str) -> dict[str, str]:
+    """E-mail address -> the customer of the campaign who has it, "" where several do; none where the data have none."""
+    there = ledger.get(campaign)
+    customers = contact_of(catalog.dataset(there.dataset), ledger.table_of(campaign, ASSIGNMENTS)["customer_id"])
+    found: dict[str, str] = {}
+    for who, written in customers.get("email", pd.Series(dtype=object)).dropna().items():
+        address, fault = e_mail(str(written))
+        if not fault:
+            found[address] = "" if address in found else str(who)
+    return found
+
+
+def feedback(dataset: str, customer_id: str, action: str, outcome: str, revenue_impact: float | None = None, *,
+             campaign: str | None = None, note: str = "", actor: Actor, now: datetime) -> dict[str, Any]:
+    """`outcomes.feedback` of a customer whom some version of the data holds, or the campaign.
+
+    Raises:
+        EngineError: when neither does, and whatever `outcomes.feedback` raises.
+    """
+    allow(actor, "feedback")
+    catalog.dataset(dataset)
+    versions = (catalog.dataset(dataset, version) for version in catalog.versions(dataset))
+    if campaign is None and not any(len(version.frame({customer_id}, [])) for version in versions):
+        raise EngineError(f"{dataset} knows no customer {customer_id!r}, so nothing was written down. Ids are compared "
+                          "as text, zeros included; Customer Lookup finds one by a part of it.")
+    return outcomes.feedback(dataset, customer_id, action, outcome, revenue_impact, campaign=campaign, note=note,
+                             actor=actor, now=now)
+
+
+def outcome_form(campaign: str, *, actor: Actor, now: datetime) -> tuple[str, bytes]:
+    """A file to be filled in: its name, and as CSV every customer treated or held out, with empty columns for whether
+    they stayed, what they paid and when it was seen. Recorded in the audit log.
+
+    It does not say who is held out, so that nobody takes it for a list to send to.
+
+    Raises:
+        EngineError: when the campaign was never launched.
+    """
+    allow(actor, "outcomes")
+    allow(actor, "export")
+    limits.within(actor, "export", MOST_EXPORTS, PER_SECONDS, now)
+    there = ledger.get(campaign)
+    rows = ledger.table_of(campaign, ASSIGNMENTS)[["customer_id"]]
+    if rows.empty:
+        raise EngineError(f'"{there.name}" was never launched ({there.status}), so nothing can have become of it.')
+    content = form(rows.assign(campaign_id=campaign))
+    name = f"{there.dataset}-{campaign}-outcomes-{now:%Y%m%dT%H%M%SZ}.csv"
+    state.record(actor, "export", there.dataset, now, {"campaign": campaign, "format": "outcomes", "rows": len(rows),
+                                                       "file": name, "sha256": sha256(content).hexdigest()})
+    return name, content
+
+
+def settle_from_data(campaign: str, *, correct: bool = False, actor: Actor, now: datetime) -> Settled:
+    """Write down what the dataset's current version says of who has left since the launch.
+
+    Raises:
+        EngineError: when the data do not reach the end of the label's window yet, or are no newer than the plan.
+    """
+    allow(actor, "outcomes")
+    there = ledger.get(campaign)
+    dataset = catalog.dataset(there.dataset)
+    ends = there.ends
+    if ends is None:
+        raise EngineError(f'"{there.name}" was never launched ({there.status}), so nothing can have become of it.')
+    if dataset.version == there.version or dataset.observed_until < ends:
+        raise EngineError(f"The data of {dataset.name} are known until {dataset.observed_until:%Y-%m-%d}; who stayed "
+                          f"shows on {ends:%Y-%m-%d}, {there.horizon_days} days after the launch. Bring newer data.")
+    seen = _seen(dataset, there, list(ledger.table_of(campaign, ASSIGNMENTS)["customer_id"]))
+    return outcomes.settle(campaign, seen, f"data version {dataset.version}", correct=correct, actor=actor, now=now)
+
+
+def _seen(dataset: Dataset, there: Campaign, ids: list[str]) -> pd.DataFrame:
+    """Who left by the newer data's own label: within the window from the launch on, or as the new snapshot says."""
+    launched = there.step(LAUNCHED)
+    assert launched is not None, "Only a launched campaign has outcomes."
+    as_of = dataset.observed_until if dataset.kind == "snapshot" else launched.at
+    left = labels(dataset, [Window(as_of, there.horizon_days)], ids).reset_index("as_of", drop=True)
+    left = left[left.index.isin(ids)]
+    return pd.DataFrame({"customer_id": left.index.astype(str), "stayed": left.to_numpy() == 0, "revenue": float("nan"),
+                         "observed_at": dataset.observed_until})
+
+
+def result(campaign: str, *, actor: Actor) -> Result:
+    """What the campaign brought, as far as outcomes are known.
+
+    Raises:
+        EngineError: when it was never launched.
+    """
+    allow(actor, "campaigns")
+    there = ledger.get(campaign)
+    if there.step(LAUNCHED) is None:
+        raise EngineError(f'"{there.name}" was never launched ({there.status}), so there is nothing to measure.')
+    return results.result(outcomes.with_outcomes(campaign), there.holdout_share, there.promised)
+
+
+def measured(dataset: str, *, actor: Actor) -> tuple[effects.Effect, ...]:
+    """What all campaigns of the dataset with a holdout show together, per treatment and segment."""
+    allow(actor, "campaigns")
+    return effects.pooled(settled(dataset))
+
+
+def overrides(dataset: str, *, actor: Actor) -> Score:
+    """How often people on the save desk and the model were right where a person overrode it, as far as it is known: by
+    the campaign's outcome, else by how the desk says it ended."""
+    found = [item for item in desk.items(dataset, actor=actor) if item.human_call]
+    seen = {there: outcomes.with_outcomes(there).set_index("customer_id")["stayed"].dropna()
+            for there in {item.campaign_id for item in found if item.campaign_id}}
+    calls = [(item, _came(item, seen.get(item.campaign_id or "", pd.Series(dtype=float)))) for item in found]
+    return score(Call(str(item.human_call), item.model_call, came) for item, came in calls if came)
+
+
+def _came(item: desk.Item, stayed: pd.Series) -> str:
+    """What came of the customer; "" while nobody knows."""
+    if item.customer_id in stayed.index:
+        return desk.STAYS if stayed[item.customer_id] else desk.LEAVES
+    return {desk.RECOVERED: desk.STAYS, desk.LOST: desk.LEAVES}.get(item.stage, "")
