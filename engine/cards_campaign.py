@@ -62,6 +62,8 @@ def settled(record: Record) -> str:
     """What an import of outcomes did."""
     lines = [f"{record['campaign']}: {plural(record['new'], 'new outcome')}, {record['held_out']:,} of them of the "
              f"holdout; {record['known']:,} known before."]
+    if record["renewed"]:
+        lines.append(f"{plural(record['renewed'], 'outcome')} told before the window's end: renewed.")
     if record["contradicting"]:
         lines.append(f"{plural(len(record['contradicting']), 'outcome')} said otherwise than the ledger and "
                      + ("replaced it." if record["corrected"] else "changed nothing; --correct replaces them."))
@@ -78,6 +80,8 @@ def result(record: Record) -> str:
     page.headline((), record["synthetic"])
     page.title(f'"{record["campaign"]}": {whole["verdict"]}', record["dataset"])
     page.line(record["says"])
+    if record["caution"]:
+        page.line(record["caution"])
     treated, held, promised = whole["treated"], whole["held"], whole["promised"]
     page.pairs([
         ("Contacted", _left(treated)),
@@ -180,7 +184,10 @@ def desk(record: Record) -> str:
 
 
 def _score(overrides: Record) -> Sequence[str]:
+    late = overrides["hindsight"]
+    said = [f"{plural(late, 'override')} came when the end was known, and {'does' if late == 1 else 'do'} not count."
+            ] if late else []
     if overrides["human"] is None or overrides["model"] is None:
-        return []
+        return said
     human, model = (_estimate(overrides[who], ".0%") for who in ("human", "model"))
-    return [f"Overrides: people were right {human}, the model {model}, over {overrides['human']['n']} cases."]
+    return [f"Overrides: people were right {human}, the model {model}, over {overrides['human']['n']} cases.", *said]

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -132,7 +134,7 @@ def result(campaign: str, *, actor: Actor) -> Result:
     there = ledger.get(campaign)
     if there.step(LAUNCHED) is None:
         raise EngineError(f'"{there.name}" was never launched ({there.status}), so there is nothing to measure.')
-    return results.result(outcomes.with_outcomes(campaign), there.holdout_share, there.promised)
+    return results.result(outcomes.with_outcomes(campaign), there.holdout_share, there.promised, there.ends)
 
 
 def measured(dataset: str, *, actor: Actor) -> tuple[effects.Effect, ...]:
@@ -143,16 +145,29 @@ def measured(dataset: str, *, actor: Actor) -> tuple[effects.Effect, ...]:
 
 def overrides(dataset: str, *, actor: Actor) -> Score:
     """How often people on the save desk and the model were right where a person overrode it, as far as it is known: by
-    the campaign's outcome, else by how the desk says it ended."""
+    the campaign's outcome, else by how the desk says it ended. Who spoke after that had hindsight, and is only counted.
+    """
     found = [item for item in desk.items(dataset, actor=actor) if item.human_call]
-    seen = {there: outcomes.with_outcomes(there).set_index("customer_id")["stayed"].dropna()
-            for there in {item.campaign_id for item in found if item.campaign_id}}
-    calls = [(item, _came(item, seen.get(item.campaign_id or "", pd.Series(dtype=float)))) for item in found]
-    return score(Call(str(item.human_call), item.model_call, came) for item, came in calls if came)
+    ended = desk.first_ends(dataset, actor=actor)
+    seen = {name: _settled(name) for name in {item.campaign_id for item in found if item.campaign_id}}
+    came = [(item, *_came(item, seen.get(item.campaign_id or "", {}), ended.get(item.id))) for item in found]
+    known = [(item, what, item.human_at is not None and item.human_at > when) for item, what, when in came if what]
+    calls = [Call(str(item.human_call), item.model_call, what) for item, what, late in known if not late]
+    return replace(score(calls), hindsight=sum(late for *_, late in known))
 
 
-def _came(item: desk.Item, stayed: pd.Series) -> str:
-    """What came of the customer; "" while nobody knows."""
-    if item.customer_id in stayed.index:
-        return desk.STAYS if stayed[item.customer_id] else desk.LEAVES
-    return {desk.RECOVERED: desk.STAYS, desk.LOST: desk.LEAVES}.get(item.stage, "")
+def _settled(campaign: str) -> dict[str, tuple[bool, datetime]]:
+    """Of whom it is known whether they stayed, and since when: by customer_id."""
+    rows, ends = outcomes.with_outcomes(campaign), ledger.get(campaign).ends
+    known = rows[rows["stayed"].notna() & ~outcomes.early(rows, ends)] if ends is not None else rows.iloc[:0]
+    return {who: (stayed == 1, at.to_pydatetime()) for who, stayed, at in zip(
+        known["customer_id"], known["stayed"], pd.to_datetime(known["observed_at"]), strict=True)}
+
+
+def _came(item: desk.Item, seen: Mapping[str, tuple[bool, datetime]], ended: datetime | None) -> tuple[str, datetime]:
+    """What came of the customer, and from when on somebody could know; "" while nobody knows."""
+    if item.customer_id in seen:
+        stayed, at = seen[item.customer_id]
+        return desk.STAYS if stayed else desk.LEAVES, min(at, ended or at)
+    what = {desk.RECOVERED: desk.STAYS, desk.LOST: desk.LEAVES}.get(item.stage, "")
+    return what, ended or item.ended_at or item.created_at

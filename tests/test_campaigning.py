@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from engine import campaigning, catalog, insight, settling, state
+from engine.__main__ import main
 from engine.campaign import desk, ledger, outcomes, suppression
 from engine.campaign.rules import set_rules
 from engine.campaign.suppression import Entry
@@ -341,6 +342,35 @@ class TestOutcomes:
         with pytest.raises(EngineError, match="no outcome 'perhaps'"):
             outcomes.feedback("acme", who, "called", "perhaps", actor=MIA, now=NOW)
 
+    def test_feedback_at_the_end_is_news_of_whoever_was_seen_staying_before(self, shop: insight.Scope) -> None:
+        there = running(shop)
+        assert there.ends is not None
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        one, two = rows.loc[rows["holdout"] == 0, "customer_id"].iloc[:2]
+        seen = pd.DataFrame({"customer_id": [one, two], "stayed": True, "revenue": 5.0, "observed_at": NOW})
+        outcomes.settle(there.id, seen, "launch day", actor=MIA, now=NOW)
+        assert outcomes.feedback("acme", one, "called", "left", campaign=there.id, actor=MIA,
+                                 now=NOW + timedelta(days=3))["booked"]
+        assert outcomes.feedback("acme", two, "called", "stayed", campaign=there.id, actor=MIA,
+                                 now=there.ends)["booked"]
+        again = outcomes.feedback("acme", two, "called again", "left", campaign=there.id, actor=MIA, now=there.ends)
+        assert again["not_booked"] == "its outcome is known already"
+        known = outcomes.with_outcomes(there.id).set_index("customer_id")
+        assert known.loc[[one, two], "stayed"].tolist() == [0.0, 1.0] and known.loc[two, "observed_at"] == there.ends
+
+    def test_a_few_seen_staying_too_early_are_not_known_and_more_are_no_result(self) -> None:
+        """100 told at the end of a window on 30 August; five of them may be unknown, six leave too little."""
+        ends = datetime(2024, 8, 30, 14)
+        told = pd.DataFrame({"stayed": [1.0] * 90 + [0.0] * 10, "observed_at": [datetime(2024, 8, 30)] * 100})
+        five, six = (told.assign(observed_at=[NOW.replace(year=2023)] * few + [datetime(2024, 8, 30)] * (100 - few))
+                     for few in (5, 6))
+        found = outcomes.final(five, ends)
+        assert found is not None and found["stayed"].isna().sum() == 5 and outcomes.final(six, ends) is None
+        left = told[told["stayed"] == 0].assign(observed_at=datetime(2024, 8, 1))
+        assert outcomes.final(left, ends) is None, "Those who left by then are not all who leave."
+        both = outcomes.final(pd.concat([left, told[told["stayed"] == 1]], ignore_index=True), ends)
+        assert both is not None and both["stayed"].notna().all()
+
     def test_feedback_is_of_customers_alone(self, shop: insight.Scope) -> None:
         say = {"actor": MIA, "now": NOW}
         with pytest.raises(EngineError, match="acme knows no customer 'NOPE', so nothing was written down"):
@@ -368,7 +398,7 @@ class TestResult:
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         treated = int((~rows["holdout"].astype(bool)).sum())
         seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
-                             "revenue": float("nan"), "observed_at": NOW})
+                             "revenue": float("nan"), "observed_at": there.ends})
         outcomes.settle(there.id, seen, "by hand", actor=MIA, now=NOW)
         found = settling.result(there.id, actor=EVE).whole
         assert found.saves is not None and found.saves.value == pytest.approx(treated)
@@ -385,7 +415,7 @@ class TestResult:
         there = running(shop, chosen(shop, "early_access"), holdout_share=0.3)
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
-                             "revenue": float("nan"), "observed_at": NOW})
+                             "revenue": float("nan"), "observed_at": there.ends})
         cell = ("early_access", "Champion")
         assumed, none = effects_of(shop).estimate(*cell), version("acme")
         assert assumed.n == 0
@@ -398,6 +428,39 @@ class TestResult:
         outcomes.settle(there.id, wrong, "again", correct=True, actor=MIA, now=NOW)
         assert len({none, before, version("acme")}) == 3
         assert effects_of(shop).estimate(*cell).value < measured.value, "all stayed: nothing was kept"
+
+    def test_what_is_told_before_the_windows_end_is_so_far_and_teaches_nothing(self, shop: insight.Scope) -> None:
+        """A third of those held out left at once, all others are there still; at the end a tenth of them has gone."""
+        there = running(shop, chosen(shop, "early_access"), holdout_share=0.3)
+        assert there.ends is not None
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        held = rows["holdout"].astype(bool)
+        gone = held & (rows.index % 3 == 0)
+        seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~gone, "revenue": 7.0, "observed_at": NOW})
+        assumed = effects_of(shop).estimate("early_access", "Champion")
+        outcomes.settle(there.id, seen, "launch day", actor=MIA, now=NOW)
+        found = settling.result(there.id, actor=EVE)
+        assert found.whole.verdict == "it works" and found.caution.startswith(
+            f"So far only: the window ends on {there.ends:%Y-%m-%d}, and of {len(rows)} outcomes 0 were seen then or ")
+        assert settling.measured("acme", actor=EVE) == () and not len(trials("acme").cells)
+        assert effects_of(shop).estimate("early_access", "Champion") == assumed
+        leaves = ~held & (rows.index % 10 == 0)
+        last = seen.assign(stayed=~(gone | leaves), revenue=float("nan"), observed_at=there.ends)
+        done = outcomes.settle(there.id, last, "the end", actor=MIA, now=there.ends)
+        assert (done.new, done.known, done.renewed, done.contradicting) == (0, gone.sum(), (~gone).sum(), ())
+        assert settling.result(there.id, actor=EVE).caution == ""
+        cells = trials("acme").cells[["treated", "treated_left", "control", "control_left"]]
+        assert cells.to_numpy().tolist() == [[(~held).sum(), leaves.sum(), held.sum(), gone.sum()]]
+        assert (outcomes.with_outcomes(there.id)["revenue"] == 7.0).all(), "What was paid is not forgotten."
+
+    def test_the_shell_gives_the_same_caution(self, shop: insight.Scope, capsys: pytest.CaptureFixture[str]) -> None:
+        there = running(shop)
+        rows = ledger.table_of(there.id, ASSIGNMENTS)
+        seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
+                             "revenue": float("nan"), "observed_at": NOW})
+        outcomes.settle(there.id, seen, "launch day", actor=MIA, now=NOW)
+        assert main(["campaign", "result", "--dataset", "acme", "--campaign", "July"]) == 0
+        assert settling.result(there.id, actor=EVE).caution in " ".join(capsys.readouterr().out.split())
 
     def test_nothing_is_tried_before_any_outcome(self, shop: insight.Scope) -> None:
         running(shop)

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from engine import settling
 from engine.__main__ import main
 from engine.campaign import desk, outcomes
+from engine.cards_campaign import _score
 from engine.errors import EngineError, Refused
+from engine.schema import jsonable
 from tests.campaigns import ANA, EVE, MIA, decisions, launched
 
 TODAY = date(2024, 6, 1)
@@ -125,12 +127,42 @@ class TestOverrides:
         item = next(item for item in desk.items("acme", actor=MIA) if item.customer_id == "00000")
         desk.override(item.id, "stays", "a friend of the house", actor=MIA, now=now)
         assert settling.overrides("acme", actor=ANA).human is None
-        seen = pd.DataFrame({"customer_id": ["00000"], "stayed": [True], "revenue": [1.0], "observed_at": [now]})
+        assert there.ends is not None
+        seen = pd.DataFrame({"customer_id": ["00000"], "stayed": True, "revenue": 1.0, "observed_at": [there.ends]})
         outcomes.settle(there.id, seen, "by hand", actor=MIA, now=now)
         desk.change(item.id, {"stage": "lost", "reason": "said so"}, actor=MIA, now=now)
         told = settling.overrides("acme", actor=ANA)
         assert told.human is not None and told.model is not None
         assert (told.human.value, told.model.value) == (1.0, 0.0)
+
+    def test_made_when_the_end_was_known_count_nowhere(self, engine: sa.Engine, now: datetime) -> None:
+        """Two leave on the third day: said of 0 before, of 2 after. What 4 does is known at the window's end."""
+        there = launched(now, rows=decisions(8, churn_probability=0.2), share=0.0)
+        at = {item.customer_id: item.id for item in desk.items("acme", actor=MIA)}
+        third = now + timedelta(days=3)
+        seen = pd.DataFrame({"customer_id": ["00000", "00002", "00004"], "stayed": [False, False, True],
+                             "revenue": 1.0, "observed_at": third})
+        desk.override(at["00000"], "leaves", "said so on the telephone", actor=MIA, now=now)
+        outcomes.settle(there.id, seen, "by hand", actor=MIA, now=third)
+        for who in ("00002", "00004"):
+            desk.override(at[who], "leaves", "is gone", actor=MIA, now=third + timedelta(hours=1))
+        told = settling.overrides("acme", actor=ANA)
+        assert told.human is not None and told.model is not None
+        assert (told.human.value, told.human.n, told.model.value, told.hindsight) == (1.0, 1, 0.0, 1)
+        assert there.ends is not None
+        outcomes.settle(there.id, seen.assign(observed_at=there.ends), "the end", actor=MIA, now=there.ends)
+        told = settling.overrides("acme", actor=ANA)
+        assert told.human is not None and (told.human.value, told.human.n, told.hindsight) == (0.5, 2, 1)
+
+    def test_an_end_that_was_taken_back_was_known_all_the_same(self, engine: sa.Engine, now: datetime) -> None:
+        item = filled(now, ("a", 50, 5))["a"]
+        for hour, stage in enumerate(("lost", "saving")):
+            desk.change(item, {"stage": stage, "reason": "gone"}, actor=MIA, now=now + timedelta(hours=hour))
+        desk.override(item, "leaves", "I know now", actor=MIA, now=now + timedelta(hours=2))
+        desk.change(item, {"stage": "lost"}, actor=MIA, now=now + timedelta(hours=3))
+        told = settling.overrides("acme", actor=ANA)
+        assert (told.human, told.hindsight) == (None, 1)
+        assert _score(jsonable(told)) == ["1 override came when the end was known, and does not count."]
 
 
 def test_a_day_that_is_none_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -236,6 +236,9 @@ def _scores(found: Score) -> None:
     """People and the model over the same customers."""
     with card("Who was right: you or the model", "Overrides whose end is known, by the campaign's outcome, else by the "
               "stage in which they ended."):
+        if found.hindsight:
+            st.caption(f"{plural(found.hindsight, 'override')} came when the end was known, and "
+                       f"{'does' if found.hindsight == 1 else 'do'} not count.")
         if found.human is None or found.model is None:
             st.markdown("Not enough data to tell: no override has come to its end yet.")
             return

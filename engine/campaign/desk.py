@@ -197,6 +197,16 @@ def history(item_id: int, *, actor: Actor) -> list[Mapping[str, Any]]:
         return [{"at": row.at, "actor": row.actor, "changes": row.changes} for row in connection.execute(query)]
 
 
+def first_ends(dataset: str, *, actor: Actor) -> dict[int, datetime]:
+    """When each item was first said to have ended, by its number; opened again, it has ended once all the same."""
+    allow(actor, "desk")
+    query = (sa.select(DESK_HISTORY.c.item_id, DESK_HISTORY.c.at, DESK_HISTORY.c.changes)
+             .join(DESK_ITEMS, DESK_ITEMS.c.id == DESK_HISTORY.c.item_id)
+             .where(DESK_ITEMS.c.dataset == dataset).order_by(DESK_HISTORY.c.id.desc()))
+    with state.reader() as connection:
+        return {row.item_id: row.at for row in connection.execute(query) if row.changes.get("stage") in ENDS}
+
+
 def _item(connection: Connection, item_id: int) -> Item:
     """The item, locked until the transaction ends where the database locks rows."""
     query = sa.select(DESK_ITEMS).where(DESK_ITEMS.c.id == item_id)

@@ -1,7 +1,8 @@
 """What became of a campaign's customers: written down once, and nobody lost who was told of.
 
 An outcome told again changes nothing. One that contradicts what is known is told and left alone, unless it is meant as
-a correction. Outcomes of customers who are in no such campaign are told by id.
+a correction. That somebody stayed shows at the end of the campaign's window: who was seen staying before may leave yet,
+and whatever is told later is news. Outcomes of customers who are in no such campaign are told by id.
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ from engine.files import short_hash
 from engine.permissions import allow
 from engine.schema import Actor
 
+EARLY_MATTERS = 0.05
 STAYED, LEFT, OPEN = "stayed", "left", "open"
 ANSWERS = {STAYED: True, LEFT: False, OPEN: None}
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What an import did: outcomes new (of these held_out belong to customers of the holdout), known already, changed
-    (contradict what is known: corrected or left alone), and the ids that the campaign does not know."""
+    """What an import did: outcomes new (of these held_out belong to customers of the holdout), known already, renewed
+    (told before the window's end, and now of its end), contradicting what is known (corrected or left alone), and the
+    ids that the campaign does not know."""
 
     new: int
     held_out: int
     known: int
+    renewed: int
     contradicting: tuple[str, ...]
     unknown: tuple[str, ...]
     corrected: bool = False
@@ -61,17 +65,19 @@ def settle(campaign: str, seen: pd.DataFrame, source: str, *, correct: bool = Fa
         ours = seen[seen.index.isin(assigned.index)]
         new, again = ours[~ours.index.isin(known.index)], ours[ours.index.isin(known.index)]
         told, before = (frame.to_dict("index") for frame in (again, known))
-        differ = [str(who) for who, row in told.items() if not _same(row, before[who])]
+        renewed = [str(who) for who, row in told.items() if _renews(row, before[who], there)]
+        differ = [str(who) for who, row in told.items() if who not in renewed and not _same(row, before[who])]
         more: dict[str, Any] = {"campaign_id": campaign, "source": source, "at": now}
         ledger.add(connection, OUTCOMES, new.reset_index().assign(**more))
-        for who in differ if correct else []:
+        for who in [*renewed, *(differ if correct else [])]:
             _correct(connection, campaign, who, told[who], source, now)
-        done = Settled(len(new), int(assigned[new.index].sum()), len(again) - len(differ), tuple(differ),
-                       tuple(sorted(set(map(str, seen.index)) - set(assigned.index))), correct)
+        unknown = tuple(sorted(set(map(str, seen.index)) - set(assigned.index)))
+        done = Settled(len(new), int(assigned[new.index].sum()), len(again) - len(differ) - len(renewed), len(renewed),
+                       tuple(differ), unknown, correct)
         state.record(actor, "outcomes", there.dataset, now, {
             "campaign": campaign, "source": source, "new": done.new, "held_out": done.held_out, "known": done.known,
-            "contradicting": len(done.contradicting), "unknown": len(done.unknown), "corrected": correct},
-            within=connection)
+            "renewed": done.renewed, "contradicting": len(done.contradicting), "unknown": len(done.unknown),
+            "corrected": correct}, within=connection)
     return done
 
 
@@ -90,12 +96,20 @@ def _same(told: Mapping[Any, Any], known: Mapping[Any, Any]) -> bool:
     return bool(told["stayed"] == known["stayed"]) and (any(pd.isna(money)) or abs(money[0] - money[1]) < 1e-9)
 
 
+def _renews(told: Mapping[Any, Any], known: Mapping[Any, Any], there: ledger.Campaign) -> bool:
+    """Whether it says of somebody who was seen staying before the window's end what came of them later."""
+    assert there.ends is not None, "Only a launched campaign has outcomes."
+    last = last_day(there.ends)
+    later = told["observed_at"] > known["observed_at"] and (not told["stayed"] or told["observed_at"] >= last)
+    return bool(known["stayed"] and known["observed_at"] < last and later)
+
+
 def _correct(connection: Connection, campaign: str, who: str, row: Mapping[Any, Any], source: str,
              now: datetime) -> None:
     mine = (OUTCOMES.c.campaign_id == campaign) & (OUTCOMES.c.customer_id == who)
-    revenue = None if pd.isna(row["revenue"]) else float(row["revenue"])
-    values = {"stayed": bool(row["stayed"]), "revenue": revenue, "source": source, "at": now,
-              "observed_at": row["observed_at"]}
+    values = {"stayed": bool(row["stayed"]), "source": source, "at": now, "observed_at": row["observed_at"]}
+    if not pd.isna(row["revenue"]):
+        values["revenue"] = float(row["revenue"])
     connection.execute(sa.update(OUTCOMES).where(mine).values(values))
 
 
@@ -144,13 +158,17 @@ def _also(connection: Connection, campaign: str, customer_id: str, stayed: bool 
         return "its end is open"
     if holdout:
         return "the customer is held out, and who is contacted all the same tells nothing of those who are not"
-    if stayed and there.ends is not None and now < there.ends:
+    if stayed and there.ends is not None and now < last_day(there.ends):
         return f"that somebody stayed is known once the window ends, on {there.ends:%Y-%m-%d}"
-    if connection.scalar(sa.select(sa.func.count()).where(known)):
+    row = {"observed_at": now, "stayed": stayed, "revenue": revenue}
+    before = connection.execute(sa.select(OUTCOMES).where(known)).first()
+    if before is not None and not _renews(row, before._mapping, there):
         return "its outcome is known already"
-    row = {"campaign_id": campaign, "customer_id": customer_id, "observed_at": now, "stayed": stayed,
-           "revenue": revenue, "source": "feedback", "at": now}
-    connection.execute(sa.insert(OUTCOMES).values(row))
+    if before is not None:
+        _correct(connection, campaign, customer_id, row, "feedback", now)
+        return ""
+    ids = {"campaign_id": campaign, "customer_id": customer_id}
+    connection.execute(sa.insert(OUTCOMES).values({**ids, **row, "source": "feedback", "at": now}))
     return ""
 
 
@@ -170,3 +188,29 @@ def with_outcomes(campaign: str) -> pd.DataFrame:
         seen = ledger.rows(connection, OUTCOMES, campaign)
     return rows.merge(seen[["customer_id", "observed_at", "stayed", "revenue"]], on="customer_id", how="left").astype(
         {"stayed": "float64", "revenue": "float64"})
+
+
+def last_day(ends: datetime) -> datetime:
+    """From when on it shows who has stayed: the first moment of the window's last day, for files name days alone.
+
+    >>> last_day(datetime(2024, 8, 30, 14, 12))
+    datetime.datetime(2024, 8, 30, 0, 0)
+    """
+    return datetime(ends.year, ends.month, ends.day)
+
+
+def early(rows: pd.DataFrame, ends: datetime) -> pd.Series:
+    """Who was seen staying before the window's end, and may leave yet. `rows`: stayed and observed_at."""
+    return (rows["stayed"] == 1) & (pd.to_datetime(rows["observed_at"]) < last_day(ends))
+
+
+def final(rows: pd.DataFrame, ends: datetime) -> pd.DataFrame | None:
+    """The rows of `with_outcomes` as the whole window shows them: who was seen staying before its end is not known.
+
+    None while they show a part of the window: nobody was seen at its end or later, or more than EARLY_MATTERS of those
+    told were seen staying before it; whoever had left by then would be all that is known.
+    """
+    told, open_ = rows["stayed"].notna(), early(rows, ends)
+    if not (pd.to_datetime(rows["observed_at"]) >= last_day(ends)).any() or open_.sum() > EARLY_MATTERS * told.sum():
+        return None
+    return rows.assign(stayed=rows["stayed"].mask(open_))

@@ -21,12 +21,14 @@ class Call:
 @dataclass(frozen=True)
 class Score:
     """Hit rates of both over the same customers [0..1], None without any; of how many they said different things, and
-    how often the person was right there: above a half, people know something that the model does not."""
+    how often the person was right there: above a half, people know something that the model does not. hindsight: how
+    many spoke when it was known already, and count nowhere."""
 
     human: Estimate | None
     model: Estimate | None
     differed: int
     apart: Estimate | None
+    hindsight: int = 0
 
 
 def score(calls: Iterable[Call]) -> Score:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pandas as pd
 
+from engine.campaign.outcomes import final, last_day
 from engine.evidence import money
 from engine.evidence.power import campaign_size
 from engine.evidence.proportions import Strata, difference
@@ -69,22 +71,29 @@ class Part:
 
 @dataclass(frozen=True)
 class Result:
-    """The campaign as a whole, by treatment and by segment, and what one must know to read it."""
+    """The campaign as a whole, by treatment and by segment, and what one must know to read it. caution: that it shows a
+    part of the window only, in words; "" where it shows the whole, or nothing yet."""
 
     whole: Part
     treatments: tuple[Part, ...]
     segments: tuple[Part, ...]
     notes: tuple[str, ...]
+    caution: str = ""
 
 
-def result(rows: pd.DataFrame, holdout_share: float, promised: Estimate | None = None) -> Result:
+def result(rows: pd.DataFrame, holdout_share: float, promised: Estimate | None = None,
+           ends: datetime | None = None) -> Result:
     """What the campaign brought.
 
     Args:
         rows: the ASSIGNMENTS columns and beside them `stayed` (0, 1, missing = not known) and `revenue`.
         holdout_share: the share that was held out [0..1], for the size that would tell.
         promised: the margin that the plan expected of all whom it was to treat; some may have been left out since.
+        ends: when the window ends; given, who was seen staying before (`observed_at`) counts so far, and is told of.
     """
+    whole_window = rows if ends is None else final(rows, ends)
+    caution = "" if ends is None or whole_window is not None else _so_far(rows, ends)
+    rows = rows if whole_window is None else whole_window
     rows = rows.assign(holdout=rows["holdout"].astype(bool), stayed=rows["stayed"].astype("float64"),
                        stratum=rows[list(STRATA)].astype(str).agg(" | ".join, axis=1))
     parts = {by: tuple(part(str(name), mine, holdout_share) for name, mine in rows.groupby(by, sort=True))
@@ -94,7 +103,18 @@ def result(rows: pd.DataFrame, holdout_share: float, promised: Estimate | None =
         whole = replace(whole, promised=_promise(rows[~rows["holdout"]]))
     same = promised is not None and promised.n == (whole.treated.known or whole.treated.customers)
     whole = replace(whole, promised=replace(whole.promised, within=promised if same else None))
-    return Result(whole, parts["treatment"], parts["segment"], _notes(whole))
+    return Result(whole, parts["treatment"], parts["segment"], _notes(whole), caution)
+
+
+def _so_far(rows: pd.DataFrame, ends: datetime) -> str:
+    """That the outcomes show a part of the window; "" while there are none."""
+    known = int(rows["stayed"].notna().sum())
+    late = int((pd.to_datetime(rows["observed_at"]) >= last_day(ends)).sum())
+    if not known:
+        return ""
+    return (f"So far only: the window ends on {ends:%Y-%m-%d}, and of {plural(known, 'outcome')} {late:,} "
+            f"{'was' if late == 1 else 'were'} seen then or later. Who stays until its end is not known before; no "
+            "later plan learns from this until the outcomes are told again then.")
 
 
 def part(name: str, rows: pd.DataFrame, holdout_share: float) -> Part:

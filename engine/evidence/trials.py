@@ -9,18 +9,20 @@ import sqlalchemy as sa
 
 from engine import state
 from engine.campaign import ledger, outcomes
-from engine.campaign.tables import CAMPAIGNS, LAUNCHED, OUTCOMES
+from engine.campaign.tables import CAMPAIGNS, OUTCOMES
 from engine.decision.trials import Trials, of_campaign
 
 
 def settled(dataset: str) -> dict[str, pd.DataFrame]:
-    """The assignments with their outcomes of every campaign that has any, by campaign id."""
-    found = {there.id: outcomes.with_outcomes(there.id) for there in ledger.campaigns(dataset) if there.step(LAUNCHED)}
-    return {name: rows.astype({"holdout": int}) for name, rows in found.items() if rows["stayed"].notna().any()}
+    """The assignments with their outcomes of every campaign whose outcomes show its whole window, by campaign id."""
+    found = {there.id: outcomes.final(outcomes.with_outcomes(there.id), there.ends)
+             for there in ledger.campaigns(dataset) if there.ends is not None}
+    return {name: rows.astype({"holdout": int}) for name, rows in found.items() if rows is not None}
 
 
 def trials(dataset: str) -> Trials:
-    """Those contacted beside those held out, per campaign, treatment and segment, as far as outcomes are known today.
+    """Those contacted beside those held out, per campaign, treatment and segment, as far as outcomes are known today:
+    of campaigns whose outcomes show the whole window, for a part of it says less of every effect.
 
     Counted again only when an outcome has come, been corrected or been erased.
     """

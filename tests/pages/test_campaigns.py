@@ -88,7 +88,8 @@ def _measured(app: AppTest, rows) -> None:
     seen = rows[["customer_id"]].assign(stayed=~rows["holdout"].astype(bool), revenue=float("nan"), observed_at=now())
     outcomes.settle(only().id, seen, "a file", actor=MONA, now=now())
     app.run()
-    assert "It works" in words(healthy(app))
+    said = words(healthy(app)).replace("\\", "")
+    assert "It works" in said and "So far only: the window ends on" in said
 
 
 def test_above_the_limit_it_takes_a_second_person(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

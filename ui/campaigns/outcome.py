@@ -121,8 +121,8 @@ def outcomes(here: Here, there: Campaign) -> None:
     """Bring what became of the customers: a file, or the data's next version."""
     ends = there.ends
     with card("What became of them", f"Bring both those treated and those held out. Who stayed shows on "
-              f"{ends:%d %b %Y}, {there.horizon_days} days after the launch; what is told earlier measures less than "
-              "the whole window." if ends else ""):
+              f"{ends:%d %b %Y}, {there.horizon_days} days after the launch; what is told earlier shows so far "
+              "only, and no later plan learns from it." if ends else ""):
         _form(here, there)
         given = st.file_uploader("A file with customer_id (or email), stayed (or churned), perhaps revenue",
                                  type=["csv", "xlsx"], max_upload_size=uploads.most_megabytes(),
@@ -172,7 +172,8 @@ def _again(done: Any, rejected: Any) -> None:
 def _settled(done: Any, rejected: Any) -> None:
     """What was new, and what could not be placed."""
     st.success(f"{plural(done.new, 'outcome')} new ({done.held_out:,} of customers held out), {done.known:,} known "
-               "already.", icon=":material/check_circle:")
+               f"already{f', {done.renewed:,} renewed at the end of the window' if done.renewed else ''}.",
+               icon=":material/check_circle:")
     for ids, said in ((done.unknown, "not in this campaign"), (done.contradicting, "contradict what is known")):
         if ids:
             st.warning(escaped(f"{plural(len(ids), 'customer')} {said}: {', '.join(ids[:10])}."),
@@ -198,6 +199,8 @@ def result(here: Here, there: Campaign, top: Any) -> None:
 def _measured(here: Here, there: Campaign, found: Result) -> None:
     whole = found.whole
     st.header(in_words(whole, there.currency), anchor=False)
+    if found.caution:
+        st.warning(escaped(found.caution), icon=":material/hourglass_top:")
     left, right = st.columns(2)
     saves, margin = (_point(value, whole.treated.known) for value in (whole.promised.saves, whole.promised.margin))
     sides = ((left, "customers saved", saves, whole.saves, ""),
