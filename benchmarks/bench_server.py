@@ -13,8 +13,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.bench_screens import _small_company
 from benchmarks.common import Row
+from benchmarks.many import small_company
 from tests.browser.conftest import BROWSERS
 from tests.browser.sight import FLAGS, Sight
 from tests.visitor import PASSWORD, Server, serving
@@ -26,7 +26,7 @@ PAGE = "overview"
 
 def run(_real_data: Path) -> list[Row]:
     """The server's figures."""
-    with _small_company(), tempfile.TemporaryDirectory() as folder:
+    with small_company(), tempfile.TemporaryDirectory() as folder:
         home = shutil.copytree(os.environ["HOLDFAST_HOME"], Path(folder) / "home")
         with serving(Path(home)) as server:
             cookie = server.add("lan", "manager")
