@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine import files
+from engine.data import headless
 from engine.data.readers import column_names, first_rows
+from engine.data.sources import sources_home
 from engine.errors import EngineError
 from engine.limits import MEGABYTE
 from engine.permissions import allow
@@ -35,7 +38,9 @@ class Seen:
 def look_at(upload: Upload, *, actor: Actor) -> tuple[Seen, ...]:
     """What an upload's files hold at first sight."""
     allow(actor, "onboard")
-    return tuple(_seen(path) for path in upload.sources)
+    lacking = headless.headers(upload.sources)
+    with files.staging(sources_home()) as aside:
+        return tuple(map(_seen, headless.headed(upload.sources, lacking, aside)[0]))
 
 
 def _seen(path: Path) -> Seen:

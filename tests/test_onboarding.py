@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from engine import catalog, onboarding
-from engine.data import adapters
+from engine.data import adapters, headless
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor import changes, cures, joins, propose, recognise, silence, tables
 from engine.data.doctor.looks import look, looks
@@ -347,6 +347,7 @@ def test_a_window_once_said_holds_next_month(tmp_path: Path) -> None:
     assert "horizon_days" not in anew.mapping
 
 
+@pytest.mark.slow
 def test_a_window_once_said_of_orders_holds_next_month(tmp_path: Path) -> None:
     path = tmp_path / "visits.csv"
     visits(customers=300).assign(amount=5).to_csv(path, index=False)
@@ -356,6 +357,7 @@ def test_a_window_once_said_of_orders_holds_next_month(tmp_path: Path) -> None:
     assert first.mapping["horizon_days"] == again.mapping["horizon_days"] == 33 != first.silence.days
 
 
+@pytest.mark.slow
 def test_a_file_of_json_is_proposed_as_the_csv_is(tmp_path: Path) -> None:
     path = small(tmp_path)
     told = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
@@ -364,6 +366,35 @@ def test_a_file_of_json_is_proposed_as_the_csv_is(tmp_path: Path) -> None:
     same = onboarding.propose([tmp_path / "clients.jsonl"], name="acme", actor=ANA, now=NOW)
     assert (same.toml, same.examined.customers, same.examined.rejected) == (told.toml, 600, 1)
     assert any(one.where == "clients.jsonl" and "no JSON" in one.what for one in same.examined.findings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ids", "words"), [("K{:05d}", ("1", "0")), ("{}", ("yes", "no"))])
+def test_a_label_file_without_a_header_is_read_by_the_ids_it_shares(tmp_path: Path, ids: str, words: tuple[str, str]
+                                                                    ) -> None:
+    path = small(tmp_path)
+    frame = pd.read_csv(path).assign(client_no=[ids.format(10_000 + n) for n in range(600)])
+    left = np.where(frame["status"].eq("cancelled"), *words)
+    frame.drop(columns="status").to_csv(path, index=False)
+    label = tmp_path / "labels.csv"
+    pd.DataFrame({"id": frame["client_no"], "left": left}).sample(frac=1, random_state=1).to_csv(
+        label, index=False, header=False, sep=";")
+    for month in ("may", "june"):
+        told = onboarding.propose([path, label], name="acme", actor=ANA, now=NOW)
+        assert told.part("id").column == "client_no" and told.part("label").value == words[0]
+        assert told.examined.left == pytest.approx((left == words[0]).mean()) and told.examined.customers == 600
+        (said,) = [fault.finding for fault in told.faults if fault.finding.where == "labels.csv" and
+                   "client_no of clients.csv" in fault.finding.what]
+        assert said.severity == "warning" and told.refresh == (month == "june")
+        onboarding.keep(told, actor=ANA, now=NOW)
+
+
+def test_two_columns_of_strangers_are_no_label_file_without_a_header(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    (tmp_path / "labels.csv").write_text("Z1,1\nK00001,0\nK00002,1\n")
+    assert headless.headers([path, tmp_path / "labels.csv"]) == {}, "its first line is no customer's"
+    (tmp_path / "labels.csv").write_text("client_no,left\nK00001,0\nK00002,1\n")
+    assert headless.headers([path, tmp_path / "labels.csv"]) == {}, "it has a header"
 
 
 def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_forgotten(tmp_path: Path) -> None:

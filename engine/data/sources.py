@@ -22,7 +22,7 @@ from pathlib import Path
 
 from engine import files
 from engine.catalog import data_home
-from engine.data import databases, workbooks
+from engine.data import databases, headless, workbooks
 from engine.data.archives import ARCHIVES, Allowance, free_place, is_wanted, unpack
 from engine.data.databases import fetch, is_url, kind_of_file, public, without_password
 from engine.data.readers import EXCEL, READABLE
@@ -95,12 +95,16 @@ def brought(sources: Sequence[str | Path], queries: Sequence[str] = ()) -> Itera
     """
     places = [place(source) for source in sources]
     _refuse_idle(places, queries)
-    if all(_is_plain(one) for one in places):
-        yield Brought(tuple(Path(one.where) for one in places))
+    came = Brought(tuple(Path(one.where) for one in places)) if all(map(_is_plain, places)) else None
+    lacking = headless.headers(came.files) if came else {}
+    if came and not lacking:
+        yield came
         return
     with files.staging(sources_home()) as aside:
         aside.chmod(0o700)
-        yield bring(places, queries, aside)
+        came = came or bring(places, queries, aside)
+        paths, told = headless.headed(came.files, lacking or headless.headers(came.files), aside)
+        yield Brought(paths, (*came.findings, *told))
 
 
 def sources_home() -> Path:
