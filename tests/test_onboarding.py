@@ -20,9 +20,10 @@ from engine.data.doctor import changes, cures, joins, propose, recognise, silenc
 from engine.data.doctor.looks import look, looks
 from engine.data.labels import snapshot, windows_for
 from engine.data.names import snake
-from engine.errors import EngineError, Refused
+from engine.errors import DataError, EngineError, Refused
 from engine.onboarding import Proposal
 from engine.schema import Actor
+from tests import fuzz
 from tests.companies import Company, company
 from tests.exports import company as export
 
@@ -395,6 +396,44 @@ def test_two_columns_of_strangers_are_no_label_file_without_a_header(tmp_path: P
     assert headless.headers([path, tmp_path / "labels.csv"]) == {}, "its first line is no customer's"
     (tmp_path / "labels.csv").write_text("client_no,left\nK00001,0\nK00002,1\n")
     assert headless.headers([path, tmp_path / "labels.csv"]) == {}, "it has a header"
+
+
+def _with_earlier_rows(path: Path) -> Path:
+    """The same customers, of whom ten stand there once more with what was true before, and a total below."""
+    frame = pd.read_csv(path, dtype=str)
+    earlier = frame.head(10).assign(monthly_fee="1.00")
+    total = pd.DataFrame({frame.columns[0]: ["Total"]})
+    pd.concat([earlier, frame, total]).to_csv(path, index=False)
+    return path
+
+
+def test_customers_on_several_rows_are_mended_next_month_too_and_run_says_what_does_it(tmp_path: Path) -> None:
+    onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
+    may = (tmp_path / "home" / "data" / "acme" / "mapping.toml").read_text()
+    path = _with_earlier_rows(small(tmp_path / "june", seed=6))
+    with pytest.raises(DataError, match=r"python -m engine onboard clients\.csv --name acme\."):
+        adapters.read([path], tmp_path / "read", name="acme", now=NOW, options={"mapping": mappings.parsed(may, "may")})
+    june = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert june.refresh and june.trainable and june.examined.customers == 600
+    assert {"client_no", "clients.csv"} <= {fault.finding.where for fault in june.faults}
+    assert {cure.spec["cure"] for cure in june.cures} >= {"latest", "totals"}
+    assert june.examined.first["monthly_fee"].min() > 1, "the later row counts"
+    onboarding.keep(june, actor=ANA, now=NOW)
+    july = onboarding.propose([_with_earlier_rows(small(tmp_path / "july", seed=7))], name="acme", actor=ANA, now=NOW)
+    assert [cure.spec for cure in july.cures] == [cure.spec for cure in june.cures] and july.examined.customers == 600
+    assert not july.faults, "what was mended before is no news"
+
+
+def test_a_table_that_an_adapter_knows_is_mended_where_customers_stand_on_several_rows(tmp_path: Path) -> None:
+    frame = fuzz._snapshot(np.random.default_rng(0), 200)
+    path = tmp_path / "telecom.csv"
+    pd.concat([frame, frame.head(2).assign(tenure="99")]).to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"python -m engine onboard telecom\.csv --name acme --anew\."):
+        adapters.read([path], tmp_path / "read", name="acme", now=NOW)
+    told = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert told.adapter == "table" and told.examined.customers == 200 and not told.examined.stopped
+    frame.to_csv(path, index=False)
+    assert onboarding.propose([path], name="acme", actor=ANA, now=NOW).adapter == "telco"
 
 
 def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_forgotten(tmp_path: Path) -> None:

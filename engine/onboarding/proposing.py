@@ -112,8 +112,10 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
         return start
     plan = mappings.check(mapping)
     raw = _fitting(start.name, plan, paths) if refresh else joins.joined(paths, plan.files)[0]
-    seen = looks(raw.frame)
-    found = faults.of_columns(raw.frame, seen, start.now)
+    below = cures.totals(raw.frame)
+    customers = raw.frame.iloc[:-below] if below else raw.frame
+    seen, ids = looks(customers), plan.id if plan.id in raw.frame else ""
+    found = (*faults.of_columns(customers, seen, start.now), *faults.of_rows(raw.frame, ids, seen, raw.name))
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
     mended = _with_new(plan, [fault for fault in new if fault.cure and fault.safe])
     parts = tuple(part for part in _agreed(plan) if part.role not in MAY_LACK or part.column in raw.frame)

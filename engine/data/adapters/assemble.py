@@ -20,9 +20,11 @@ from engine.data.adapters import spool
 from engine.data.adapters.common import (
     CONTACT_FIELDS,
     NOT,
+    SOME,
     Field,
     Options,
     Taken,
+    by_onboarding,
     lacking,
     match,
     one_row_each,
@@ -128,7 +130,8 @@ def gather_snapshot(ask: Ask, sources: Sequence[Path], fields: Sequence[Field], 
         raise EngineError(f"{len(parts['customers'])} of the files hold customers. Give exactly one such file, and "
                           "beside it events and past offers if you like.")
     raw = read_raw(parts["customers"][0])
-    taken = shape(one_row_each(take_all(raw, fields, ask.options, found, ignored), raw), raw)
+    rows = take_all(raw, fields, ask.options, found, ignored)
+    taken = shape(one_row_each(rows, raw, by_onboarding(raw.name, ask.name, "--anew"), SOME), raw)
     return with_extras(ask, parts, [raw], taken, features=fields)
 
 

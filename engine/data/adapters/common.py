@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ SHARE = "share 0..1"
 MOST_CATEGORIES = 50
 MEANT = 0.95
 NOT = " is not "
+SOME = 0.02
 WANTED = {"number": "a number", "count": "a number", "flag": "yes or no", "date": "a date"}
 
 IDS = ("customerid", "customer", "custid", "customerno", "customernumber", "clientid", "userid", "accountid",
@@ -303,8 +305,9 @@ def _rejected_findings(source: Source, rejected: Mapping[str, int]) -> list[Find
 
 # -------------------------------------------------------------------------------------------------------- rows
 
-def one_row_each(taken: Taken, raw: Raw) -> Taken:
-    """One row per customer: exact repetitions are dropped with a finding, contradictions are an error finding."""
+def one_row_each(taken: Taken, raw: Raw, instead: str = "", most: float = 1.0) -> Taken:
+    """One row per customer: exact repetitions are dropped with a finding, contradictions are an error finding, which
+    says what to do `instead` of mending the file where at `most` that share of the rows contradicts."""
     repeated = taken.frame.duplicated()
     frame, findings = taken.frame[~repeated], list(taken.findings)
     if repeated.any():
@@ -316,8 +319,19 @@ def one_row_each(taken: Taken, raw: Raw) -> Taken:
         names = ", ".join(frame.loc[conflicting, "customer_id"].unique()[:3])
         count = int(conflicting.sum())
         what = f"{count} rows share an id with a row that says something else, such as {names}."
-        findings.append(Finding("error", raw.name, what, "Keep one row per customer.", count))
+        fix = f"Keep one row per customer{instead if conflicting.mean() <= most else ''}."
+        findings.append(Finding("error", raw.name, what, fix, count))
     return replace(taken, frame=frame, findings=tuple(findings))
+
+
+def by_onboarding(file: str, name: str, *options: str) -> str:
+    """What keeps the latest row of each customer unasked, as the end of an advice.
+
+    >>> by_onboarding("my customers.csv", "acme")
+    ", or let onboard keep the latest of each: python -m engine onboard 'my customers.csv' --name acme"
+    """
+    command = shlex.join(["python", "-m", "engine", "onboard", file, "--name", name, *options])
+    return f", or let onboard keep the latest of each: {command}"
 
 
 def refuse_errors(findings: Iterable[Finding]) -> None:

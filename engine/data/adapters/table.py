@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from engine.data.adapters.assemble import Ask, Role, extra_role, finish, take_all, with_extras
-from engine.data.adapters.common import Field, Taken, horizon, one_row_each
+from engine.data.adapters.common import Field, Taken, by_onboarding, horizon, one_row_each
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
 from engine.data.doctor import cures, joins
@@ -37,7 +37,8 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     names = [str(name) for name in raw.frame.columns]
     _refuse_unknown(plan, raw, names)
     fields, found = _fields(plan, names)
-    taken = _answered(one_row_each(take_all(raw, fields, ask.options, found, plan.ignored), raw), plan)
+    rows = take_all(raw, fields, ask.options, found, plan.ignored)
+    taken = _answered(one_row_each(rows, raw, by_onboarding(raw.name, ask.name)), plan)
     gathered = with_extras(ask, parts, raws, taken, features=fields)
     label, about = _label(plan, ask, names)
     money, worth = _money(plan, found)

@@ -216,7 +216,7 @@ def of_rows(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look], name: str)
     if repeated:
         what = f"{plural(repeated, 'row repeats', 'rows repeat')} another exactly."
         if ids:
-            fix, cure = "Keep one of each.", {"column": "", "cure": "repeats"}
+            fix, cure = "Keep one of each.", {"cure": "repeats"}
         else:
             fix, cure = "Kept: without an id two customers may well be equal.", {}
         found.append(Fault(Finding("warning" if ids else "note", name, what, fix, repeated), "", cure))
@@ -231,7 +231,7 @@ def _of_ids(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look]) -> Iterato
         what = f"{several.nunique():,} customers stand on {len(several):,} rows that differ."
         fix = f"Keep the latest by {by}." if by else "Keep the last row of each."
         yield Fault(Finding("warning", ids, what, fix, len(several)), str(several.iloc[0]),
-                    {"column": by, "cure": "latest"})
+                    {"cure": "latest", **({"column": by} if by else {})})
     floats = who.str.fullmatch(r"\d+\.0+")
     if floats.any() and not floats.all():
         yield Fault(Finding("note", ids, f"{int(floats.sum()):,} ids end in .0, others do not.", "Read 7.0 as 7.",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from engine.data import adapters
 from engine.data.adapters import shop, telco
-from engine.data.adapters.common import ID_FIELD, match
+from engine.data.adapters.common import ID_FIELD, SOME, match
 from engine.data.adapters.telco import CHURNED
 from engine.data.chunks import beginning, is_big
 from engine.data.doctor import recognise
@@ -84,7 +84,7 @@ def _merely_resembles(adapter: adapters.Adapter, paths: Sequence[Path]) -> bool:
         further = [name for name in names
                    if name not in used and not re.fullmatch(words.ROW_COUNTER, words.named(name))]
         answered = adapter.name == "shop_snapshot" and match([_answer()], names)
-        return len(paths) == 1 and (len(further) > 1 or bool(answered))
+        return len(paths) == 1 and (len(further) > 1 or bool(answered) or _contradicts(paths[0]))
     if adapter.name == "subscriptions":
         return any(_answered(path) for path in paths)
     if adapter.name != "orders" or len(paths) > 1:
@@ -98,6 +98,13 @@ def _one_row_each(frame: pd.DataFrame) -> bool:
     """Whether a customer's key stands on about one row."""
     ids = match([ID_FIELD], map(str, frame.columns)).get(ID_FIELD.name, "")
     return bool(ids) and looks(frame[[ids]])[ids].distinct * SEVERAL > len(frame)
+
+
+def _contradicts(path: Path) -> bool:
+    """Whether some customers stand on several rows that differ: the doctor mends that, an adapter refuses it."""
+    frame = read_raw(path).frame.drop_duplicates()
+    ids = match([ID_FIELD], map(str, frame.columns)).get(ID_FIELD.name)
+    return ids is not None and 0 < frame[ids].duplicated(keep=False).mean() <= SOME
 
 
 def _answered(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.data.adapters.common import SOME
 from engine.data.doctor import faults as faults_of
 from engine.data.doctor import recognise
 from engine.data.doctor import vocabulary as words
@@ -86,7 +87,7 @@ def _id(seen: Mapping[str, Look], frame: pd.DataFrame) -> Part:
     if found.column:
         who = frame[found.column].astype(str).str.strip()
         repeats = rows[found.column].duplicated(keep=False).mean()
-        if repeats > 0.02 and not any(look.kind == "date" for look in seen.values()):
+        if repeats > SOME and not any(look.kind == "date" for look in seen.values()):
             why = f"{found.column} stands on several rows that differ, and no date says which is the latest"
             return Part("id", "", recognise.LIKELY, why)
         if (who == "").any():
