@@ -215,7 +215,8 @@ def _waits(rows: pd.DataFrame, customers: pd.DataFrame, known: Rules, now: datet
 
 def export(campaign: str, kind: str, folder: Path | None = None, *, settings: Settings | None = None, actor: Actor,
            now: datetime) -> tuple[Exported, pd.DataFrame]:
-    """The campaign's list as the files that a tool imports, and who must wait; recorded in the audit log.
+    """The campaign's list as the files that a tool imports, and who must wait; recorded in the audit log. Whoever was
+    suppressed or withdrew consent since the launch is among the rejected rows; the ledger keeps theirs.
 
     Args:
         kind: one of VENDORS. folder: where the files are written too; it is made if need be.
@@ -223,13 +224,16 @@ def export(campaign: str, kind: str, folder: Path | None = None, *, settings: Se
     rows, waiting = sendable(campaign, actor=actor, now=now)
     if kind == CALL_LIST:
         rows, waiting = (frame[frame["channel"] == CALL].reset_index(drop=True) for frame in (rows, waiting))
+    later = waiting["reason"].str.startswith(WAITS)
+    waiting, stopped = waiting[later].reset_index(drop=True), waiting[~later]
     limits.within(actor, "export", MOST_EXPORTS, PER_SECONDS, now)
     there = ledger.get(campaign)
     if rows.empty:
-        number = plural(len(waiting), "customer")
-        why = f"{number}, {waiting['reason'].mode().iloc[0]}" if len(waiting) else number
+        reasons = pd.concat([waiting, stopped])["reason"]
+        number = plural(len(reasons), "customer")
+        why = f"{number}, {reasons.mode().iloc[0]}" if len(reasons) else number
         raise EngineError(f'Nobody of "{there.name}" may be contacted at this moment: {why}.')
-    made = export_rows(rows, kind, settings or Settings(there.name, synthetic=there.synthetic), now=now)
+    made = export_rows(rows, kind, settings or Settings(there.name, synthetic=there.synthetic), stopped, now=now)
     if folder is not None:
         for name, content in made.files.items():
             files.write_bytes(folder / name, content)

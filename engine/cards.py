@@ -101,6 +101,15 @@ def backup(record: Mapping[str, Any]) -> str:
     return "\n".join(filter(None, lines))
 
 
+def called(name: str) -> str:
+    """A treatment's or a rule's name as a person reads it.
+
+    >>> called("contract_migration")
+    'contract migration'
+    """
+    return name.replace("_", " ")
+
+
 def listing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty: str) -> str:
     """A table of records: `columns` maps each field to its heading; `empty` is said when there are no rows."""
     page = Page()

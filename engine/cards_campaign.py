@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.cards import Page, listing
+from engine.cards import Page, called, listing
 from engine.schema import money, money_range, plural, share
 
 Record = Mapping[str, Any]
@@ -30,7 +30,7 @@ def campaign(record: Record) -> str:
         *([("Erased since", plural(record["erased"], "customer"))] if record["erased"] else []),
     ])
     page.section("Treatments", [
-        f"{name}: {plural(one['customers'], 'customer')}, {money(one['expected_cost'], currency)}"
+        f"{called(name)}: {plural(one['customers'], 'customer')}, {money(one['expected_cost'], currency)}"
         for name, one in record["treatments"].items()])
     page.section("Left out", [f"{plural(number, 'customer')}: {why}" for why, number in record["left_out"].items()])
     return page.text
@@ -109,8 +109,10 @@ def _left(side: Record) -> str:
 
 def _part(part: Record) -> str:
     """Saves and ROI of one treatment or segment, each with its interval, beside what the plan expected."""
-    promised = part["promised"]
-    return (f"{part['name']}: {_estimate(part['saves'], ',.1f')} saves of {promised['saves']:,.1f} expected, ROI "
+    promised, name = part["promised"], called(part["name"])
+    if part["saves"] is None:
+        return f"{name}: {part['verdict']}; {promised['saves']:,.1f} saves expected"
+    return (f"{name}: {_estimate(part['saves'], ',.1f')} saves of {promised['saves']:,.1f} expected, ROI "
             f"{_estimate(part['roi'], '.2f')} of {_number(promised['roi'], '.2f')} expected; {part['verdict']}")
 
 
@@ -172,7 +174,7 @@ def suppressed(record: Record) -> str:
 
 def desk(record: Record) -> str:
     """The day's worklist."""
-    rows = [{"item": item["id"], "customer": item["customer_id"], "treatment": item["treatment"],
+    rows = [{"item": item["id"], "customer": item["customer_id"], "treatment": called(item["treatment"]),
              "a minute": f"{item['margin_per_minute']:.2f}", "minutes": f"{item['minutes']:g}", "stage": item["stage"],
              "owner": item["owner"] or "", "due": item["due"]} for item in record["today"]]
     heads = {name: name for name in rows[0]} if rows else {}

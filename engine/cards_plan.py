@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.cards import Page
+from engine.cards import Page, called
 from engine.schema import money, plural, share
 
 MOST_SHOWN = 8
@@ -51,7 +51,7 @@ def _interval(estimate: Mapping[str, Any], currency: str) -> str:
 
 
 def _sums(row: Mapping[str, Any], name: str, currency: str) -> dict[str, str]:
-    return {"name": str(row[name]).replace("_", " "), "customers": f"{row['customers']:,}",
+    return {"name": called(str(row[name])), "customers": f"{row['customers']:,}",
             "saves": f"{row['saves']:,.1f}", "spend": money(row["spend"], currency),
             "margin": money(row["margin"], currency)}
 
@@ -95,9 +95,9 @@ def recommendation(record: Mapping[str, Any]) -> str:
         ("Worth if staying", money(record["ltv_if_stays"], currency)),
         ("Segment", f"{record['segment']}; {record['type']}: {record['type_words']}"),
         *_offer(record, currency),
-        ("Strategy", record["strategy_used"].replace("_", " ")),
+        ("Strategy", called(record["strategy_used"])),
     ])
-    page.section("Why not the others", [f"{one['treatment'].replace('_', ' ')}: {_margin(one, currency)}. "
+    page.section("Why not the others", [f"{called(one['treatment'])}: {_margin(one, currency)}. "
                                         f"{one['why_not']}" for one in record["alternatives"] if one["why_not"]])
     page.section("Mind", [*(_effect(one) for one in record["alternatives"]
                             if one["treatment"] == record["action_name"]), record["effects"]["words"]])
@@ -106,7 +106,7 @@ def recommendation(record: Mapping[str, Any]) -> str:
 
 def _effect(one: Mapping[str, Any]) -> str:
     """What the chosen treatment is expected to do, and how that is known."""
-    words = one["treatment"].replace("_", " ")
+    words = called(one["treatment"])
     if one["learned"]:
         low, high = (f"{100 * one[end]:.1f}" for end in ("uplift_low", "uplift_high"))
         return (f"{words} is expected to lower the chance to leave by {100 * one['uplift']:.1f} points (90 % interval "

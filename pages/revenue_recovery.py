@@ -105,6 +105,7 @@ def main() -> None:
     with top:
         header("What would a campaign bring back?", place,
                f"{insight.recovery_sentence(found, place.currency)} {insight.rates_words(starts, scenario)}".strip())
+        recovery.heed_address()
         hint("recovery", "Move a slider and see what changes. A rate is an assumption unless it says what measured it.")
     with row:
         kpis(top_row(found.total, budget, place.currency))

@@ -214,6 +214,32 @@ class TestExport:
         assert len(left) == len(rows) - 1 and waiting["reason"].tolist() == ["on the suppression list"]
         assert waiting["customer_id"].iloc[0] == rows["customer_id"].iloc[0]
 
+    @pytest.mark.parametrize("kind", ["csv", "klaviyo"])
+    def test_who_withdrew_or_was_suppressed_since_is_rejected_with_the_reason(self, shop: insight.Scope, tmp_path: Path,
+                                                                              kind: str) -> None:
+        """One has withdrawn consent in the data, one wrote STOP; the ledger keeps what was assigned to them."""
+        there = running(shop)
+        before = ledger.table_of(there.id, ASSIGNMENTS)
+        treated = list(before.loc[~before["holdout"].astype(bool), "customer_id"])
+        refuses, stops = treated[:2]
+        customers = pd.read_parquet(shop.dataset.customers)
+        customers.loc[customers["customer_id"] == refuses, "consent_email"] = 0
+        customers.to_parquet(shop.dataset.customers, index=False)
+        suppression.suppress("acme", [Entry(stops, "email", "STOP")], actor=MIA, now=NOW)
+        made, waiting = campaigning.export(there.id, kind, tmp_path, actor=MIA, now=NOW)
+        [name] = [name for name in made.files if name.endswith("-rejected.csv")]
+        rejected = pd.read_csv(tmp_path / name, dtype=str, encoding="utf-8-sig").set_index("customer_id")
+        assert rejected.loc[[refuses, stops], "reason"].tolist() == [
+            "no consent to e-mail", "on the suppression list: STOP"]
+        assert set(rejected["effect"]) == {"row left out"} and waiting.empty
+        [sent] = [content.decode("utf-8-sig") for name, content in made.files.items()
+                  if name.endswith(".csv") and "rejected" not in name]
+        addresses = customers.set_index("customer_id", drop=False)
+        named = addresses["customer_id" if kind == "csv" else "email"]
+        assert named[refuses] not in sent and named[stops] not in sent and named[treated[2]] in sent
+        assert made.manifest["rows"] == len(treated) == made.manifest["written"] + made.manifest["left_out"]
+        pd.testing.assert_frame_equal(ledger.table_of(there.id, ASSIGNMENTS), before)
+
     def test_nobody_is_called_at_night(self, shop: insight.Scope) -> None:
         there = running(shop, chosen(shop, "personal_call", "phone", minutes=10.0))
         _, waiting = campaigning.sendable(there.id, actor=MIA, now=NOW.replace(hour=23))

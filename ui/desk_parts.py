@@ -25,7 +25,7 @@ from ui.state import Here, now
 EVERYBODY, MINE, NOBODY = "everybody", "mine", "nobody"
 WHOSE = {EVERYBODY: "Everybody's", MINE: "Mine", NOBODY: "Nobody's"}
 OPENED = "desk_item"
-MOST_ENDED = 100
+MOST_ENDED, MOST_MINUTES = 100, 100_000
 EVEN = 0.5
 ROWS, TALL = 14, 560
 COLUMNS = ("customer_id", "pace", "margin", "minutes", "chance", "treatment", "segment", "stage", "owner", "due")
@@ -78,8 +78,11 @@ def _whose() -> str:
 
 def _capacity(place: Here) -> float:
     usual = rules(place.dataset.name, actor=place.actor).desk_minutes
-    return float(st.number_input("Minutes today", 0, 100_000, int(usual), 15, key="desk_minutes", bind="query-params",
-                                 help=f"The company's rule is {usual:g} minutes a day."))
+    given = st.number_input("Minutes today", 0, MOST_MINUTES, int(usual), 15, key="desk_minutes",
+                            bind=links.from_address("desk_minutes", most=MOST_MINUTES), on_change=links.set_by_hand,
+                            args=("desk_minutes",), help=f"The company's rule is {usual:g} minutes a day.")
+    links.impossible("desk_minutes", "the minutes of the day")
+    return float(given)
 
 
 def _sentence(found: Worklist, currency: str) -> str:

@@ -11,6 +11,7 @@ from engine.insight import AT_RISK, Outcome, Scenario, Start, Terms, roi_words
 from engine.schema import SEGMENTS, money
 from engine.schema.wording import SIGNS
 from ui.components import card, escaped, told
+from ui.links import from_address, impossible, set_by_hand
 from ui.state import Here, now
 
 NONE = "No scenario"
@@ -23,6 +24,7 @@ MOST_KEPT = 60.0
 
 def choose_scenario(here: Here, kept: Sequence[saved.Saved]) -> None:
     """The list of saved scenarios; the one chosen, by hand or in the address, sets every slider once."""
+    from_address("budget")
     chosen = st.selectbox("Scenario", [NONE, *(entry.name for entry in kept)], key="scenario", bind="query-params",
                           help="Saved assumptions. The address holds the one that is open, so it can be shared.")
     stamp, first = (here.dataset.name, chosen), OPENED not in st.session_state
@@ -82,10 +84,16 @@ def choose_budget(here: Here) -> float:
     unit = f" [{here.currency}]" if here.currency else ""
     if "budget" not in st.session_state and "budget" not in st.query_params:
         st.session_state["budget"] = round(here.scope.book.plan.budget)
-    given = st.number_input(f"Budget{unit}", min_value=0, step=BUDGET_STEP, key="budget", bind="query-params",
+    given = st.number_input(f"Budget{unit}", min_value=0, step=BUDGET_STEP, key="budget",
+                            bind=from_address("budget"), on_change=set_by_hand, args=("budget",),
                             help="What do we get for this much? Customers are contacted in the order of what they "
                                  "bring per cost, until it is spent or the next one would cost more than they bring.")
     return float(given or 0.0)
+
+
+def heed_address() -> None:
+    """Say where the address asks for a budget that cannot be."""
+    impossible("budget", "the budget")
 
 
 def choose_segments(here: Here) -> list[str]:

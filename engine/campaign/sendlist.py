@@ -37,6 +37,7 @@ from engine.campaign.vendors import (
 from engine.errors import EngineError, choose
 from engine.schema import ASSIGNMENTS, CONTACT, Column, plural
 
+SUPPRESSED = "suppression list"
 LEFT_OUT, EMPTIED = "row left out", "cell left empty"
 REJECTED = (
     Column("customer_id", "id", "", "The customer, as the company calls it"),
@@ -68,12 +69,17 @@ class _Part:
     content: bytes
 
 
-def export_rows(rows: pd.DataFrame, vendor: str, settings: Settings, *, now: datetime) -> Exported:
+NOBODY = pd.DataFrame({"customer_id": [], "reason": []}, dtype=object)
+
+
+def export_rows(rows: pd.DataFrame, vendor: str, settings: Settings, stopped: pd.DataFrame = NOBODY, *,
+                now: datetime) -> Exported:
     """The rows as the files that the vendor's tool imports.
 
     Args:
         rows: ASSIGNMENTS from the ledger, joined with the CONTACT columns that the data hold; for a suppression list
-            customer_id and email. vendor: one of VENDORS. now: for the manifest, naive UTC.
+            customer_id and email. vendor: one of VENDORS. stopped: who was to be sent to and must not be any more
+            (customer_id, reason), for the rejected rows. now: for the manifest, naive UTC.
 
     Raises:
         EngineError: when there are no rows, when a row is held out or left alone, when the data lack what the tool is
@@ -87,7 +93,7 @@ def export_rows(rows: pd.DataFrame, vendor: str, settings: Settings, *, now: dat
     bad = {place for place, *_ in found}
     parts, more = (_table if tool.layouts[0].fields == () else _lists)(rows, bad, tool, settings, told, now)
     found += more
-    rejected = _rejected(rows, found)
+    rejected = pd.concat([_rejected(rows, found), _stopped(stopped)], ignore_index=True)
     return _exported(rows, parts, rejected, tool, settings, now)
 
 
@@ -293,6 +299,12 @@ def _rejected(rows: pd.DataFrame, faults: list[Fault]) -> pd.DataFrame:
     return pd.DataFrame(told, columns=[column.name for column in REJECTED], dtype=object)
 
 
+def _stopped(rows: pd.DataFrame) -> pd.DataFrame:
+    """Who must not be contacted any more, as rejected rows."""
+    more = {"column": SUPPRESSED, "value": "", "effect": LEFT_OUT}
+    return rows.assign(**more)[[column.name for column in REJECTED]].astype(object)
+
+
 def _exported(rows: pd.DataFrame, parts: list[_Part], rejected: pd.DataFrame, tool: Vendor, settings: Settings,
               now: datetime) -> Exported:
     files, told = {}, []
@@ -316,7 +328,8 @@ def _manifest(rows: pd.DataFrame, rejected: pd.DataFrame, tool: Vendor, settings
              ("campaign_id", "run_id", "model_id", "policy_id", "approved_by") if name in rows}
     return {
         "export": tool.name, "campaign": settings.campaign, "synthetic": settings.synthetic, "made_at": iso(now),
-        "rows": len(rows), "written": sum(file["rows"] for file in files if file["kind"] != "rejected"),
+        "rows": len(rows) + int((rejected["column"] == SUPPRESSED).sum()),
+        "written": sum(file["rows"] for file in files if file["kind"] != "rejected"),
         "left_out": len(out), "cells_left_empty": len(rejected) - len(out),
         "reasons": {str(reason): int(count) for reason, count in rejected["reason"].value_counts().items()},
         "default_country": settings.country.strip().upper() or None, "headers_changed": dict(settings.headers),

@@ -39,6 +39,17 @@ def test_an_executive_asks_what_twenty_thousand_buy(read_companies: Path, monkey
     assert all("90\N{NO-BREAK SPACE}% band" in band for band in bands.values())
 
 
+@pytest.mark.parametrize("asked", ["-5", "plenty", "1e999"])
+def test_a_budget_in_the_address_that_cannot_be_is_told(read_companies: Path, monkeypatch: pytest.MonkeyPatch,
+                                                        asked: str) -> None:
+    app = healthy(open_app(monkeypatch, "executive", PAGE, dataset="demo-telecom", budget=asked))
+    usual = insight.scope("demo-telecom").book.plan.budget
+    assert app.number_input(key="budget").value == round(usual)
+    assert f"asks for {asked} as the budget, which cannot be" in words(app).replace("\\", "")
+    healthy(app.number_input(key="budget").set_value(700).run())
+    assert app.number_input(key="budget").value == 700 and "cannot be" not in words(app)
+
+
 def test_each_slider_says_where_its_rate_comes_from(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = healthy(open_app(monkeypatch, "executive", PAGE, dataset="demo-telecom"))
     start = insight.recovery_starts(insight.scope("demo-telecom"))["At-Risk VIP"]

@@ -12,6 +12,7 @@ from engine.decision.constraints import Constraints
 from engine.decision.guardrails import GUARDS
 from engine.decision.treatments import Playbook
 from ui.action_parts import worded
+from ui.links import from_address, impossible, set_by_hand
 from ui.state import Here
 
 ASKED = {name: guard.title for name, guard in GUARDS.items() if guard.asked}
@@ -23,12 +24,16 @@ def limits(here: Here, book: Playbook) -> Constraints:
     unit = f" [{here.currency}]" if here.currency else ""
     with budget:
         spend = st.number_input(f"Budget{unit}", min_value=0, step=500, value=round(book.plan.budget),
-                                key="plan_budget", bind="query-params", help="The most that may be spent, by expected "
+                                key="plan_budget", bind=from_address("plan_budget"), on_change=set_by_hand,
+                                args=("plan_budget",), help="The most that may be spent, by expected "
                                 "cost: contacts, and offers times the chance that they are taken.")
+        impossible("plan_budget", "the budget")
     with days:
         spread = st.number_input("Working days", min_value=1, step=1, value=round(book.plan.days), key="plan_days",
-                                 bind="query-params", help="What channels carry and teams have time for in a day, "
+                                 bind=from_address("plan_days", 1.0), on_change=set_by_hand, args=("plan_days",),
+                                 help="What channels carry and teams have time for in a day, "
                                  "times this.")
+        impossible("plan_days", "the working days")
     with aside:
         without = st.multiselect("Guardrails put aside", list(ASKED), format_func=ASKED.__getitem__, key="plan_without",
                                  placeholder="None: all of them hold", help="Each plan says what each guardrail costs.")

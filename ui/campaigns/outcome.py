@@ -98,7 +98,7 @@ def _take(there: Campaign, kind: str, made: Exported, waiting: Any) -> None:
     for name in made.files:
         st.markdown(f":material/description: {escaped(name)}")
     for rows, said in ((made.rejected, "left out or emptied, each with its reason in the rejected file"),
-                       (waiting, "must wait or were suppressed since the launch")):
+                       (waiting, "must wait")):
         if len(rows):
             st.caption(escaped(f"{plural(len(rows), 'row')} {said}: {_commonest(rows['reason'].tolist())}."))
 
