@@ -243,7 +243,8 @@ def _scores(found: Score) -> None:
             st.caption(f"{plural(found.hindsight, 'override')} came when the end was known, and "
                        f"{'does' if found.hindsight == 1 else 'do'} not count.")
         if found.human is None or found.model is None:
-            st.markdown("Not enough data to tell: no override has come to its end yet.")
+            other = "other override" if found.hindsight else "override"
+            st.markdown(f"Not enough data to tell: no {other} has come to its end yet.")
             return
         st.markdown("\n".join([f"- People: {_rate(found.human)}", f"- The model: {_rate(found.model)}"]))
         st.markdown(escaped(_verdict(found)))

@@ -27,16 +27,16 @@ def limits(here: Here, book: Playbook) -> Constraints:
                                 key="plan_budget", bind=from_address("plan_budget"), on_change=set_by_hand,
                                 args=("plan_budget",), help="The most that may be spent, by expected "
                                 "cost: contacts, and offers times the chance that they are taken.")
-        impossible("plan_budget", "the budget")
     with days:
         spread = st.number_input("Working days", min_value=1, step=1, value=round(book.plan.days), key="plan_days",
                                  bind=from_address("plan_days", 1.0), on_change=set_by_hand, args=("plan_days",),
                                  help="What channels carry and teams have time for in a day, "
                                  "times this.")
-        impossible("plan_days", "the working days")
     with aside:
         without = st.multiselect("Guardrails put aside", list(ASKED), format_func=ASKED.__getitem__, key="plan_without",
                                  placeholder="None: all of them hold", help="Each plan says what each guardrail costs.")
+    impossible("plan_budget", "the budget")
+    impossible("plan_days", "the working days")
     with st.expander("Caps per treatment, channels and teams", key="plan_caps", on_change="rerun") as opened:
         caps = _caps(here, book, float(spread)) if opened.open else _kept(here)
     return Constraints(float(spend), float(spread), caps.get("most", {}), caps.get("channels", {}),
