@@ -196,6 +196,10 @@ class TestMoney:
         assert budgets.budgets("acme", actor=EVE) == [budgets.Budget("Q3", 300.0, 180.0)]
         assert budgets.budgets("acme", actor=EVE)[0].left == 120.0
 
+    def test_a_part_of_a_cent_is_no_budget(self, home: Path, now: datetime) -> None:
+        assert budgets.set_budget("acme", "Q3", 10.009, actor=ANA, now=now).total == 10.0
+        assert budgets.set_budget("acme", "Q3", 0.1 + 0.2, actor=ANA, now=now).total == 0.3
+
     def test_an_unknown_budget_is_named_at_the_draft(self, engine: sa.Engine, now: datetime) -> None:
         with pytest.raises(EngineError, match="acme has no budget 'Q9'"):
             drafted(now, budget="Q9")

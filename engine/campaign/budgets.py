@@ -47,6 +47,15 @@ def cents(money: float) -> int:
     return math.ceil(round(money * CENTS, 4))
 
 
+def total_cents(money: float) -> int:
+    """A budget in hundredths, rounded down: nobody spends a part of a cent that is not there.
+
+    >>> total_cents(10.0), total_cents(0.1 + 0.2), total_cents(10.009)
+    (1000, 30, 1000)
+    """
+    return math.floor(round(money * CENTS, 4))
+
+
 def set_budget(dataset: str, name: str, total: float, *, actor: Actor, now: datetime) -> Budget:
     """Make a budget, or change its total; returns it.
 
@@ -57,11 +66,11 @@ def set_budget(dataset: str, name: str, total: float, *, actor: Actor, now: date
     name = name.strip()
     if not name or not 0 <= total <= MOST:
         raise EngineError(f"A budget needs a name and a total within 0..{MOST:.0e}; got {name!r} and {total!r}.")
-    new = {"dataset": dataset, "name": name, "total_cents": cents(total), "reserved_cents": 0}
+    new = {"dataset": dataset, "name": name, "total_cents": total_cents(total), "reserved_cents": 0}
     with state.writer() as connection:
         state.alone(connection)
-        changed = sa.update(BUDGETS).where(_is(dataset, name) & (BUDGETS.c.reserved_cents <= cents(total)))
-        if connection.execute(changed.values(total_cents=cents(total))).rowcount == 0:
+        changed = sa.update(BUDGETS).where(_is(dataset, name) & (BUDGETS.c.reserved_cents <= new["total_cents"]))
+        if connection.execute(changed.values(total_cents=new["total_cents"])).rowcount == 0:
             _refuse_smaller(connection, dataset, name, total)
             connection.execute(sa.insert(BUDGETS).values(new))
         state.record(actor, "budget", dataset, now, {"budget": name, "total": total}, within=connection)
