@@ -317,7 +317,7 @@ def hold_back(scored: Scored, card: ModelCard, book: Playbook) -> pd.Series:
 
 
 def _steps_of(dataset: Dataset) -> Playbook:
-    """The dataset's playbook: its own, its sector's, or the shop's where the sector has none yet."""
+    """The dataset's playbook: its own, its sector's, or the general one where the sector has none."""
     return playbook_for(dataset)
 
 

@@ -36,6 +36,7 @@ from engine.insight.learned import learned_of
 from engine.insight.off_limits import suppressed
 from engine.insight.overview import doubt
 from engine.insight.past import effects_of
+from engine.insight.recovery import NO_MONEY
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted, scope
 from engine.permissions import allow
 from engine.prediction import store
@@ -71,7 +72,7 @@ def plan(place: Scope, constraints: Constraints = AS_THE_BOOK_SAYS, filters: Fil
     Whoever the contact rules keep from an offer now takes no place, no cap and no money in it.
 
     Raises:
-        EngineError: when the filters let nobody through.
+        EngineError: when the filters let nobody through, or the data hold no money.
         Infeasible: when constraints make no sense; names all of them.
     """
     allow(actor, "plan")
@@ -87,6 +88,8 @@ def priced(place: Scope, filters: Filters = EVERYONE_HERE,
            nobody: str = "Nobody fits these filters, so there is nothing to plan. Widen them.") -> Priced:
     """Every offer for everyone whom the filters let through, before anything is forbidden; `nobody`: said if no one is.
     """
+    if not place.dataset.worth_in_money:
+        raise EngineError(NO_MONEY)
     card = store.card(place.dataset.name, place.run.model_id)
     people = people_of(place, filters, margin_rate(card))
     if people.empty:

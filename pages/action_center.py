@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.insight import Listing, worklist
 from engine.insight.off_limits import OffLimits, off_limits
-from engine.schema import money, plural
+from engine.schema import cost, money, plural
 from ui import action_parts as parts
 from ui import desk_parts
 from ui.campaigns import screen as campaigns
@@ -22,7 +22,7 @@ def top_row(found: worklist.Tally, listing: Listing, currency: str) -> list[Kpi]
         Kpi("On the list", f"{total.customers:,}", "Customers on the chosen list, all filters applied."),
         Kpi("Margin at risk", money(total.margin_at_risk, currency), "Chance to leave x value if the customer stays, "
             "summed; nothing for customers who have left already."),
-        Kpi("Contact cost", money(total.contact_cost, currency), "What contacting all of them costs, without offers."),
+        Kpi("Contact cost", cost(total.contact_cost, currency), "What contacting all of them costs, without offers."),
         Kpi("No consent", f"{total.refused:,}", "Of those on the list, customers who have not agreed to be "
             "reached through the channel of their step."),
     ]

@@ -5,35 +5,21 @@ from typing import Any
 import streamlit as st
 
 from engine import insight, saved
-from engine.insight import Outcome, Simulation, overview
-from engine.schema import money, money_in_full, money_range
+from engine.insight import Simulation, overview
+from engine.schema import money_in_full, money_range
 from ui import recovery
 from ui.charts import recovery as charts
-from ui.components import Kpi, card, empty, escaped, header, hint, kpis, show, told
+from ui.components import card, empty, escaped, header, hint, kpis, show, told, unweighed
 from ui.state import answer, here
 from ui.tables import table
 
+TITLE = "What would a campaign bring back?"
 SEGMENT_HEADS = {
     "segment": "Segment", "contacted": "Contacted", "leavers": "Expected leavers", "investment": "Investment",
     "saves": "Saves", "net": "Net return", "band": "90 % band", "roi": "ROI", "pays_from": "Break-even rate",
 }
 SCENARIO_HEADS = {"scenario": "Scenario", "budget": "Budget", "investment": "Investment", "saves": "Saves",
                   "net": "Net return", "roi": "ROI"}
-
-
-def top_row(total: Outcome, budget: float, currency: str) -> list[Kpi]:
-    """Investment, saves, net return and ROI, the last three with their bands."""
-    saves, net, roi = total.saves, total.net, total.roi
-    roi_band = f"90 % band {insight.percent(roi.low)} to {insight.percent(roi.high)}" if roi else "nothing is invested"
-    return [
-        Kpi("Investment", money(total.investment, currency), "Contacts, and the offers taken by those kept and by some "
-            "who would have stayed anyway.", band=f"of {money_in_full(budget, currency)} budget"),
-        Kpi("Expected saves", f"{saves.value:,.1f}", "Recovery rate x expected leavers among those contacted.",
-            band=f"90 % band {saves.low:,.0f} to {saves.high:,.0f}"),
-        Kpi("Net return", money(net.value, currency), "Margin kept less the investment.",
-            band=f"90 % band {money_range(net.low, net.high, currency)}"),
-        Kpi("ROI", insight.roi_words(total), "Net return / investment.", band=roi_band),
-    ]
 
 
 def segments_card(found: Simulation, currency: str) -> None:
@@ -88,6 +74,9 @@ def pictures(found: Simulation) -> None:
 def main() -> None:
     """Choose, simulate, show."""
     place = here()
+    if not place.dataset.worth_in_money:
+        unweighed(TITLE, place)
+        return
     kept = saved.kept("scenario", place.dataset.name, actor=place.actor)
     cells = answer(insight.recovery_cells, place.scope, overview.doubt(place.card))
     starts = insight.recovery_starts(place.scope)
@@ -103,12 +92,12 @@ def main() -> None:
     with actions:
         recovery.keep_scenario(place, scenario)
     with top:
-        header("What would a campaign bring back?", place,
+        header(TITLE, place,
                f"{insight.recovery_sentence(found, place.currency)} {insight.rates_words(starts, scenario)}".strip())
         recovery.heed_address()
         hint("recovery", "Move a slider and see what changes. A rate is an assumption unless it says what measured it.")
     with row:
-        kpis(top_row(found.total, budget, place.currency))
+        kpis(recovery.top_row(found.total, budget, place.currency))
     with right.container():
         pictures(found)
     segments_card(found, place.currency)

@@ -18,7 +18,7 @@ from engine.insight.off_limits import OffLimits
 from engine.insight.planned import CONTACT_LIST, STANDINGS, WORKLIST
 from engine.insight.source import OPEN
 from engine.insight.worklist import Tally
-from engine.schema import LTV_TIERS, RISK_BANDS, money, plural, share
+from engine.schema import LTV_TIERS, RISK_BANDS, cost, money, plural, share
 from ui import tables as figures
 from ui.components import RISK_COLOURS, RISK_ICONS, card, escaped
 from ui.navigation import BY_URL
@@ -66,12 +66,12 @@ def sentence(found: Tally, listing: Listing, currency: str) -> str:
     """What stands out: how many there are to contact, and whom the rules keep away from."""
     listing = replace(listing, standing=CONTACT_LIST)
     total, held = found.total(listing), found.held_back(listing)
-    verb = "call" if listing.channels == (worklist.CALL,) else "contact"
+    verb, in_money = "call" if listing.channels == (worklist.CALL,) else "contact", not currency.islower()
     if not total.customers:
         return f"With these filters there is nobody to {verb}."
     said = (f"{plural(total.customers, 'customer')} to {verb} with {money(total.margin_at_risk, currency)} margin at "
-            f"risk; to {verb} all of them costs {money(total.contact_cost, currency)}"
-            f"{', more than is at risk' if total.contact_cost > total.margin_at_risk else ''}.")
+            f"risk; to {verb} all of them costs {cost(total.contact_cost, currency)}"
+            f"{', more than is at risk' if total.contact_cost > total.margin_at_risk and in_money else ''}.")
     return said + (f" {plural(held.customers, 'more is', 'more are')} held back for now, with "
                    f"{money(held.margin_at_risk, currency)} at risk." if held.customers else "")
 
@@ -188,8 +188,8 @@ def _why(row: Mapping[str, Any]) -> str:
 
 
 def _what(row: Mapping[str, Any], currency: str) -> str:
-    stake, cost = (escaped(money(row[name], currency)) for name in ("margin_at_risk", "contact_cost"))
-    return f"{escaped(row['step_words'])}  \n**{stake}** margin at risk :gray[· the call costs {cost}]"
+    stake, spent = escaped(money(row["margin_at_risk"], currency)), escaped(cost(row["contact_cost"], currency))
+    return f"{escaped(row['step_words'])}  \n**{stake}** margin at risk :gray[· the call costs {spent}]"
 
 
 # ---- the list
@@ -289,7 +289,7 @@ def by_step(found: Tally, listing: Listing, currency: str) -> None:
         with card("What the list takes, step by step"):
             figures.table([{"step": one.words, "channel": worded(found.treatments[one.name].channel),
                             "customers": f"{one.customers:,}", "refused": f"{one.refused:,}",
-                            "risk": money(one.margin_at_risk, currency), "cost": money(one.contact_cost, currency)}
+                            "risk": money(one.margin_at_risk, currency), "cost": cost(one.contact_cost, currency)}
                            for one in steps], STEP_HEADS, "actions_steps", "The list by recommended step", words=2)
 
 

@@ -167,6 +167,12 @@ def empty(what: str, do: str) -> None:
         st.caption(do)
 
 
+def unweighed(title: str, here: Here) -> None:
+    """A screen that weighs costs against value, of data whose value is no money."""
+    header(title, here, "No cost can be weighed here.")
+    empty("These data hold no money.", engine.insight.NO_MONEY)
+
+
 def hint(screen: str, text: str) -> None:
     """What a newcomer to the screen should know; gone for good once dismissed."""
     actor = state.here().actor

@@ -12,7 +12,7 @@ import engine
 from engine import insight
 from engine.insight.off_limits import why_off_limits
 from engine.insight.timeline import Timeline
-from engine.schema import SCORES, money, plural, share
+from engine.schema import SCORES, cost, money, plural, share
 from ui.charts import customer as charts
 from ui.components import RISK_COLOURS, RISK_ICONS, Kpi, card, empty, escaped, kpis, show, told
 from ui.links import customer_column, open_clicked
@@ -251,7 +251,7 @@ def steps(record: Mapping[str, Any], place: Here) -> None:
 def _cost(step: Mapping[str, Any], currency: str) -> str:
     if step["channel"] == "none":
         return "No contact, no cost."
-    return f"By {step['channel']}, {money(step['contact_cost'], currency)} per contact."
+    return f"By {step['channel']}, {cost(step['contact_cost'], currency)} per contact."
 
 
 # ---- around the customer

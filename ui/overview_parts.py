@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,7 @@ import engine
 from engine import insight
 from engine.catalog import Run
 from engine.insight import answers, movement, overview
-from engine.schema import Actor, Estimate, money, plural, share
+from engine.schema import Actor, Estimate, give_or_take, money, plural, share
 from ui.charts import overview as charts
 from ui.charts.overview import unit as in_unit
 from ui.components import ICONS, Kpi, card, empty, escaped, plot, told
@@ -64,13 +64,14 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
         return Kpi(label, value, says, moved, good, "" if alone else since, movement.course(told, name),
                    (apart or band) if alone else "")
 
+    leavers, at_risk = stands.leavers, stands.margin_at_risk
     return [
-        kpi("leavers", f"Expected leavers of {stands.customers:,}", _pm(stands.leavers, lambda x, _: f"{x:,.0f}"),
-            f"Customers expected to leave within {days} days: the sum of their chances. {_band(stands.leavers)}",
+        kpi("leavers", f"Expected leavers of {stands.customers:,}", f"{leavers.value:,.0f} ± {_half(leavers):,.0f}",
+            f"Customers expected to leave within {days} days: the sum of their chances. {_band(leavers)}",
             f"within {days} days", good=False),
-        kpi("margin_at_risk", "Margin at risk", _pm(stands.margin_at_risk, lambda x, like: money(x, currency, like)),
-            "Chance to leave x what the customer is worth if not, summed. " + _band(stands.margin_at_risk),
-            f"{share(stands.margin_at_risk.value / max(stands.at_stake, 1e-9))} of what is at stake", good=False),
+        kpi("margin_at_risk", "Margin at risk", give_or_take(at_risk.value, _half(at_risk), currency),
+            "Chance to leave x what the customer is worth if not, summed. " + _band(at_risk),
+            f"{share(at_risk.value / max(stands.at_stake, 1e-9))} of what is at stake", good=False),
         kpi("mean_ltv", "Average expected LTV", money(stands.mean_ltv, currency),
             "Expected discounted margin per customer over the LTV horizon, leaving counted once.", "per customer"),
         kpi("vip_share", "Margin at risk in At-Risk VIP", share(stands.vip_share),
@@ -93,9 +94,9 @@ def _signed(value: float, currency: str) -> str:
     return ("+" if value >= 0 else "") + money(value, currency)
 
 
-def _pm(found: Estimate, style: Callable[[float, float], str]) -> str:
-    """A figure with half the width of its interval, both in the figure's scale."""
-    return f"{style(found.value, found.value)} ± {style((found.high - found.low) / 2, found.value)}"
+def _half(found: Estimate) -> float:
+    """Half the width of its interval."""
+    return (found.high - found.low) / 2
 
 
 def _band(found: Estimate) -> str:

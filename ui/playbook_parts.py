@@ -15,7 +15,7 @@ from engine.decision.treatments import Allowed, Playbook, Treatment
 from engine.errors import DataError, EngineError
 from engine.insight.meaning import meaning
 from engine.insight.past import effects_of
-from engine.schema import SEGMENTS, money, plural, share
+from engine.schema import SEGMENTS, cost, plural, share
 from ui.action_parts import worded
 from ui.charts import effects as charts
 from ui.components import card, escaped, findings, show, told
@@ -58,7 +58,7 @@ def _row(one: Treatment, place: Here) -> dict[str, str]:
     limits = [*([f"{one.most:,.0f} a plan"] if math.isfinite(one.most) else []), f"rests {one.cooldown_days:g} days",
               *([f"{one.minutes:g} minutes"] if one.minutes else [])]
     return {"Treatment": escaped(one.words), "Channel": worded(one.channel),
-            "Contact": escaped(money(one.contact_cost, currency)), "Offer": escaped(_offer(one, currency)),
+            "Contact": escaped(cost(one.contact_cost, currency)), "Offer": escaped(_offer(one, currency)),
             "Taken anyway by": share(one.redemption), "For whom": escaped(fits) or "everybody",
             "Limits": ", ".join(limits), "Effect from": escaped(one.source)}
 
@@ -68,7 +68,7 @@ def _wanted(wanted: Allowed) -> str:
 
 
 def _offer(one: Treatment, currency: str) -> str:
-    return money(one.offer_cost, currency) if one.offer_cost else one.offer_words or "none"
+    return cost(one.offer_cost, currency) if one.offer_cost else one.offer_words or "none"
 
 
 # ---- the text

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from engine import saved
-from engine.insight import AT_RISK, Outcome, Scenario, Start, Terms, roi_words
-from engine.schema import SEGMENTS, money
+from engine.insight import AT_RISK, Outcome, Scenario, Start, Terms, percent, roi_words
+from engine.schema import SEGMENTS, money, money_in_full, money_range
 from engine.schema.wording import SIGNS
-from ui.components import card, escaped, told
+from ui.components import Kpi, card, escaped, told
 from ui.links import from_address, impossible, set_by_hand
 from ui.state import Here, now
 
@@ -177,3 +177,18 @@ def _slider(here: Here, name: str, label: str, start: float, scale: tuple[float,
 
 def _key(here: Here, name: str) -> str:
     return f"recovery_{here.dataset.name}_{name}"
+
+
+def top_row(total: Outcome, budget: float, currency: str) -> list[Kpi]:
+    """Investment, saves, net return and ROI, the last three with their bands."""
+    saves, net, roi = total.saves, total.net, total.roi
+    roi_band = f"90 % band {percent(roi.low)} to {percent(roi.high)}" if roi else "nothing is invested"
+    return [
+        Kpi("Investment", money(total.investment, currency), "Contacts, and the offers taken by those kept and by some "
+            "who would have stayed anyway.", band=f"of {money_in_full(budget, currency)} budget"),
+        Kpi("Expected saves", f"{saves.value:,.1f}", "Recovery rate x expected leavers among those contacted.",
+            band=f"90 % band {saves.low:,.0f} to {saves.high:,.0f}"),
+        Kpi("Net return", money(net.value, currency), "Margin kept less the investment.",
+            band=f"90 % band {money_range(net.low, net.high, currency)}"),
+        Kpi("ROI", roi_words(total), "Net return / investment.", band=roi_band),
+    ]

@@ -109,6 +109,8 @@ def _spreads(scope: Scope, currency: str) -> list[Chart]:
 
 def _recovery(scope: Scope, card: ModelCard, currency: str, figures: Figures) -> Section:
     """What the screen Revenue Recovery begins with."""
+    if not scope.dataset.worth_in_money:
+        return Section("What would a campaign bring back", insight.NO_MONEY)
     starts = insight.recovery_starts(scope)
     scenario = insight.first_scenario(scope, starts)
     found = insight.simulate(insight.recovery_cells(scope, overview.doubt(card)), scenario)

@@ -15,7 +15,7 @@ from engine.briefing.facts import Facts, money_moved, movement_words
 from engine.briefing.style import STYLE
 from engine.decision.recovery import percent, rate_words, roi_words
 from engine.insight import movement
-from engine.insight.recovery import rates_words
+from engine.insight.recovery import NO_MONEY, rates_words
 from engine.schema import Estimate, money, money_in_full, plural, share
 
 ROOMY = 4
@@ -169,6 +169,8 @@ def _findings(facts: Facts) -> str:
 
 
 def _money(facts: Facts) -> str:
+    if not facts.scope.dataset.worth_in_money:
+        return f'<section class="card"><h2>What a campaign would bring back</h2><p>{said(NO_MONEY)}</p></section>'
     found, currency = facts.simulation, facts.currency
     total, named = found.total, f" (scenario {cut(facts.scenario, LONGEST_NAME)})" if facts.scenario else ""
     figures = (f"Net return as the budget grows, those who bring most per cost first. Investment "

@@ -30,7 +30,7 @@ class Version:
 
 
 def playbook_for(dataset: Dataset, number: int | None = None) -> Playbook:
-    """The dataset's playbook: its own copy where it has one, else its sector's (the shop's where there is none).
+    """The dataset's playbook: its own copy where it has one, else its sector's (the general one where there is none).
 
     number: that version; the one in use when left out.
     """

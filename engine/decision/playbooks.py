@@ -24,7 +24,7 @@ __all__ = [
     "Treatment", "check", "load", "parsed", "playbook", "playbook_files", "shipped", "shipped_text",
 ]
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "data" / "playbooks"
-WITHOUT_ONE = "retail"
+WITHOUT_ONE = "general"
 
 
 def playbook(sector: str, folder: Path = PLAYBOOKS) -> Playbook:
@@ -40,10 +40,10 @@ def playbook(sector: str, folder: Path = PLAYBOOKS) -> Playbook:
 
 
 def shipped(sector: str, folder: Path = PLAYBOOKS) -> Playbook:
-    """The sector's playbook as it is shipped; the shop's where the sector has none yet.
+    """The sector's playbook as it is shipped; the general one where the sector has none yet.
 
     >>> shipped("astrology").sector
-    'retail'
+    'general'
     """
     return playbook(sector if sector in playbook_files(folder) else WITHOUT_ONE, folder)
 

@@ -22,6 +22,8 @@ from engine.schema import SEGMENTS, Estimate, plural, share
 EXACT = 500
 RATE_STEP = 0.005
 LEAST_MONEY = 1e-9
+NO_MONEY = ("The data hold no money: what a customer is worth is counted in months, and no cost can be weighed against "
+            "it. Bring the file once more and name the column with what a customer pays.")
 
 CELLS_SQL = f"""
 WITH reached AS (SELECT * FROM people WHERE coalesce(hold_back, '') = '' AND {{agreed}})
@@ -120,8 +122,10 @@ def recovery_cells(scope: Scope, doubt: Doubt) -> pd.DataFrame:
     step, in groups of about the same chance and margin at risk: CELLS.
 
     At most 500 groups per segment; a segment of at most 500 customers has each of them alone. What is unsure about
-    their chances is counted as in `engine.insight.overview`.
+    their chances is counted as in `engine.insight.overview`. None where the data hold no money: see NO_MONEY.
     """
+    if not scope.dataset.worth_in_money:
+        return pd.DataFrame(columns=list(CELLS)).astype({name: float for name in CELLS if name != "segment"})
     learning = scope.run.customers / max(doubt.learned_from, 1)
     held = _consents(scope)
     sql = CELLS_SQL.format(agreed=_agreed(scope, held))

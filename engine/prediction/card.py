@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from engine.data.leakage import Audit
 from engine.files import short_hash
 from engine.prediction.churn import ChurnModel
+from engine.prediction.money import LtvSettings
 from engine.prediction.settings import Settings
 from engine.schema import SEVERITIES, Dataset, Estimate, Finding, ModelCard, Snapshot, jsonable, to_json
 
@@ -33,6 +34,13 @@ def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: -SEVERITIES.index(finding.severity)))
 
 
+def _counted(money: LtvSettings, worth_in_money: bool) -> str:
+    over = f"over {money.horizon_days} days, discounted at {money.annual_discount:.0%} a year"
+    if not worth_in_money:
+        return f"LTV is months as a customer {over}: the data hold no money."
+    return f"LTV is margin {over}; {money.margin_rate:.0%} of revenue counts as margin (a setting)."
+
+
 def _notes(dataset: Dataset, settings: Settings, who: ChurnModel, moments: int) -> list[str]:
     """What a reader of any figure must know: the window, the explanations' scale, the money's assumptions."""
     money, label = settings.money, dataset.label
@@ -42,8 +50,7 @@ def _notes(dataset: Dataset, settings: Settings, who: ChurnModel, moments: int) 
     notes += [
         f"A probability is the chance to leave within {label.horizon_days} days: {label.words}"
         + ("; the window is assumed." if label.assumed else "."),
-        f"LTV is margin over {money.horizon_days} days, discounted at {money.annual_discount:.0%} a year; "
-        f"{money.margin_rate:.0%} of revenue counts as margin (a setting).".replace("%", " %"),
+        _counted(money, dataset.worth_in_money).replace("%", " %"),
         "Drivers add up to the model's raw log-odds before calibration.",
     ]
     if settings.segments == "peer":

@@ -169,6 +169,12 @@ class Dataset:
         return rows.set_index("customer_id")
 
     @property
+    def worth_in_money(self) -> bool:
+        """Whether what a customer is worth is money. Else it is months as a customer, and no cost can be weighed
+        against it."""
+        return self.kind != "snapshot" or bool(self.money.column)
+
+    @property
     def names(self) -> list[str]:
         """The customers columns' names, without the key."""
         return [column.name for column in self.columns]

@@ -13,8 +13,8 @@ def money(value: float, currency: str, like: float | None = None) -> str:
 
     >>> money(1_234_567.0, "USD"), money(940.4, "USD"), money(-12_300, "EUR"), money(7.5, "")
     ('$1.2M', '$940', '-€12.3k', '7.50')
-    >>> money(0.0, "USD"), money(4_175, "USD", like=14_800)
-    ('$0', '$4.2k')
+    >>> money(0.0, "USD"), money(4_175, "USD", like=14_800), money(20.5, "months")
+    ('$0', '$4.2k', '20.50 months')
     """
     size, scale = abs(value), abs(value if like is None else like)
     if scale >= 1e6:
@@ -26,14 +26,46 @@ def money(value: float, currency: str, like: float | None = None) -> str:
     return _signed(value, text, currency)
 
 
+def around(currency: str) -> tuple[str, str]:
+    """What stands before and behind a number: a currency before it, any other unit behind.
+
+    >>> around("USD"), around("SEK"), around("months"), around("")
+    (('$', ''), ('SEK ', ''), ('', ' months'), ('', ''))
+    """
+    if currency.islower():
+        return "", f" {currency}"
+    return SIGNS.get(currency, f"{currency} " if currency else ""), ""
+
+
+def give_or_take(value: float, half: float, currency: str) -> str:
+    """Money with half the width of its interval, both in the money's scale.
+
+    >>> give_or_take(185_400, 13_900, "USD"), give_or_take(45_000, 1_900, "months")
+    ('$185.4k ± $13.9k', '45.0k ± 1.9k months')
+    """
+    return f"{cost(value, currency)} ± {money(half, currency, value)}"
+
+
+def cost(value: float, currency: str, like: float | None = None) -> str:
+    """Money, but without a unit where value is not counted in money but, say, in months: so what something costs, and a
+    number whose unit stands beside it.
+
+    >>> cost(4.0, "EUR"), cost(4.0, "months")
+    ('€4.00', '4.00')
+    """
+    return money(value, "" if currency.islower() else currency, like)
+
+
 def money_range(low: float, high: float, currency: str) -> str:
     """An interval of money, both ends in the scale of the larger one.
 
     >>> money_range(51.95, 23_800, "GBP"), money_range(-640, 90, "USD")
     ('£0.1k to £23.8k', '-$640 to $90')
+    >>> money_range(2, 14, "months")
+    '2.00 to 14.00 months'
     """
     like = max(low, high, key=abs)
-    return f"{money(low, currency, like)} to {money(high, currency, like)}"
+    return f"{cost(low, currency, like)} to {money(high, currency, like)}"
 
 
 def money_in_full(value: float, currency: str) -> str:
@@ -67,7 +99,8 @@ def with_unit(number: float, digits: int, unit: str) -> str:
 
 
 def _signed(value: float, text: str, currency: str) -> str:
-    return f"{'-' if value < 0 else ''}{SIGNS.get(currency, f'{currency} ' if currency else '')}{text}"
+    before, behind = around(currency)
+    return f"{'-' if value < 0 else ''}{before}{text}{behind}"
 
 
 def share(value: float) -> str:

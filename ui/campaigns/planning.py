@@ -27,6 +27,7 @@ from ui.state import Here, now
 from ui.tables import table
 
 ASKED = "_plan_asked"
+TITLE = "What is worth doing, for whom?"
 ROWS = 50
 PLAN = "This plan"
 RIVALS = {"top risk": "Highest risk first", "risk x LTV": "Most margin at risk first"}
@@ -189,7 +190,7 @@ def messages(found: Plan, here: Here) -> None:
 
 def head(here: Here, found: Plan | None) -> None:
     """The question, and what the plan answers."""
-    header("What is worth doing, for whom?", here, sentence(found, here.currency) if found else
+    header(TITLE, here, sentence(found, here.currency) if found else
            "Choose whom, set the limits, and let the plan find what brings most.")
     hint("plan", "Targeting is by what an offer is expected to bring, not by risk: whoever stays anyway is left alone.")
 

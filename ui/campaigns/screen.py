@@ -15,7 +15,7 @@ from engine.schema import money, money_range, plural, share
 from ui.action_parts import worded
 from ui.campaigns import drafting, outcome, planning, rules
 from ui.campaigns.steps import steps
-from ui.components import Kpi, card, empty, header, hint, kpis, told
+from ui.components import Kpi, card, empty, header, hint, kpis, told, unweighed
 from ui.links import customer_column, open_clicked
 from ui.state import Here
 
@@ -47,6 +47,10 @@ def _called(there: Campaign | None) -> str:
 
 def new_campaign(here: Here, top: Any) -> None:
     """Audience, limits, plan, draft."""
+    if not here.dataset.worth_in_money:
+        with top:
+            unweighed(planning.TITLE, here)
+        return
     asked = planning.ask(here)
     found = None
     with told():

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.insight.distributions import Histogram
-from engine.schema import money, plural, share
+from engine.schema import cost, money, plural, share
 from ui.charts.base import MEDIUM, SMALL, Chart, drawn, drawn_once
 from ui.charts.parts import folded, ink_on, marked, rows, safe
 from ui.look import Look
@@ -69,7 +69,7 @@ def ltv_by_segment(spread: pd.DataFrame, currency: str, look: Look) -> Chart:
                  f"{money(row.p25, currency)} to {money(row.p75, currency)}, nine in ten {money(row.p5, currency)} to "
                  f"{money(row.p95, currency)}")
         dots.append(f"{words}<extra></extra>")
-        notes.append({"x": float(np.log10(row.x[-1])), "y": place, "text": f" {money(row.p50, currency)}",
+        notes.append({"x": float(np.log10(row.x[-1])), "y": place, "text": f" {cost(row.p50, currency)}",
                       "xanchor": "left"})
     colours = [look.segments[name] for name in spread["segment"]]
     figure = go.Figure([*shapes, go.Scatter(
@@ -96,7 +96,7 @@ def plain_money(value: float, currency: str) -> str:
     >>> plain_money(20, "USD"), plain_money(50_000, "EUR"), plain_money(0.5, "")
     ('$20', '€50k', '0.50')
     """
-    text = money(value, currency)
+    text = cost(value, currency)
     return text.replace(".00", "").replace(".0k", "k").replace(".0M", "M")
 
 

@@ -11,8 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.insight.quadrant import COLUMNS, CORNERS, ROWS, Axes, Plane
-from engine.schema import SEGMENTS, Column, money, plural, share
-from engine.schema.wording import SIGNS
+from engine.schema import SEGMENTS, Column, around, money, plural, share
 from ui.charts.base import MEDIUM, TALL, Chart, drawn, drawn_once
 from ui.charts.overview import plain_money, round_steps, unit
 from ui.charts.parts import folded, ink_on, marked, rows, safe
@@ -63,7 +62,7 @@ def bins(plane: Plane, axes: Axes, by: str, currency: str, look: Look, corner: s
 def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str, look: Look,
            corner: str = "") -> Chart:
     """The plane with a point per customer, whose custom data begin with its id."""
-    traces, sign = [], SIGNS.get(currency, f"{currency} ")
+    traces, (before, behind) = [], around(currency)
     for name in SEGMENTS:
         part = found[found["segment"] == name]
         traces.append(go.Scattergl(
@@ -72,8 +71,9 @@ def points(found: pd.DataFrame, plane: Plane, axes: Axes, by: str, currency: str
             y=part["expected_ltv"].clip(axes.value_low, axes.value_high),
             customdata=np.column_stack([part["customer_id"], part["customer_id"].map(safe),
                                         part[["expected_ltv", "margin_at_risk"]].round(2)]),
-            hovertemplate=f"<b>%{{customdata[1]}}</b>, {name}<br>%{{x:.1%}} chance to leave, worth {sign}"
-                          f"%{{customdata[2]:,.2f}}<br>{sign}%{{customdata[3]:,.2f}} margin at risk<extra></extra>"))
+            hovertemplate=f"<b>%{{customdata[1]}}</b>, {name}<br>%{{x:.1%}} chance to leave, worth {before}"
+                          f"%{{customdata[2]:,.2f}}{behind}<br>{before}%{{customdata[3]:,.2f}}{behind} margin at risk"
+                          "<extra></extra>"))
     figure = go.Figure(traces)
     _on_the_plane(figure, axes, by, currency, look, corner)
     _name_segments(figure, found.assign(weight=1), axes, look)
