@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine import jobs
-    from engine.backup import back_up, restore
+    from engine.backup import back_up
     from engine.briefing import digest
     from engine.champions import promote, rollback
     from engine.data.adapters import ADAPTERS
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.prediction.money import LtvSettings
     from engine.prediction.settings import Settings
     from engine.prediction.thresholds import Line
+    from engine.restoring import restore
 
 __all__ = [
     "ADAPTERS", "DEMOS", "Actor", "DataError", "Dataset", "EngineError", "Estimate", "Finding", "Infeasible",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 ROOMS = {
-    "backup": ("back_up", "restore"),
+    "backup": ("back_up",),
     "briefing": ("digest",),
     "champions": ("promote", "rollback"),
     "data.adapters": ("ADAPTERS",),
@@ -51,6 +52,7 @@ ROOMS = {
     "prediction.money": ("LtvSettings",),
     "prediction.settings": ("Settings",),
     "prediction.thresholds": ("Line",),
+    "restoring": ("restore",),
 }
 JOBS_PER_HOUR = 60
 
@@ -161,14 +163,14 @@ def cancel_job(job_id: int, *, actor: Actor, now: datetime) -> dict[str, Any]:
 
 
 def finish_restore(actor: Actor, now: datetime) -> bool:
-    """Carry out a restore that was decided before a crash; whether there was one."""
+    """Carry out a restore that was decided before a crash, and erase again who is to be; whether there was one."""
     from engine import catalog
 
-    if not catalog.decided_restore().is_dir():
+    if not catalog.decided_restore().is_dir() and not catalog.erased_since().is_file():
         return False
-    from engine import backup
+    from engine import restoring
 
-    return backup.finish_restore(actor, now)
+    return restoring.finish_restore(actor, now)
 
 
 def _described(job: jobs.Job) -> dict[str, Any]:

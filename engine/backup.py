@@ -21,7 +21,7 @@ import sqlite3
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engine import files, locks, state
-from engine.catalog import NAME, RESERVED, data_home, decided_restore
+from engine.catalog import NAME, RESERVED, data_home, decided_restore, erased_since
 from engine.errors import EngineError
 from engine.files import CHUNK_BYTES, home, read_record, write_record, writing
 from engine.permissions import allow
@@ -39,7 +39,8 @@ from engine.version import version
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-STATE, KEY = "state.db", "audit.key"
+STATE, KEY, ERASED = "state.db", "audit.key", "erased.json"
+MOST_LINES = 1_000_000
 KINDS = ("data", "models")
 POINTERS = frozenset({"current", "production", "staging"})
 PACKED_ALREADY = frozenset({".parquet", ".joblib", ".zip", ".gz", ".xlsx"})
@@ -55,6 +56,16 @@ class Member:
     bytes: int
     sha256: str
     read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Somebody who was erased since a backup was made: of which dataset, as the audit log calls them, why, by whom."""
+
+    dataset: str
+    customer: str
+    reason: str
+    actor: Actor
 
 
 @dataclass(frozen=True)
@@ -148,12 +159,10 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path) -> Member:
 def restore(path: Path, *, actor: Actor, now: datetime) -> dict[str, Any]:
     """Put everything back as it was when the backup was made; returns what that was. All sessions end.
 
-    What came after the backup is gone: datasets, models, users, log. People erased since then are back, and the report
-    counts them. An archive brings models, which are programs: restore only backups of your own.
+    What came after the backup is gone; whoever is erased since then is written down, to be erased again.
 
     Raises:
-        EngineError: when the archive is damaged, was made by a newer Holdfast or does not fit on the disk, or when
-            somebody is at work on a dataset.
+        EngineError: as `engine.restoring.restore`, through which everybody goes.
     """
     allow(actor, "restore")
     with ExitStack() as stack:
@@ -166,13 +175,23 @@ def restore(path: Path, *, actor: Actor, now: datetime) -> dict[str, Any]:
                 _unpack(archive, manifest, staged)
                 _check_state(staged / STATE)
                 write_record(staged / MANIFEST, manifest)
-                undone = len(state.audit_log(1_000_000, "erase", since=manifest.at))
+                since = state.audit_log(MOST_LINES, "erase", since=manifest.at)
+                write_record(staged / ERASED, _erased_of(since))
                 decided = files.publish(staged, decided_restore())
                 assert decided, "A restore that was decided before is carried out before."
             _carry_out(manifest)
-    report = _report(manifest, path) | {"erasures_undone": undone}
+    back = sorted({entry.about for entry in since if "customer" not in entry.detail})
+    report = _report(manifest, path) | {"erasures_undone": len(back), "datasets_back": back}
     state.record(actor, "restore", path.name, now, {"made": manifest.at.isoformat(), "files": report["files"]})
     return report
+
+
+def _erased_of(since: Sequence[state.AuditEntry]) -> tuple[Erased, ...]:
+    """The customers among the erasures, each once, and those who still wait since an earlier restore."""
+    waiting = read_record(erased_since(), tuple[Erased, ...]) if erased_since().is_file() else ()
+    told = [Erased(entry.about, str(entry.detail["customer"]), str(entry.detail.get("reason", "")), entry.actor)
+            for entry in since if "customer" in entry.detail]
+    return tuple({(one.dataset, one.customer): one for one in (*waiting, *told)}.values())
 
 
 def finish_restore(actor: Actor, now: datetime) -> bool:
@@ -336,6 +355,8 @@ def _carry_out(manifest: Manifest) -> None:
                 (home() / kind).mkdir(exist_ok=True)
                 (staged / kind / name).rename(home() / kind / name)
     _restore_state(staged)
+    if (staged / ERASED).exists():
+        (staged / ERASED).replace(erased_since())
     for folder in (old, staged):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -94,10 +94,11 @@ def scored(report: Mapping[str, Any]) -> str:
 
 def backup(record: Mapping[str, Any]) -> str:
     """What is in a backup that was made or restored."""
-    undone = record.get("erasures_undone", 0)
+    back, again = record.get("datasets_back", ()), record.get("erased_again", 0)
     lines = [f"{record['path']}: {record['files']:,} files, {record['bytes'] / 1e6:,.1f} MB, as of {record['made']}",
              f"datasets: {', '.join(record['datasets']) or 'none'}", f"state: {record['state']}",
-             f"Erasures since then are undone ({undone}): erase again what was erased." if undone else ""]
+             f"Back, though erased since then: {', '.join(back)}. Erase again what is not wanted." if back else "",
+             f"Erased again, as since then: {plural(again, 'customer')}." if again else "", *record.get("advice", ())]
     return "\n".join(filter(None, lines))
 
 

@@ -103,6 +103,11 @@ def decided_restore() -> Path:
     return data_home() / ".restore"
 
 
+def erased_since() -> Path:
+    """Where it stands who is to be erased again after a restore."""
+    return data_home() / ".to-erase.json"
+
+
 def dataset_folder(name: str) -> Path:
     """The dataset's folder, there or not; refuses names that are no plain names.
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine
-from engine import catalog, erasure, forgetting, insight, jobs, saved, state, uploads, watch
+from engine import catalog, erasure, forgetting, insight, jobs, restoring, saved, state, uploads, watch
 from engine.__main__ import main
 from engine.campaign import outcomes
 from engine.data import rewriting
@@ -215,6 +215,38 @@ def test_an_id_that_only_the_ledger_knows_is_forgotten_and_told_as_no_customer(h
     assert done["advice"][0] == erasure.NOT_IN_DATA and traces(home, "NOPE-77") == []
     with pytest.raises(EngineError, match="acme knows no customer 'NOPE-77'"):
         erase("NOPE-77")
+
+
+def test_a_restore_brings_nobody_back_who_was_erased_since(home: Path, tmp_path: Path, who: str, now: datetime) -> None:
+    path = tmp_path / "all.zip"
+    engine.back_up(path, actor=ROOT, now=now)
+    engine.erase_customer("acme", who, reason="asked for", actor=ROOT, now=now + timedelta(hours=1))
+    before = traces(home, who)
+    told = engine.restore(path, actor=ROOT, now=now + timedelta(hours=2))
+    assert (told["erased_again"], told["datasets_back"]) == (1, []) and any("unlearn" in one for one in told["advice"])
+    assert traces(home, who) == before
+    (line,) = state.audit_log(verb="erase", customer_id=who)
+    assert line.detail["reason"] == "asked for" and line.at == now + timedelta(hours=2)
+    assert engine.restore(path, actor=ROOT, now=now + timedelta(hours=3))["erased_again"] == 1, "However often."
+    assert not (home / "data" / ".to-erase.json").exists()
+
+
+def _interrupted(*_: object) -> None:
+    raise InterruptedError
+
+
+def test_who_is_to_be_erased_after_a_restore_is_so_after_a_crash_too(
+        home: Path, tmp_path: Path, who: str, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "all.zip"
+    engine.back_up(path, actor=ROOT, now=now)
+    engine.erase_customer("acme", who, reason="", actor=ROOT, now=now)
+    before = traces(home, who)
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(restoring, "erase_again", _interrupted)
+        engine.restore(path, actor=ROOT, now=now)
+    assert traces(home, who) != before and (home / "data" / ".to-erase.json").exists()
+    engine.finish_restore(Actor("eve", "executive"), now)
+    assert traces(home, who) == before and not (home / "data" / ".to-erase.json").exists()
 
 
 @pytest.mark.parametrize("role", ["executive", "marketer", "manager"])

@@ -172,8 +172,9 @@ def keeping(actor: Actor) -> None:
                 made = backups.make(actor, state.now())
                 st.success(escaped(f"{made.name}: {made.words}."), icon=":material/check:")
         _download(actor)
-    with right, card("Restore", "Everything becomes as it was when the backup was made. Whatever came later is gone, "
-                                "and whoever was erased since is back. Everybody signs in again."):
+    with right, card("Restore", "Everything becomes as it was when the backup was made. Whatever came later is gone. "
+                                "Customers erased since are erased again; datasets erased since are back. Everybody "
+                                "signs in again."):
         _restore(actor)
     st.caption(f"Backups lie in {escaped(str(backups.folder()))} on the server; `python -m engine backup` writes them "
                "elsewhere.")

@@ -45,6 +45,14 @@ def forget_customer(dataset: str, customer_id: str) -> int:
     return rows
 
 
+def ids() -> list[str]:
+    """Every customer whom the ledger knows, of whichever dataset."""
+    columns = [sa.select(table.c.customer_id) for table in (*OF_CAMPAIGNS, *OF_DATASETS)]
+    by_id = sa.select(SUPPRESSIONS.c.who).where(SUPPRESSIONS.c.kind == BY_ID)
+    with state.reader() as connection:
+        return [str(who) for who in connection.execute(sa.union(*columns, by_id)).scalars()]
+
+
 def forget_dataset(dataset: str) -> int:
     """Remove all that the ledger keeps of a dataset, its campaigns and budgets too; returns the number of campaigns."""
     with state.writer() as connection:
