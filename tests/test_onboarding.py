@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from engine import catalog, onboarding
-from engine.data import adapters, headless
+from engine.data import adapters, chunks, headless
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import changes, cures, joins, propose, recognise, silence, tables
+from engine.data.doctor import changes, cures, joins, kinds, propose, recognise, silence, tables
 from engine.data.doctor.looks import look, looks
 from engine.data.labels import snapshot, windows_for
 from engine.data.names import snake
@@ -580,6 +580,22 @@ def test_one_row_per_customer_is_no_history_of_orders(tmp_path: Path) -> None:
     frame.assign(date="2024-05-01").to_csv(path, index=False)
     proposal = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
     assert proposal.adapter == "table" and proposal.part("label").column == "status"
+
+
+@pytest.mark.slow
+def test_a_table_of_customers_too_big_to_look_through_is_not_taken_for_orders(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, count = tmp_path / "customers.csv", 30_000
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(count) % 100, "D")
+    frame = pd.DataFrame({"customer_id": np.arange(count) + 5000, "order_date": days, "amount": 5.0,
+                          "comment": "x" * 20, "churn": np.arange(count) % 2})
+    frame.to_csv(path, index=False)
+    monkeypatch.setenv("HOLDFAST_WHOLE_MB", "1")
+    monkeypatch.setattr(chunks, "WHOLE_BYTES", 1 << 20)
+    with pytest.raises(EngineError, match=r"one row per customer.*--adapter orders.*up to 1 MB"):
+        kinds.kind_of([path])
+    frame.assign(customer_id=np.arange(count) % 700).to_csv(path, index=False)
+    assert kinds.kind_of([path]).adapter == "orders"
 
 
 # ------------------------------------------------------------------------------------------------------- several files

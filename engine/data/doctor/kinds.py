@@ -22,6 +22,7 @@ from engine.data.doctor.recognise import Part
 from engine.data.doctor.vocabulary import says
 from engine.data.readers import column_names, is_too_big, read_raw
 from engine.errors import EngineError
+from engine.limits import setting
 
 SEVERAL = 1.3
 WHEN = (r"date|datetime|time|timestamp|at|day|when|month|ts|fecha|hora|datum|zeit|zeitpunkt|horodatage|data|giorno|dia|"
@@ -89,9 +90,21 @@ def _merely_resembles(adapter: adapters.Adapter, paths: Sequence[Path]) -> bool:
         return any(_answered(path) for path in paths)
     if adapter.name != "orders" or len(paths) > 1:
         return False
-    if is_big(paths[0]) and (is_too_big(paths[0]) or not _one_row_each(beginning(paths[0]))):
-        return False  # no table of customers is read at that size, and one has each customer once from the start
+    if is_big(paths[0]):
+        if not _one_row_each(beginning(paths[0])):
+            return False  # a table of customers has each of them once from the start
+        _refuse_doubtful(paths[0])
     return _one_row_each(read_raw(paths[0]).frame)
+
+
+def _refuse_doubtful(path: Path) -> None:
+    """EngineError for what is too big to be looked through and begins as a table of customers, though it has the
+    columns of orders."""
+    if is_too_big(path):
+        raise EngineError(f"{path.name} begins with one row per customer, as a table of customers does, and has the "
+                          "columns of orders. If it holds orders, say so: --adapter orders of `run`, or the kind on "
+                          f"the screen Data. Tables of customers are read up to {setting('HOLDFAST_WHOLE_MB'):,} MB: "
+                          "bring the rows of some, or set HOLDFAST_WHOLE_MB where memory holds ten times the file.")
 
 
 def _one_row_each(frame: pd.DataFrame) -> bool:
