@@ -76,11 +76,12 @@ def lists(place: Here) -> None:
     listing = parts.segments(found, listing, place.currency)
     with head:
         header("Whom do we contact, and with what?", place, parts.sentence(found, listing, place.currency))
-        hint("actions", "Each customer has one step, from the playbook of your sector, and a reason. Tick rows to take "
+        hint("actions", "Each customer has one step, from the playbook, and a reason. Tick rows to take "
              "only those. Nothing leaves before you prepare an export.")
         kpis(top_row(found, listing, place.currency))
-    st.caption("A list holds everybody whom a step fits, whether it pays or not; a plan keeps those for "
-               "whom an offer is expected to bring more than it costs, within a budget (see Campaigns).")
+    st.caption("A list gives everybody the first step of the playbook that fits, whether it pays or not. A plan weighs "
+               "every offer for every customer and may choose another, or none: where they differ, follow the plan "
+               "(see Campaigns).")
     picked = call_list(place, listing) if view == parts.CALLS else whole_list(place, found, listing)
     if kept_off := answer(OffLimits.kept_off, barred, place.scope, listing):
         st.caption(f":material/do_not_disturb_on: {kept_off}")

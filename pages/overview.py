@@ -58,6 +58,7 @@ def main() -> None:
         return
     than = parts.compared_with(place)
     kpis(parts.top_row(place, stands, than))
+    parts.who_moved(place, than)
     at_risk(place, stands)
     st.header("What changed", anchor=False)
     parts.what_changed(place, than)

@@ -132,6 +132,14 @@ def test_workbook_round_trip(rows: list[tuple]) -> None:
         assert row[4] is None if day is None else row[4] == day
 
 
+def test_texts_that_differ_behind_a_nul_stay_apart() -> None:
+    rows = [(str(number), note, 1.0, 1, None) for number, note in enumerate(["", "\x00", "a", "a\x00b"])]
+    notes = [row[1] for row in as_rows(written(framed(rows), "csv"))[1:]]
+    assert notes == ["", "\ufffd", "a", "a\ufffdb"]
+    _, *cells = sheet(written(framed(rows), "xlsx")).iter_rows(values_only=True)
+    assert [row[1] for row in cells] == [None, "\ufffd", "a", "a\ufffdb"]
+
+
 def test_ids_keep_their_zeros_and_numbers_their_dot() -> None:
     frame = pd.DataFrame({"customer_id": ["007"], "=note": ["1e3"], "margin": [1234.5], "flag": [1],
                           "day": [pd.Timestamp("2024-06-30")]})

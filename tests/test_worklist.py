@@ -222,7 +222,7 @@ def test_orders_are_offered_where_the_data_can_give_them(scope: Scope) -> None:
 def test_names_the_driver_that_raises_the_risk_and_what_happened_lately(scope: Scope) -> None:
     rows = worklist.rows(scope, Listing(standing=""), ANA).set_index("customer_id")
     assert rows.loc["001", "reason"] == "Reason 2 of 001."
-    assert rows.loc["004", "reason"] == "Reason 1 of 004.", "Where no driver raises the risk, the strongest is told."
+    assert rows.loc["004", "reason"] == f"{worklist.NOTHING_RAISES}Reason 1 of 004.", "Both of 004 lower the risk."
     assert rows.loc["001", "lately"] == "A support ticket 2 days ago; use fell by 50.0 % in a month"
     assert rows.loc["002", "lately"] == ""
     assert [*WORKLIST.names, "reason", "lately"] == ["customer_id", *rows.columns]

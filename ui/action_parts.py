@@ -21,10 +21,11 @@ from engine.insight.worklist import Tally
 from engine.schema import LTV_TIERS, RISK_BANDS, cost, money, plural, share
 from ui import tables as figures
 from ui.components import RISK_COLOURS, RISK_ICONS, card, escaped
+from ui.links import named_in_address, not_there, set_by_hand
 from ui.navigation import BY_URL
 from ui.state import Here, answer, now
 
-EVERYONE = "Everyone"
+EVERYONE, AUDIENCE = "Everyone", "actions_audience"
 CALLS = "calls"
 VIEWS = {CALLS: "Call today", **STANDINGS}
 PICKS, EXPORT, SHOWN = "_actions_picks", "_actions_export", "_actions_contacts"
@@ -54,6 +55,11 @@ def worded(name: str) -> str:
     return CHANNEL_WORDS.get(name) or name.replace("_", " ").capitalize()
 
 
+def _another() -> None:
+    first_page()
+    set_by_hand(AUDIENCE)
+
+
 def first_page() -> None:
     """A list that has changed is read from its beginning."""
     st.session_state["actions_page"] = 1
@@ -79,8 +85,10 @@ def sentence(found: Tally, listing: Listing, currency: str) -> str:
 def audience(here: Here, barred: OffLimits) -> Filters:
     """Everyone who may be on a list, or an audience that somebody has saved: the one in the address."""
     names = audiences.audiences(here.dataset.name, here.actor)
-    chosen = st.selectbox("Audience", [EVERYONE, *names], key="actions_audience", bind="query-params",
-                          on_change=first_page, label_visibility="collapsed")
+    named_in_address(AUDIENCE, [EVERYONE, *names])
+    chosen = st.selectbox("Audience", [EVERYONE, *names], key=AUDIENCE, bind="query-params", on_change=_another,
+                          label_visibility="collapsed")
+    not_there(AUDIENCE, "audience", "Everyone stands here instead.")
     if barred.held:
         st.caption(f"{plural(len(barred.held), 'customer')} held out by a running campaign: on no list until it ends.")
     if chosen == EVERYONE:

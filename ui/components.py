@@ -29,15 +29,15 @@ RISK_COLOURS: Mapping[str, Literal["green", "orange", "red"]] = {"LOW": "green",
 class Kpi:
     """One figure of the top row.
 
-    delta: the movement in words ("+1.2 points"), 0 when there is none. good: whether up is good. since: what it is
-    compared with. trend: earlier values, oldest first. band: how sure it is ("90 % band 3 to 8"), in place of delta.
+    delta: the movement in words ("+1.2 points"), 0 when there is none; grey, for sums move with who is there, and that
+    customers have left is no gain. since: what it is compared with. trend: earlier values, oldest first. band: how sure
+    it is ("90 % band 3 to 8"), in place of delta.
     """
 
     label: str
     value: str
     says: str
     delta: str | int | None = None
-    good: bool = True
     since: str = ""
     trend: Sequence[float] = ()
     band: str = ""
@@ -108,7 +108,7 @@ def _cards(figures: Sequence[Kpi]) -> None:
         for figure in figures:
             st.metric(figure.label, figure.value, escaped(figure.band) or figure.delta, border=True, height="stretch",
                       help=figure.says, delta_arrow="off" if figure.band else "auto",
-                      delta_color="off" if figure.band else "normal" if figure.good else "inverse",
+                      delta_color="off",
                       delta_description=figure.since or None,
                       chart_data=list(figure.trend) if len(figure.trend) > 1 else None, chart_type="line")
 

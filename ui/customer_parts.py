@@ -238,7 +238,8 @@ def steps(record: Mapping[str, Any], place: Here) -> None:
     """The recommended step with its cost; all others, those of the plan first, and why not."""
     first, *others = record["options"]
     held = record["hold_back"] and not record["has_left"]
-    with card("Recommended step", "From the sector's playbook; its costs are assumptions."):
+    with card("Recommended step", "The first of the playbook that fits; its costs are assumptions. A plan weighs every "
+              "offer and may choose another."):
         st.markdown(":material/pan_tool: **Leave alone for now.**" if held else
                     f":material/task_alt: **{escaped(first['words'])}**")
         st.caption(escaped(record["hold_back"] if held else _cost(first, place.currency)))

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.insight import Filters, audiences, meaning, segments
 from engine.schema import LTV_TIERS, RISK_BANDS, SEGMENTS
 from ui.components import told
+from ui.links import named_in_address, not_there, set_by_hand
 from ui.state import Here, answer
 
 ANY = "Any feature"
@@ -23,7 +24,9 @@ def filter_row(page: str, here: Here) -> Filters:
         filters = Filters({name: values for name, values in chosen.items() if values})
         if here.may("customers"):
             filters = _within_audience(page, here, filters)
-        return _by_feature(page, here, filters)
+        filters = _by_feature(page, here, filters)
+    not_there(f"{page}_audience", "audience", "Everybody stands here instead.")
+    return filters
 
 
 def in_words(option: str) -> str:
@@ -38,8 +41,10 @@ def in_words(option: str) -> str:
 def _within_audience(page: str, here: Here, filters: Filters) -> Filters:
     """The filters within an audience that is opened."""
     kept = audiences.audiences(here.dataset.name, here.actor)
-    name = st.selectbox("Audience", [NO_AUDIENCE, *kept], key=f"{page}_audience", bind="query-params",
-                        help="A saved selection of customers. The other filters apply within it.")
+    key = f"{page}_audience"
+    named_in_address(key, [NO_AUDIENCE, *kept])
+    name = st.selectbox("Audience", [NO_AUDIENCE, *kept], key=key, bind="query-params", on_change=set_by_hand,
+                        args=(key,), help="A saved selection of customers. The other filters apply within it.")
     if name == NO_AUDIENCE:
         return filters
     with told():

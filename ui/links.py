@@ -5,6 +5,7 @@ what an address asks for that cannot be.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any, Literal
 
 import streamlit as st
@@ -13,7 +14,7 @@ from ui.components import escaped
 from ui.navigation import BY_URL
 
 Bind = Literal["query-params"]
-LONGEST = 20
+LONGEST, LONGEST_NAME = 20, 120
 LARGEST = 2.0**53 - 1  # beyond it a browser's numbers are not exact, and Streamlit refuses them
 
 
@@ -47,6 +48,22 @@ def from_address(key: str, least: float = 0.0, most: float = math.inf) -> Bind |
         st.session_state[f"_infinite_{key}"] = math.isinf(_number(asked))
         del st.query_params[key]
     return None if st.session_state.get(f"_infinite_{key}") else "query-params"
+
+
+def named_in_address(key: str, names: Collection[str]) -> None:
+    """Take a name that is not among those there are out of the address, asked before its field is drawn; `not_there`
+    tells of it. Streamlit would fall back to the first without a word."""
+    asked = st.query_params.get(key)
+    if asked is not None and key not in st.session_state and asked not in names:
+        st.session_state[_note(key)] = asked[:LONGEST_NAME]
+        del st.query_params[key]
+
+
+def not_there(key: str, what: str, instead: str) -> None:
+    """Say what the address asked for that is not there, as long as nobody has chosen anything."""
+    if asked := st.session_state.get(_note(key)):
+        st.warning(escaped(f"The address asks for the {what} {asked}, which is not there, or no more. {instead}"),
+                   icon=":material/info:")
 
 
 def impossible(key: str, what: str) -> None:

@@ -58,25 +58,25 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
     since = f"since {than.as_of:%d %b %Y}" if than else ""
     apart = f"in {then.currency or 'a currency not named'} then, not compared" if then else ""
 
-    def kpi(name: str, label: str, value: str, says: str, band: str = "", good: bool = True) -> Kpi:
+    def kpi(name: str, label: str, value: str, says: str, band: str = "") -> Kpi:
         moved = moves.get(name)
         alone = moved is None
-        return Kpi(label, value, says, moved, good, "" if alone else since, movement.course(told, name),
+        return Kpi(label, value, says, moved, "" if alone else since, movement.course(told, name),
                    (apart or band) if alone else "")
 
     leavers, at_risk = stands.leavers, stands.margin_at_risk
     return [
         kpi("leavers", f"Expected leavers of {stands.customers:,}", f"{leavers.value:,.0f} ± {_half(leavers):,.0f}",
             f"Customers expected to leave within {days} days: the sum of their chances. {_band(leavers)}",
-            f"within {days} days", good=False),
+            f"within {days} days"),
         kpi("margin_at_risk", "Margin at risk", give_or_take(at_risk.value, _half(at_risk), currency),
             "Chance to leave x what the customer is worth if not, summed. " + _band(at_risk),
-            f"{share(at_risk.value / max(stands.at_stake, 1e-9))} of what is at stake", good=False),
+            f"{share(at_risk.value / max(stands.at_stake, 1e-9))} of what is at stake"),
         kpi("mean_ltv", "Average expected LTV", money(stands.mean_ltv, currency),
             "Expected discounted margin per customer over the LTV horizon, leaving counted once.", "per customer"),
         kpi("vip_share", "Margin at risk in At-Risk VIP", share(stands.vip_share),
             "The share of the margin at risk that sits with customers of high value and high risk.",
-            _vips(stands), good=False),
+            _vips(stands)),
     ]
 
 
@@ -147,6 +147,14 @@ def _moved(here: Here, found: movement.Changes) -> None:
         st.segmented_control("Moved between", [BANDS, SEGMENTS], key="overview_moved", default=BANDS, required=True,
                              label_visibility="collapsed")
         plot(chart, "overview_matrix")
+
+
+def who_moved(here: Here, than: Run | None) -> None:
+    """What of the movement is customers who came and left, and what the others' own."""
+    if than is not None:
+        found = answer(movement.changes, here.scope, than.run_id, Actor("any", here.actor.role))
+        st.caption(f"{_came_and_went(found)} Sums move with who is there; of those here at both moments "
+                   f"the chance to leave moved by {POINTS.format(100 * found.mean_change)} on average.")
 
 
 def _came_and_went(found: movement.Changes) -> str:

@@ -11,7 +11,7 @@ from engine.insight import AT_RISK, Outcome, Scenario, Start, Terms, percent, ro
 from engine.schema import SEGMENTS, money, money_in_full, money_range
 from engine.schema.wording import SIGNS
 from ui.components import Kpi, card, escaped, told
-from ui.links import from_address, impossible, set_by_hand
+from ui.links import from_address, impossible, named_in_address, not_there, set_by_hand
 from ui.state import Here, now
 
 NONE = "No scenario"
@@ -25,8 +25,11 @@ MOST_KEPT = 60.0
 def choose_scenario(here: Here, kept: Sequence[saved.Saved]) -> None:
     """The list of saved scenarios; the one chosen, by hand or in the address, sets every slider once."""
     from_address("budget")
-    chosen = st.selectbox("Scenario", [NONE, *(entry.name for entry in kept)], key="scenario", bind="query-params",
-                          help="Saved assumptions. The address holds the one that is open, so it can be shared.")
+    names = [NONE, *(entry.name for entry in kept)]
+    named_in_address("scenario", names)
+    chosen = st.selectbox("Scenario", names, key="scenario", bind="query-params", on_change=set_by_hand,
+                          args=("scenario",), help="Saved assumptions. The address holds the one that is open, so it "
+                                                   "can be shared.")
     stamp, first = (here.dataset.name, chosen), OPENED not in st.session_state
     if st.session_state.get(OPENED) == stamp:
         return
@@ -59,8 +62,9 @@ def keep_scenario(here: Here, scenario: Scenario) -> None:
         st.caption("Saving under a name that is taken replaces it.")
         st.button("Save scenario", key="recovery_save_now", type="primary", disabled=not name.strip(),
                   on_click=_save, args=(here, name, scenario))
-    st.button("Delete", key="recovery_delete", icon=":material/delete:", disabled=opened == NONE,
-              on_click=_delete, args=(here, opened), help="Delete the scenario that is open, for everybody.")
+    with st.popover("Delete", icon=":material/delete:", disabled=opened == NONE, key="recovery_deleting"):
+        st.caption(f"{escaped(opened)} goes for everybody, whoever saved it.")
+        st.button("Delete this scenario", key="recovery_delete", on_click=_delete, args=(here, opened))
 
 
 def _save(here: Here, name: str, scenario: Scenario) -> None:
@@ -92,7 +96,8 @@ def choose_budget(here: Here) -> float:
 
 
 def heed_address() -> None:
-    """Say where the address asks for a budget that cannot be."""
+    """Say where the address asks for a budget that cannot be, or a scenario that is not there."""
+    not_there("scenario", "scenario", "What a plan begins with stands here instead.")
     impossible("budget", "the budget")
 
 

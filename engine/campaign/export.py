@@ -98,9 +98,13 @@ def _csv_cells(column: Column, values: pd.Series) -> pd.Series:
 
 
 def _each(values: pd.Series, change: Callable[[Any], Any]) -> pd.Series:
-    """Each known value changed; what stands in many rows is changed once."""
-    values = values.astype(object)
-    return values.map({value: change(value) for value in values.dropna().unique()})
+    """Each known value changed; what stands in many rows is changed once.
+
+    By Python's own equality: pandas ends a text at a NUL when it compares.
+    """
+    made = {value: change(value) for value in dict.fromkeys(values.dropna().tolist())}
+    cells = [made[value] if known else None for value, known in zip(values.tolist(), values.notna(), strict=True)]
+    return pd.Series(cells, index=values.index, dtype=object)
 
 
 def _day(moment: date | datetime) -> date | datetime:

@@ -12,13 +12,14 @@ import pandas as pd
 from engine import state
 from engine.decision.playbooks import LEAVE_ALONE, Treatment
 from engine.errors import choose
-from engine.insight.planned import CONTACT_LIST, WORKLIST, looked_at, planned, some_of, standing_of
+from engine.insight.planned import CONTACT_LIST, WORKLIST, literal, looked_at, planned, some_of, standing_of
 from engine.insight.signs import signs_of
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, quoted
 from engine.permissions import allow
 from engine.schema import CONTACT, CUSTOMER_ID, SEGMENTS, Actor, Column
 
 CALL = "phone"
+NOTHING_RAISES = "Nothing raises it beyond the usual. "
 FIRST = 2_000  # of everybody, in the list's order: where the first pages of a list are looked for
 
 ORDERS: Mapping[str, str] = {
@@ -212,9 +213,10 @@ def ordered(listing: Listing) -> str:
 
 
 def _reasons(scope: Scope, ids: Sequence[str]) -> Mapping[str, str]:
-    """Per customer the strongest driver that raises the risk; where none does, the strongest."""
-    sql = """SELECT customer_id, first(words ORDER BY contribution <= 0, rank) AS words
-             FROM reasons WHERE customer_id IN (SELECT unnest(?)) GROUP BY customer_id"""
+    """Per customer the strongest driver that raises the risk; where none does, that, and the strongest."""
+    told = f"CASE WHEN contribution > 0 THEN words ELSE {literal(NOTHING_RAISES)} || words END"
+    sql = f"""SELECT customer_id, first({told} ORDER BY contribution <= 0, rank) AS words
+              FROM reasons WHERE customer_id IN (SELECT unnest(?)) GROUP BY customer_id"""
     found = ask(scope, sql, [list(ids)])
     return dict(zip(found["customer_id"], found["words"], strict=True))
 

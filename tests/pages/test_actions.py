@@ -167,6 +167,16 @@ def test_a_saved_audience_opens(own_companies: Path, monkeypatch: pytest.MonkeyP
     assert "saved filter" in words(app)
 
 
+def test_an_audience_that_is_not_there_is_told_until_another_is_chosen(own_companies: Path,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    audiences.keep_audience("demo-telecom", "Kept", Filters({"contract": ("Month-to-month",)}), actor=ANA, now=NOW)
+    app = opened(monkeypatch, actions_audience="Gone *ones*")
+    assert "asks for the audience Gone *ones*, which is not there" in words(app).replace("\\", "")
+    assert app.selectbox(key="actions_audience").value == "Everyone"
+    healthy(app.selectbox(key="actions_audience").set_value("Kept").run())
+    assert "is not there" not in words(app)
+
+
 def test_an_audience_that_the_data_no_longer_know_is_told(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audiences.keep_audience("demo-telecom", "Old", Filters({"shoe_size": ("9",)}), actor=ANA, now=NOW)
     app = healthy(open_app(monkeypatch, "marketer", PAGE, dataset="demo-telecom", actions_audience="Old"))

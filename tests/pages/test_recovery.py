@@ -92,6 +92,12 @@ def test_a_scenario_is_saved_reopened_by_its_address_compared_and_deleted(own_co
     assert "No scenarios to compare yet." in words(again)
 
 
+def test_a_scenario_that_is_not_there_is_told(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = healthy(open_app(monkeypatch, "executive", PAGE, dataset="demo-telecom", scenario="Gone"))
+    assert "asks for the scenario Gone, which is not there" in words(app)
+    assert app.selectbox(key="scenario").value == "No scenario"
+
+
 def test_opening_a_scenario_sets_everything_and_later_moves_stay(own_companies: Path, monkeypatch: pytest.MonkeyPatch,
                                                                  now: object) -> None:
     saved.keep("scenario", "demo-telecom", "bold", vars(BOLD), actor=ANA, now=now)  # type: ignore[arg-type]

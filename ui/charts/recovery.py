@@ -140,9 +140,12 @@ def compared(scenarios: Mapping[str, Outcome], currency: str, look: Look) -> Cha
 
 
 def _best_of(scenarios: Mapping[str, Outcome], currency: str) -> str:
-    """Which scenario returns most, and how much."""
-    name, found = max(scenarios.items(), key=lambda one: one[1].net.value)
-    return f"{name} returns most: {money(found.net.value, currency)}"
+    """Which scenario returns most, and how much; where several do, as far as it is written, that they do."""
+    best = money(max(found.net.value for found in scenarios.values()), currency)
+    names = [name for name, found in scenarios.items() if money(found.net.value, currency) == best]
+    if len(names) == len(scenarios) > 1:
+        return f"All of them return {best}"
+    return f"{' and '.join(names)} {'returns' if len(names) == 1 else 'return'} most: {best}"
 
 
 def _short(name: str) -> str:
