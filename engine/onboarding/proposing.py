@@ -15,7 +15,7 @@ from engine.data.doctor import changes, cures, faults, joins, kinds, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.kinds import Kind
-from engine.data.doctor.looks import looks
+from engine.data.doctor.looks import beside_key, looks
 from engine.data.doctor.recognise import Part
 from engine.data.readers import Raw
 from engine.data.sources import brought
@@ -114,8 +114,9 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     raw = _fitting(start.name, plan, paths) if refresh else joins.joined(paths, plan.files)[0]
     below = cures.totals(raw.frame)
     customers = raw.frame.iloc[:-below] if below else raw.frame
-    seen, ids = looks(customers), plan.id if plan.id in raw.frame else ""
-    found = (*faults.of_columns(customers, seen, start.now), *faults.of_rows(raw.frame, ids, seen, raw.name))
+    ids = plan.id if plan.id in raw.frame else ""
+    seen = beside_key(looks(customers), ids)
+    found = (*faults.of_columns(customers, seen, start.now, ids), *faults.of_rows(raw.frame, ids, seen, raw.name))
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
     mended = _with_new(plan, [fault for fault in new if fault.cure and fault.safe])
     parts = tuple(part for part in _agreed(plan) if part.role not in MAY_LACK or part.column in raw.frame)

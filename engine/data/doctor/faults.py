@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -35,9 +35,13 @@ class Fault:
     safe: bool = True
 
 
-def of_columns(frame: pd.DataFrame, looks: Mapping[str, Look], now: datetime) -> tuple[Fault, ...]:
-    """The faults of every column, in the order of the file."""
-    return tuple(fault for name, look in looks.items() for fault in _of_column(frame[name], look, now))
+def of_columns(frame: pd.DataFrame, looks: Mapping[str, Look], now: datetime, key: str = "") -> tuple[Fault, ...]:
+    """The faults of every column, in the order of the file.
+
+    key: the column that names the rows or joins them: but for words that mean nothing is known it is left as it is.
+    """
+    return tuple(fault for name, look in looks.items() for fault in (
+        _missing(replace(look, odd=())) if name == key else _of_column(frame[name], look, now)))
 
 
 def _of_column(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:

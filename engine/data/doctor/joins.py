@@ -179,7 +179,8 @@ def joined(sources: Sequence[Path], besides: Sequence[Beside]) -> tuple[Raw, tup
 def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Sequence[Beside],
            said: Sequence[Finding] = ()) -> tuple[pd.DataFrame, list[Finding]]:
     """The customers' table with a column for everything that the files beside it bring."""
-    mended = {beside.name: cures.cured(others[beside.name], beside.cures, beside.name)[0] for beside in besides}
+    mended = {beside.name: cures.cured(others[beside.name], _harmless(beside, besides), beside.name)[0]
+              for beside in besides}
     said, reached = list(said), dict[str, tuple[pd.Series, pd.Series]]()
     for beside in besides:
         part = mended[beside.name]
@@ -192,17 +193,31 @@ def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Seq
             key, mine = paired(part[beside.key], frame[beside.to])
         reached[beside.name] = key, mine
         brought = _gathered(part, key, beside) if beside.many else _as_it_is(part, key, beside)
-        said += _strangers(key, mine, beside)
+        said += _strangers(keys(part[beside.key]), key, mine, beside)
         frame = _beside_each_other(frame, brought.reindex(mine.to_numpy()), beside)
     return frame, said
 
 
-def _strangers(key: pd.Series, mine: pd.Series, beside: Beside) -> list[Finding]:
-    count = int((~key.isin(mine.dropna())).sum())
-    if not count:
-        return []
-    what = f"{plural(count, 'row belongs', 'rows belong')} to nobody in the customers' file."
-    return [Finding("note", beside.name, what, "They were left out.", count)]
+def _harmless(beside: Beside, besides: Sequence[Beside]) -> list[Mapping[str, Any]]:
+    """The file's cures, but for those of the columns by which it is joined and others are joined through it."""
+    joining = {beside.key, *(other.own for other in besides if other.through == beside.name)}
+    return [spec for spec in beside.cures if spec.get("column") not in joining]
+
+
+def _strangers(written: pd.Series, key: pd.Series, mine: pd.Series, beside: Beside) -> list[Finding]:
+    """Rows whose key is blank, and rows whose key leads to none of the customers."""
+    blank, strange = written.isna(), ~key.isin(mine.dropna()) & written.notna()
+    found = []
+    if count := int(blank.sum()):
+        what = f"{plural(count, 'row has', 'rows have')} no {beside.key}."
+        found.append(Finding("note", beside.name, what, "They were left out.", count))
+    if count := int(strange.sum()):
+        way = f"leads through {beside.through} to no customer" if beside.through else \
+            f"is not found in {beside.to} of the customers' table"
+        what = f"In {plural(count, 'row')} {beside.key} {way}, such as {written[strange].iloc[0]!r}."
+        found.append(Finding("warning" if 2 * count > len(written) else "note", beside.name, what,
+                             "They were left out.", count))
+    return found
 
 
 def _beside_each_other(frame: pd.DataFrame, more: pd.DataFrame, beside: Beside) -> pd.DataFrame:

@@ -20,6 +20,7 @@ ODD_TEXTS = 12
 FEW_VALUES = 40
 LONG_TEXT = 40
 FREQUENT, MOST_WORDS = 20, 1000
+LIKE_KEY = 0.8
 SHARED = 0.1  # of the rows hold frequent words: enough to be learned from
 
 
@@ -172,6 +173,14 @@ def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> Look:
 def looks(frame: pd.DataFrame) -> dict[str, Look]:
     """Every column at first sight, by its name."""
     return {str(name): look(frame[name], str(name)) for name in frame.columns}
+
+
+def beside_key(seen: Mapping[str, Look], key: str) -> dict[str, Look]:
+    """The looks where a column with nearly as many words as the key has values is text: it may name the same things,
+    and its words are not to be taken as one."""
+    many = LIKE_KEY * seen[key].distinct if key else float("inf")
+    return {name: replace(look, kind="text", wide=False) if look.wide and look.distinct >= many else look
+            for name, look in seen.items()}
 
 
 def is_missing_word(text: str, in_words: bool) -> bool:

@@ -16,7 +16,7 @@ from engine.data.doctor import recognise
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, totals
 from engine.data.doctor.faults import Fault
-from engine.data.doctor.looks import Look, looks
+from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import Part
 from engine.data.doctor.vocabulary import says
 from engine.data.parsing import as_written
@@ -49,6 +49,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     whole, twins = looks(customers), _twins(customers)
     seen = {name: look for name, look in whole.items() if name not in twins}
     ids = _id(seen, customers)
+    seen = beside_key(seen, ids.column)
     label, other_labels = recognise.label(seen, ids.column)
     taken = frozenset({ids.column, label.column} - {""})
     money, other_money = recognise.money(seen, taken)
@@ -64,7 +65,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     used = {part.column for part in (ids, label, money, tenure, recency)} | only_contact | {""}
     columns = (*(_use(look) for look in seen.values() if look.name not in used),
                *(Part("ignored", twin, 0.95, f"the same as {own} in every row") for twin, own in twins.items()))
-    found = (*faults_of.of_columns(customers, seen, now), *faults_of.of_rows(frame, ids.column, seen, name))
+    found = (*faults_of.of_columns(customers, seen, now, ids.column), *faults_of.of_rows(frame, ids.column, seen, name))
     return Draft(parts, columns, found, _mapping(parts, columns, found), whole,
                  {"label": other_labels, "money": other_money})
 

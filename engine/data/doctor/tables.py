@@ -13,7 +13,7 @@ import pandas as pd
 from engine.data.doctor import faults, joins, recognise
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.joins import Beside
-from engine.data.doctor.looks import Look, looks
+from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import Part
 from engine.data.names import snake
 from engine.data.readers import Raw, read_raw
@@ -214,9 +214,10 @@ def _joined(group: Group, way: str, here: str, there: str, share: float, now: da
 
 def _described(beside: Beside, group: Group, now: datetime) -> Beside:
     """What the file's columns are gathered as, and what is mended in them first."""
-    seen = {name: look for name, look in group.looks.items() if name != beside.key and not (
+    known = beside_key(group.looks, beside.key)
+    seen = {name: look for name, look in known.items() if name != beside.key and not (
         _is_key(look) and look.distinct > 0.5 * look.rows)}
-    mended = tuple(fault.cure for fault in faults.of_columns(group.raw.frame, group.looks, now)
+    mended = tuple(fault.cure for fault in faults.of_columns(group.raw.frame, known, now, beside.key)
                    if fault.cure and fault.safe)
     if not beside.many:
         return replace(beside, cures=())

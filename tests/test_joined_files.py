@@ -1,0 +1,75 @@
+"""Files brought together: what each join keeps, whatever the key looks like, and what is said of rows without one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.data.doctor import faults, joins, propose, tables
+from engine.data.doctor.looks import looks
+
+NOW = datetime(2026, 7, 1)
+
+
+def written(folder: Path, **files: pd.DataFrame) -> list[Path]:
+    for name, frame in files.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    return [folder / f"{name}.csv" for name in files]
+
+
+def accounts(ids: list[str]) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    return pd.DataFrame({"account_id": ids, "seats": rng.integers(1, 90, len(ids)),
+                         "churned": rng.choice(["Yes", "No"], len(ids))})
+
+
+@pytest.mark.parametrize("shape", ["A-{:04d}", "R{:d}", "{:d}"])
+@pytest.mark.parametrize("most", [2, 90])
+def test_every_row_finds_its_customer_however_many_rows_a_key_has(shape: str, most: int, tmp_path: Path) -> None:
+    """A key of which a few stand on many rows is no category whose rare words may become one, nor money in rand."""
+    rng = np.random.default_rng(most)
+    ids = [shape.format(number) for number in range(4000, 5200)]
+    rows = np.repeat(ids, np.where(np.arange(len(ids)) < 60, most, rng.integers(1, 4, len(ids))))
+    usage = pd.DataFrame({"account_id": rows, "uses": np.arange(len(rows))})
+    whole = tables.together(written(tmp_path, accounts=accounts(ids), usage=usage), NOW)
+    assert whole.frame["usage_rows"].sum() == len(rows) and not whole.findings
+    assert whole.frame["usage_uses_sum"].sum() == pytest.approx(usage["uses"].sum())
+
+
+def test_a_kept_cure_of_the_key_is_not_carried_out(tmp_path: Path) -> None:
+    ids = [f"A-{number}" for number in range(30)]
+    usage = pd.DataFrame({"account_id": ids * 3, "uses": 1})
+    spoilt = {"name": "usage", "key": "account_id", "to": "account_id", "many": True, "numeric": ["uses"],
+              "columns": ["account_id", "uses"],
+              "cures": [{"column": "account_id", "cure": "common", "words": ["A-1"]}]}
+    raw, _, said = joins.joined(written(tmp_path, accounts=accounts(ids), usage=usage), joins.check([spoilt]))
+    assert raw.frame["usage_uses_sum"].eq(3).all() and said == []
+
+
+def test_rows_without_a_customer_are_told_apart_by_why(tmp_path: Path) -> None:
+    ids = [f"A-{number:03d}" for number in range(300)]
+    usage = pd.DataFrame({"account_id": [*ids, *ids, "B-1", "B-2", "", "", ""], "uses": 1})
+    whole = tables.together(written(tmp_path, accounts=accounts(ids), usage=usage), NOW)
+    assert [(found.severity, found.what) for found in whole.findings] == [
+        ("note", "3 rows have no account_id."),
+        ("note", "In 2 rows account_id is not found in account_id of the customers' table, such as 'B-1'.")]
+
+
+def test_a_customers_id_is_mended_only_where_it_says_that_nothing_is_known() -> None:
+    ids = ["A1", "a1 ", "unknown", "n/a", *(str(number) for number in range(200))]
+    frame = pd.DataFrame({"id": ids, "plan": ["x", "y"] * 102})
+    found = faults.of_columns(frame, looks(frame), NOW, "id")
+    assert [fault.cure["words"] for fault in found if fault.finding.where == "id"] == [["n/a", "unknown"]]
+
+
+def test_a_column_that_could_name_the_customers_too_is_no_category() -> None:
+    rng = np.random.default_rng(3)
+    numbers = [f"H{number}" for number in [*rng.integers(0, 40, 400), *range(100, 1700)]]
+    frame = pd.DataFrame({"customer_id": [f"C{number:05d}" for number in range(2000)], "household": numbers,
+                          "churned": rng.choice(["Yes", "No"], 2000)})
+    draft = propose.of_table(frame, "file", NOW)
+    assert "household" in draft.mapping["ignored"] and not [c for c in draft.mapping["cures"] if c["cure"] == "common"]
