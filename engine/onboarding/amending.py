@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor import propose as proposing
-from engine.data.doctor.recognise import Part
+from engine.data.doctor.recognise import Part, who_left
 from engine.data.sources import brought
 from engine.errors import EngineError
 from engine.onboarding.examining import examined
@@ -64,11 +64,13 @@ def _with_parts(proposal: Proposal, said: Mapping[str, str]) -> Proposal:
             mapping[role] = value
             parts[role] = Part(role, "", 1.0, "a person said so", value)
         elif role not in ("positive", "per"):
-            before = parts.get(role, Part(role))
-            parts[role] = replace(before, column=value, confidence=1.0, evidence="a person said so")
+            parts[role] = _said(proposal, parts.get(role, Part(role)), value)
     for role, more in (("label", "positive"), ("money", "per")):
         if more in said:
             parts[role] = replace(parts.get(role, Part(role)), value=said[more], confidence=1.0)
+    if (label := parts.get("label", Part("label"))).column and not label.value:
+        parts["label"] = replace(label, confidence=0.0, evidence="which of its values mean that a customer left is not "
+                                                                 "said yet: choose them")
     mapping |= _as_mapping(parts, mapping)
     used = {part.column for part in parts.values() if part.column and not part.role.startswith("consent")}
     freed = [part.column for part in proposal.parts if part.column and part.column not in used]
@@ -76,6 +78,14 @@ def _with_parts(proposal: Proposal, said: Mapping[str, str]) -> Proposal:
         mapping[use] = [name for name in mapping.get(use, ()) if name not in used]
     mapping["ignored"] = [*mapping.get("ignored", ()), *freed]
     return replace(proposal, parts=tuple(parts.values()), mapping=mapping)
+
+
+def _said(proposal: Proposal, before: Part, column: str) -> Part:
+    """The part played by the column that a person names; of another label than before, its own values of who left."""
+    look = proposal.looks.get(column)
+    anew = before.role == "label" and column != before.column
+    value = (who_left(look) if look else "") if anew else before.value
+    return replace(before, column=column, value=value, confidence=1.0, evidence="a person said so")
 
 
 def _as_mapping(parts: Mapping[str, Part], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor.changes import Change
 from engine.data.doctor.faults import Fault
+from engine.data.doctor.looks import Look
 from engine.data.doctor.recognise import Part
 from engine.data.doctor.silence import Silence
 from engine.schema import Finding
@@ -60,7 +61,7 @@ class Proposal:
     each with confidence and evidence; columns: what every other column is used as. faults: with rows, an example and
     the cure. mapping: the same as it is kept. refresh: the kept mapping of an earlier file was used; changes: what
     differs from that file. others: by part, the next best columns. silence: of orders and events, the chance to come
-    back by days of silence, which the proposed number of days rests on.
+    back by days of silence, which the proposed number of days rests on. looks: a table's columns at first sight.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Proposal:
     options: Mapping[str, Any] = field(default_factory=dict)
     queries: tuple[str, ...] = ()
     silence: Silence | None = None
+    looks: Mapping[str, Look] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def trainable(self) -> bool:

@@ -84,7 +84,8 @@ def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Propo
     found = (*(Fault(finding) for finding in whole.findings), *draft.faults)
     return replace(start, kind=SNAPSHOT if label.column else UNLABELLED, adapter="table",
                    parts=(*draft.parts, *whole.parts), columns=draft.columns, faults=found, cures=_cures(found),
-                   mapping=mapping, others=draft.others, portrait=_portrait(whole.frame, draft.looks, draft.parts))
+                   mapping=mapping, others=draft.others, looks=draft.looks,
+                   portrait=_portrait(whole.frame, draft.looks, draft.parts))
 
 
 def _said(adapter: str) -> Kind:
@@ -124,6 +125,7 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     different = changes.compared(before, portrait) if refresh and (before := kept_portrait(start.name)) else ()
     kind = SNAPSHOT if plan.label in raw.frame else UNLABELLED
     return replace(start, kind=kind, parts=parts, faults=tuple(new), cures=mended, portrait=portrait, changes=different,
+                   looks=seen,
                    mapping={**_without(mapping, set(raw.frame.columns)), "cures": written(mended)})
 
 

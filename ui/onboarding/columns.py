@@ -29,7 +29,7 @@ def parts(upload: Upload, first: Proposal, final: Proposal, look: Sequence[Seen]
             st.grid(3, min_column_width=250):
         for role in CHOSEN:
             with st.container(gap="xsmall"):
-                _part(upload, first.part(role), final.part(role), names, look)
+                _part(upload, first.part(role), final, names)
         with st.container(gap="xsmall"):
             _value(upload, first.part("sector"), sorted(playbook_files()))
     told = [part for part in final.parts if part.role in ("joined", "stacked", "unused")]
@@ -42,15 +42,16 @@ def _sentence(part: Part) -> str:
     return f"{ROLES.get(part.role, part.role)}: {what}: {part.evidence}" if what else part.evidence
 
 
-def _part(upload: Upload, proposed: Part, part: Part, names: Sequence[str], look: Sequence[Seen]) -> None:
+def _part(upload: Upload, proposed: Part, final: Proposal, names: Sequence[str]) -> None:
     """One part: its column, what belongs to it, and why."""
     role = proposed.role
+    part = final.part(role)
     options = list(dict.fromkeys(["", *names, proposed.column]))
     key = f"data_part_{role}_{upload.token}"
     st.selectbox(title(role), options, options.index(proposed.column), key=key, format_func=lambda name: name or NONE,
                  on_change=_choose, args=(upload, role, key))
     if role == "label" and part.column:
-        _positive(upload, part, look)
+        _positive(upload, part, final)
     if role == "money" and part.column:
         _period(upload, part)
     sure(part)
@@ -77,11 +78,11 @@ def _choose(upload: Upload, role: str, key: str) -> None:
         said(upload).parts.pop("positive", None)
 
 
-def _positive(upload: Upload, part: Part, look: Sequence[Seen]) -> None:
+def _positive(upload: Upload, part: Part, final: Proposal) -> None:
     """Which of the label's values mean that a customer left; several may."""
-    seen = {value for file in look for value in file.values(part.column)}
+    seen = [text.strip() for text, _ in final.looks[part.column].values] if part.column in final.looks else []
     chosen = [] if part.value == FILLED else part.value.split("|") if part.value else []
-    options = [*dict.fromkeys([*chosen, *sorted(seen)[:20]])]
+    options = [*dict.fromkeys([*chosen, *seen[:20]])]
     if part.value == FILLED:
         st.caption("Whoever has a value there has left.")
         return

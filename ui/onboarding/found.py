@@ -45,7 +45,7 @@ def _kind(found: Proposal) -> str:
     """What the files are, as a card's title."""
     if found.adapter != "table":
         return f"Read as {found.kind.replace('_', ' ')}"
-    return f"{ROWS}, with who has left" if found.part("label").column else f"{ROWS}, without who has left"
+    return f"{ROWS}, with who has left" if found.mapping.get("label") else f"{ROWS}, without who has left"
 
 
 def changed(found: Proposal) -> None:

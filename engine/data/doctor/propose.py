@@ -51,6 +51,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     ids = _id(seen, customers)
     seen = beside_key(seen, ids.column)
     label, other_labels = recognise.label(seen, ids.column)
+    label = _alone(label, other_labels)
     taken = frozenset({ids.column, label.column} - {""})
     money, other_money = recognise.money(seen, taken)
     taken |= {money.column}
@@ -68,6 +69,13 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     found = (*faults_of.of_columns(customers, seen, now, ids.column), *faults_of.of_rows(frame, ids.column, seen, name))
     return Draft(parts, columns, found, _mapping(parts, columns, found), whole,
                  {"label": other_labels, "money": other_money})
+
+
+def _alone(label: Part, others: Sequence[Part]) -> Part:
+    """A label whose name says no more than active or closed is likely one where no other column says who left."""
+    if others or not recognise.HALF <= label.confidence < recognise.LIKELY:
+        return label
+    return replace(label, confidence=recognise.LIKELY, evidence=f"{label.evidence}; no other column says who left")
 
 
 def _twins(frame: pd.DataFrame) -> dict[str, str]:
@@ -155,8 +163,9 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
 
 
 def labelled(label: Part, cures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mapping's [label] for that part, in the words that its column has once it is cured."""
-    if not label.column:
+    """The mapping's [label] for that part, in the words that its column has once it is cured; none as long as nobody
+    has said which of its values mean that a customer left."""
+    if not label.column or not label.value:
         return {}
     if label.value == "filled":
         return {"column": label.column, "filled": True}

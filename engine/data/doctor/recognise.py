@@ -14,7 +14,7 @@ from engine.data.doctor import vocabulary as words
 from engine.data.doctor.looks import Look, word
 from engine.data.doctor.vocabulary import NO, YES, says
 
-SURE, LIKELY = 0.85, 0.6
+SURE, LIKELY, HALF = 0.85, 0.6, 0.5
 ENOUGH = 0.4
 FEW_STATES = 12
 LONG_WORD = 6
@@ -155,6 +155,9 @@ def _asked(name: str) -> tuple[float, bool, str]:
         return 0.66, False, "its name is that of a thing to be predicted"
     if says(name, words.LEAVING):
         return _leaving(name), negated, "its name speaks of leaving"
+    if says(name, words.CLOSED) and not _said_besides(name, rf"{words.CLOSED}|{words.CONTRACT}|{words.NEUTRAL}"):
+        when = re.search(words.WITHIN, name) is not None
+        return (0.75 if when else 0.54 if says(name, "flag") else 0.57), False, "its name speaks of closing"
     if re.fullmatch(r"(?:\w+_)?(?:target|label)|target_\w+", name):
         return 0.62, False, "its name is that of a thing to be predicted"
     if says(name, words.STAYING):
@@ -166,10 +169,39 @@ def _asked(name: str) -> tuple[float, bool, str]:
 
 def _leaving(name: str) -> float:
     """How surely a name that speaks of leaving asks whether, and not when, why or what of it."""
-    others = [part for part in name.split("_") if not re.fullmatch(rf"{words.LEAVING}|{words.NEUTRAL}", part)]
+    others = _said_besides(name, rf"{words.LEAVING}|{words.NEUTRAL}")
     if any(re.fullmatch(words.NOT_A_LABEL, part) and part not in ("month", "day", "days") for part in others):
         return 0.45
     return 0.9 if not others or others in (["month"], ["day"], ["days"]) else 0.7
+
+
+def _said_besides(name: str, known: str) -> list[str]:
+    """What a name says besides the known words and the time within which something happens.
+
+    >>> _said_besides("closed_within_6m", words.CLOSED), _said_besides("closed_tickets", words.CLOSED)
+    ([], ['tickets'])
+    """
+    return [part for part in re.sub(words.WITHIN, "", name).split("_") if part and not re.fullmatch(known, part)]
+
+
+def who_left(look: Look) -> str:
+    """Of a column that a person says tells who left, the values that mean it: as a label's, else yes, else the rarer
+    of two values; "filled" where only some rows have a day or a mark, and "" where nothing shows which.
+
+    >>> import pandas as pd
+    >>> from engine.data.doctor.looks import look
+    >>> who_left(look(pd.Series(["N", "N", "Y"]), "gone_by_june")), who_left(look(pd.Series(["a", "b", "b"]), "group"))
+    ('Y', 'a')
+    """
+    told = _as_label(look)
+    if told is not None:
+        return told.value
+    few = [text for text, _ in look.values] if look.distinct <= FEW_STATES else []
+    if look.blank and (look.kind == "date" or len(few) == 1):
+        return "filled"
+    answered = any(word(text) in NO for text in few)
+    means = [text for text in few if (answered and word(text) in YES) or _means(word(text), words.LEFT_WORDS)]
+    return _listed(means) if 0 < len(means) < len(few) else few[-1] if len(few) == 2 else ""
 
 
 def _as_state(look: Look, texts: Mapping[str, int]) -> Part | None:

@@ -60,6 +60,11 @@ STAYING = (r"active|is_?active|still_?active|retained|retention|renewed|renewal|
            r"current_customer|"
            r"is_?customer|subscribed|is_?subscribed|not_churned|no_churn|kept|aktiv|actif|activo|ativo|attivo|actief|"
            r"aktywny|aktif|bestand|geblieben|reste|renovo|renovou|rinnovato|verlangert|verlengd|renouvele")
+CLOSED = r"closed|closure|geschlossen|gesloten|(?:en)?cerrad[ao]|fechad[ao]|clotur\w*|fermee?|chius[ao]|zamkniet\w+"
+CONTRACT = r"contract|policy|subscription|relationship|membership|konto|vertrag|cuenta|compte|conta|conto|contrato"
+WITHIN = (r"_?(?:within|in|over|next|coming|during|innerhalb|binnen|dentro|dans)(?:_(?:the|next|von|de|os|las|les))*"
+          r"_?\d*_?(?:d|w|m|q|y|mo|days?|weeks?|months?|quarters?|years?|tage?n?|monate?n?|dias?|meses|jours?|mois)"
+          r"(?=_|$)")
 NEGATED = r"not|no|non|un|nicht|nao|non|sin"
 STATUS = r"status|state|estado|statut|situacao|stato|zustand|kundenstatus|lifecycle|stage|standing|durum|stav|stan"
 TARGET = (r"target|label|y|class|outcome|response|ziel|zielvariable|objetivo|cible|alvo|classe|result|"
