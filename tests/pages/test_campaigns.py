@@ -90,6 +90,8 @@ def _measured(app: AppTest, rows) -> None:
     app.run()
     said = words(healthy(app)).replace("\\", "")
     assert "It works" in said and "So far only: the window ends on" in said
+    app.button(key="campaign_close").click().run()
+    assert "no later plan will ever learn from it" in words(healthy(app)) and only().status == "launched"
 
 
 def test_above_the_limit_it_takes_a_second_person(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:

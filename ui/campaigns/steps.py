@@ -11,6 +11,7 @@ import streamlit as st
 from engine import campaigning
 from engine.campaign import ledger
 from engine.campaign.ledger import Campaign
+from engine.campaign.outcomes import last_day
 from engine.campaign.rules import rules
 from engine.campaign.tables import APPROVED, AWAITING, CLOSED, DRAFT, LAUNCHED
 from engine.errors import EngineError
@@ -96,9 +97,12 @@ def _withdrawing(_there: Campaign, size: Size) -> Sequence[str]:
             "are forgotten. Nobody has been contacted."]
 
 
-def _ending(_there: Campaign, _size: Size) -> Sequence[str]:
+def _ending(there: Campaign, _size: Size) -> Sequence[str]:
+    early = there.ends is not None and now() < last_day(there.ends)
     return ["What cannot be undone: its files can no longer be made and no more outcomes are taken in; the result "
-            "stands as it is.", "Those held out may be contacted again."]
+            "stands as it is.", "Those held out may be contacted again.",
+            *([f"Too early: the window ends on {there.ends:%d %b %Y}; closed before, it shows a part only, and no "
+               "later plan will ever learn from it."] if early else [])]
 
 
 SUBMIT = Step("submit", "Ask for approval", ":material/how_to_reg:", "draft", _submit)
