@@ -22,3 +22,14 @@ def snake(name: str) -> str:
     """
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"\W+|_+", "_", parted).strip("_").lower() or "column"
+
+
+def title(name: str) -> str:
+    """The name as a person reads it: its words apart, each as it was written, the first with a capital.
+
+    >>> title("salary_paid_in"), title("IsActiveMember"), title("DSL_speed"), title("Avg. order value (EUR)")
+    ('Salary paid in', 'Is Active Member', 'DSL speed', 'Avg. order value (EUR)')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_+", " ", name).split()
+    said = " ".join(words) or name
+    return said[:1].upper() + said[1:]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from engine.data.chunks import Chunks
 from engine.data.dates import moments
-from engine.data.names import plain, snake
+from engine.data.names import plain, snake, title
 from engine.data.parsing import FALSE, TRUE, Findings, Parsed, as_written, blank, distinct, flags, ids, is_text, numbers
 from engine.data.parsing import shares as read_shares
 from engine.data.parsing import words as read_words
@@ -162,7 +162,7 @@ def other_fields(raw: Raw, used: Iterable[str], taken: Iterable[str]) -> tuple[d
         name = _free(snake(raw_name), names)
         names.add(name)
         found[name] = raw_name
-        column = Column(name, kind_of(raw.frame[raw_name]), "", "As in the file", label=raw_name)
+        column = Column(name, kind_of(raw.frame[raw_name]), "", "As in the file", label=title(raw_name))
         fields.append(Field(column, needed=False, strict=False))
     return found, tuple(fields)
 

@@ -14,7 +14,7 @@ from engine.data.adapters.common import Field, Taken, by_onboarding, horizon, on
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
 from engine.data.doctor import cures, joins
-from engine.data.names import snake
+from engine.data.names import snake, title
 from engine.data.parsing import TRUE
 from engine.data.readers import Raw, column_names
 from engine.errors import EngineError
@@ -122,7 +122,7 @@ def _apart(roles: dict[str, Column]) -> dict[str, Column]:
 
 
 def _own(name: str, kind: Any, unit: str = "") -> Column:
-    return Column(snake(name), kind, unit, "As in the file", label=name)
+    return Column(snake(name), kind, unit, "As in the file", label=title(name))
 
 
 def _money(plan: Plan, found: dict[str, str]) -> tuple[MoneyRule, tuple[Finding, ...]]:
