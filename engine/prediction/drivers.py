@@ -211,7 +211,7 @@ def _verb(column: Column, subject: str, raises: bool) -> str:
 def _subject(column: Column, value: object, currency: str) -> str:
     """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months", "3 renewals"."""
     title, text = column.title, in_words(column, value, currency)
-    lower = title[:1].lower() + title[1:]
+    lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
     if text == "unknown":
         return f"Unknown {lower}"
     if column.kind == "flag" or text in ("Yes", "No"):
