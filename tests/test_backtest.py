@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from benchmarks.backtest import backtest
 from engine.errors import EngineError
+from engine.prediction.model import judgeable
 from engine.prediction.season import base_rates, moved, season_shift
 from engine.prediction.timely import Rhythm, Views, lightgbm_temporal
 from engine.schema import Column, Snapshot, Window
@@ -223,3 +225,13 @@ def test_online_retail_meets_its_goals(real_data: Callable[[str], Path]) -> None
 
     rows = bench.run(real_data(bench.FILE).parents[1])
     assert [row.name for row in rows if row.met is False] == []
+
+
+@pytest.mark.parametrize(("step", "count", "learned", "said"), [
+    (91, 3, 3, ""), (91, 2, 2, "tested at one moment only.*at most 60 days instead of 91"),
+    (45, 2, 1, "too short to learn at one moment.*at most 68 days instead of 91")])
+def test_a_short_history_says_which_window_it_would_carry(step: int, count: int, learned: int, said: str,
+                                                          rng: np.random.Generator) -> None:
+    known, found = judgeable(snapshot_of(every(step, count), level, rng, rows=20))
+    assert len(known.windows) == learned and len(found) == bool(said)
+    assert all(re.search(said, f"{finding.what} {finding.fix}") for finding in found)

@@ -96,3 +96,10 @@ def test_a_perfectly_separated_sample_stays_finite() -> None:
     p, y = np.array([0.1, 0.2, 0.8, 0.9] * 20), np.array([0, 0, 1, 1] * 20)
     assert np.isfinite(platt(p, y)(p)).all()
     assert Calibrator("none")(p) is p
+
+
+def test_of_a_single_fold_nothing_else_can_teach_a_method(rng: np.random.Generator) -> None:
+    p, y, _ = world(rng, n=200)
+    told = held_out_brier(p, y, np.zeros(200, dtype=int))
+    assert told.index.tolist() == ["none"] and told.loc["none", "brier"] == pytest.approx(np.mean((p - y) ** 2))
+    assert calibrate(p, y, np.zeros(200, dtype=int)) == Calibrator("none")

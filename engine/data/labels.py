@@ -82,10 +82,10 @@ def windows_for(
     known = knows_from(dataset)
     windows = tuple(Window(as_of, horizon, lookback_days) for as_of in steps if as_of >= known)
     if not windows:
-        raise EngineError(
-            f"{dataset.name} spans {(dataset.observed_until - _begins(dataset)).days} days; a label of {horizon} days "
-            f"needs {HISTORY_DAYS + horizon}. Add older orders or shorten the label's window."
-        )
+        span = (dataset.observed_until - _begins(dataset)).days
+        most = f" to at most {span - HISTORY_DAYS} days" if span > HISTORY_DAYS else ""
+        raise EngineError(f"{dataset.name} spans {span} days; a label of {horizon} days needs "
+                          f"{HISTORY_DAYS + horizon}. Add older orders or shorten the label's window{most}.")
     return windows[::-1]
 
 

@@ -85,7 +85,8 @@ def _said(proposal: Proposal, before: Part, column: str) -> Part:
     look = proposal.looks.get(column)
     anew = before.role == "label" and column != before.column
     value = (who_left(look) if look else "") if anew else before.value
-    return replace(before, column=column, value=value, confidence=1.0, evidence="a person said so")
+    guessed = f"; {' or '.join(value.split('|'))} is taken to mean left" if anew and value else ""
+    return replace(before, column=column, value=value, confidence=1.0, evidence=f"a person said so{guessed}")
 
 
 def _as_mapping(parts: Mapping[str, Part], before: Mapping[str, Any]) -> dict[str, Any]:

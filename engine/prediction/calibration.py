@@ -115,8 +115,12 @@ def cross_fitted(fit: Fit, p: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np
 
 
 def held_out_brier(p: np.ndarray, y: np.ndarray, fold: np.ndarray) -> pd.DataFrame:
-    """Each method's cross-fitted Brier score, and by how much it beats "none" with that difference's standard error."""
-    losses = {name: (cross_fitted(fit, p, y, fold) - y) ** 2 for name, fit in CALIBRATIONS.items()}
+    """Each method's cross-fitted Brier score, and by how much it beats "none" with that difference's standard error.
+
+    Of a single fold only that of "none": no other fold teaches a method anything.
+    """
+    methods = CALIBRATIONS if len(np.unique(fold)) > 1 else {"none": none}
+    losses = {name: (cross_fitted(fit, p, y, fold) - y) ** 2 for name, fit in methods.items()}
     return pd.DataFrame(_beside(losses), columns=["method", "brier", "gain", "standard_error"]).set_index("method")
 
 
@@ -148,7 +152,5 @@ def calibrate(p: np.ndarray, y: np.ndarray, fold: np.ndarray, method: str = "bes
     'platt'
     """
     if method == "best":
-        if len(np.unique(fold)) < 2:
-            return Calibrator("none")
         method = best(held_out_brier(p, y, fold))
     return choose("calibration", method, CALIBRATIONS)(p, y)

@@ -139,11 +139,19 @@ def _ways_told(ways: Mapping[str, int]) -> tuple[Finding, ...]:
 
 
 def judgeable(known: Snapshot) -> tuple[Snapshot, tuple[Finding, ...]]:
-    """The snapshot; or its last moment alone, with a warning, when no earlier label was known by then."""
-    if len(known.windows) == 1 or tested_splits(known):
+    """The snapshot; or its last moment alone when no earlier label was known by then. A warning then, and when only one
+    moment can be tested, says up to which window the history would carry more."""
+    tested = len(tested_splits(known))
+    if len(known.windows) == 1 or tested > 1:
         return known, ()
+    carries = (known.windows[-1].ends - known.windows[0].as_of).days // (tested + 2)
+    more = f"bring more history, or ask about at most {plural(carries, 'day')} instead of {known.horizon_days}."
+    if tested:
+        what = "The history is so short that the model could be tested at one moment only."
+        fix = f"The figures speak of that moment; for another {more}"
+        return known, (Finding("warning", "history", what, fix, len(known.y)),)
     what = "The history is too short to learn at one moment and test at a later one."
-    fix = "The figures come from cross-validation at one moment and may flatter; bring more history."
+    fix = f"The figures come from cross-validation at one moment and may flatter; {more}"
     return latest(known), (Finding("warning", "history", what, fix, len(known.y)),)
 
 
