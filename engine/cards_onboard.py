@@ -10,7 +10,10 @@ from engine.cards import Page
 ROLES = {"kind": "Kind of files", "id": "Customer id", "label": "Who left", "money": "Money",
          "recency": "Last active", "currency": "Currency", "sector": "Sector", "joined": "Joined",
          "stacked": "Together", "tenure": "Tenure", "unused": "Not used"}
-USES = {"categorical": "words", "numeric": "numbers", "flags": "yes and no", "dates": "dates", "ignored": "left out"}
+USES = {"categorical": "words", "numeric": "numbers", "flags": "yes and no", "dates": "dates", "ignored": "left out",
+        "consent": "consent to every channel", "consent_email": "consent to e-mail", "consent_sms": "consent to SMS",
+        "consent_phone": "consent to calls", "refusal": "refusal of every channel",
+        "refusal_email": "refusal of e-mail", "refusal_sms": "refusal of SMS", "refusal_phone": "refusal of calls"}
 
 
 def proposal(record: Mapping[str, Any]) -> str:

@@ -8,10 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from engine.cards_onboard import ROLES, USES
+from engine.data.doctor import consents
 from engine.data.doctor.recognise import Part
 from engine.decision.playbooks import playbook_files
 from engine.intake import Seen
 from engine.onboarding import Proposal
+from engine.schema import plural
 from engine.uploads import Upload
 from ui.components import card, escaped
 from ui.onboarding.decisions import said
@@ -35,6 +37,10 @@ def parts(upload: Upload, first: Proposal, final: Proposal, look: Sequence[Seen]
     told = [part for part in final.parts if part.role in ("joined", "stacked", "unused")]
     for part in told:
         st.caption(f":material/join: {escaped(_sentence(part))}")
+    for part in final.columns:
+        if part.role in consents.USES:
+            words = f"{USES[part.role].capitalize()}: {part.column}: {part.evidence}"
+            st.caption(f":material/contact_mail: {escaped(words)}")
 
 
 def _sentence(part: Part) -> str:
@@ -123,8 +129,11 @@ def others(upload: Upload, first: Proposal) -> None:
     rows = pd.DataFrame([{"Column": part.column, "Read as": USES[part.role], "Why": part.evidence}
                          for part in first.columns])
     left_out = sum(part.role == "ignored" for part in first.columns)
+    asked = sum(part.role in consents.USES for part in first.columns)
+    rules = f"{plural(asked, 'says', 'say')} who may be contacted; " if asked else ""
     with card(f"The other {len(first.columns)} columns" if len(first.columns) > 1 else "The other column",
-              f"{left_out} left out; the rest can be learned from, if the audit below finds nothing against it."):
+              f"{left_out} left out; {rules}the rest can be learned from, if the audit below finds nothing "
+              "against it."):
         key = f"data_uses_{upload.token}"
         st.data_editor(rows, hide_index=True, key=key, disabled=["Column", "Why"], num_rows="fixed",
                        height=min(420, 36 * (len(rows) + 1) + 3), on_change=_set_uses, args=(upload, first, key),

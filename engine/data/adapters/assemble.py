@@ -143,10 +143,17 @@ def _lacks(sources: Sequence[Path], fields: Sequence[Field]) -> str:
 def take_all(raw: Raw, fields: Sequence[Field], options: Options, told: Mapping[str, str] | None = None,
              ignored: Sequence[str] = ()) -> Taken:
     """The wanted fields, contact fields, and every further column by what its values show."""
+    from engine.data.doctor import consents
+
+    unread: list[Finding] = []
+    if told is None and raw.columns is None:
+        raw, spoken, unread = consents.agreed(raw, consents.of_frame(raw.frame))
+        ignored = (*ignored, *spoken)
     wanted, names = (*fields, *CONTACT_FIELDS), [name for name in raw.frame.columns if name not in ignored]
     found = match(wanted, names) if told is None else {**match(CONTACT_FIELDS, set(names) - set(told.values())), **told}
     others, more = other_fields(raw, {*found.values(), *ignored}, [field.name for field in wanted])
     taken = take(raw, (*fields, *more, *CONTACT_FIELDS), found | others, options)
+    taken = replace(taken, findings=(*taken.findings, *unread))
     if not others:
         return taken
     what = f"{plural(len(others), 'further column')}: {', '.join(others.values())}."

@@ -11,6 +11,8 @@
     flags = ["auto_renews"]        # yes and no
     dates = ["signed_up"]          # known as days before the moment of the data
     ignored = ["internal_note"]
+    consent = ["marketing"]        # who may be contacted by every channel; or consent_email, consent_sms, consent_phone
+    refusal_phone = ["no_calls"]   # a yes there means no; or refusal, refusal_email, refusal_sms
 
     [label]                        # optional: without it the table can be scored but not learned from
     column = "status"
@@ -46,12 +48,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.data.doctor import cures, joins
+from engine.data.doctor import consents, cures, joins
 from engine.data.doctor.joins import Beside
 from engine.errors import EngineError
 from engine.schema import CONTACT
 
-LISTS = ("categorical", "numeric", "flags", "dates", "ignored")
+LISTS = ("categorical", "numeric", "flags", "dates", "ignored", *consents.USES)
 TEXTS = ("id", "tenure", "recency", "sector", "currency")
 KEYS = {"adapter", "rows", "value", "horizon_days", "label", "money", "contact", "files", "cures", *LISTS, *TEXTS}
 LABEL_KEYS, MONEY_KEYS = {"column", "positive", "filled"}, {"column", "per", "period_days"}
@@ -78,6 +80,7 @@ class Plan:
     flags: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    consents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sector: str = ""
     currency: str = ""
     contact: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +92,7 @@ class Plan:
     def named(self) -> list[str]:
         """Every column the mapping needs, without the label: files to be scored have none."""
         parts = (self.id, self.money, self.tenure, self.recency, *self.categorical, *self.numeric, *self.flags,
-                 *self.dates, *self.contact.values())
+                 *self.dates, *self.contact.values(), *consents.columns_of(self.consents))
         return list(dict.fromkeys(name for name in parts if name))
 
 
@@ -183,12 +186,13 @@ def check(mapping: Mapping[str, Any]) -> Plan:
 
 
 def _plan(mapping: Mapping[str, Any], label: Mapping[str, Any], money: Mapping[str, Any]) -> Plan:
-    lists: dict[str, Any] = {key: _list(mapping, key) for key in LISTS}
+    lists: dict[str, Any] = {key: _list(mapping, key) for key in LISTS if key not in consents.USES}
+    told = {use: names for use in consents.USES if (names := _list(mapping, use))}
     texts: dict[str, Any] = {key: str(mapping.get(key, "")) for key in TEXTS}
     contact = {name: str(column) for name, column in mapping.get("contact", {}).items()}
     chosen, declined = cures.check(mapping.get("cures", ()))
     return Plan(**_label(label), **_money(money), horizon_days=mapping.get("horizon_days"), **lists, **texts,
-                contact=contact, files=joins.check(mapping.get("files", ())),
+                consents=told, contact=contact, files=joins.check(mapping.get("files", ())),
                 cures=chosen, declined=declined)
 
 

@@ -13,7 +13,7 @@ from engine.data.adapters.assemble import Ask, Role, extra_role, finish, take_al
 from engine.data.adapters.common import Field, Taken, by_onboarding, horizon, one_row_each
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
-from engine.data.doctor import cures, joins
+from engine.data.doctor import consents, cures, joins
 from engine.data.names import snake, title
 from engine.data.parsing import TRUE
 from engine.data.readers import Raw, column_names
@@ -37,12 +37,13 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     names = [str(name) for name in raw.frame.columns]
     _refuse_unknown(plan, raw, names)
     fields, found = _fields(plan, names)
-    rows = take_all(raw, fields, ask.options, found, plan.ignored)
+    raw, spoken, unread = consents.agreed(raw, plan.consents)
+    rows = take_all(raw, fields, ask.options, found, (*plan.ignored, *spoken))
     taken = _answered(one_row_each(rows, raw, by_onboarding(raw.name, ask.name)), plan)
     gathered = with_extras(ask, parts, raws, taken, features=fields)
     label, about = _label(plan, ask, names)
     money, worth = _money(plan, found)
-    findings = (*gathered.findings, *said, *about, *worth)
+    findings = (*gathered.findings, *said, *unread, *about, *worth)
     return finish(ask, replace(gathered, findings=findings), label, money,
                   currency=plan.currency or ("" if plan.money else MONTHS), sector=plan.sector)
 

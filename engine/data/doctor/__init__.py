@@ -2,7 +2,8 @@
 
     vocabulary   the words that names and values are known by, in several languages
     looks        one column at first sight
-    recognise    which column is the id, the label, money, tenure, recency, contact, consent
+    recognise    which column is the id, the label, money, tenure, recency, contact
+    consents     which columns say who may be contacted, and what they come to by channel
     faults       what is wrong in the cells, and the cure where one is safe
     cures        the cures carried out, each time the same
     joins        several files as one table of customers, and how they are known again next month

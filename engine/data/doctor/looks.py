@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ import pandas as pd
 from engine.data.adapters.common import MEANT, MOST_CATEGORIES
 from engine.data.dates import moments
 from engine.data.doctor.cures import decorated, plain_date
-from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NO, YES, folded, named
+from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NO, YES, folded, named, word
 from engine.data.parsing import Distinct, distinct, is_text, numbers
 
 MOSTLY = 0.5
@@ -78,16 +77,6 @@ class Look:
     def example(self) -> str:
         """A value as it stands in the file."""
         return self.values[0][0] if self.values else ""
-
-
-def word(text: str) -> str:
-    """The text as a word to be compared: plain, without marks at its ends.
-
-    >>> word(" True. "), word("«Churned»"), word("-1")
-    ('true', 'churned', '-1')
-    """
-    plain = folded(text)
-    return plain if re.fullmatch(r"-?[\d.]+", plain) else plain.strip(" .,;:'\"«»*") or plain
 
 
 def look(values: pd.Series, name: str) -> Look:

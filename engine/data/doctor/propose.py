@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from engine.data.adapters.common import SOME
+from engine.data.doctor import consents, recognise
 from engine.data.doctor import faults as faults_of
-from engine.data.doctor import recognise
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, totals
 from engine.data.doctor.faults import Fault
@@ -61,9 +61,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     sector = recognise.sector(seen)
     currency = _currency(seen, money.column)
     parts = (ids, label, money, tenure, recency, currency, *contact, sector)
-    only_contact = {part.column for part in contact
-                    if part.role in CONTACT_ONLY or (part.column in seen and seen[part.column].plain == part.role)}
-    used = {part.column for part in (ids, label, money, tenure, recency)} | only_contact | {""}
+    used = {part.column for part in (ids, label, money, tenure, recency, *contact)} | {""}
     columns = (*(_use(look) for look in seen.values() if look.name not in used),
                *(Part("ignored", twin, 0.95, f"the same as {own} in every row") for twin, own in twins.items()))
     found = (*faults_of.of_columns(customers, seen, now, ids.column), *faults_of.of_rows(frame, ids.column, seen, name))
@@ -123,6 +121,8 @@ def _use(look: Look) -> Part:
     """What a column that plays no part of its own is used as: as it reads, or ignored with the reason."""
     if look.kind == "empty":
         return Part("ignored", look.name, 1.0, "every value is blank")
+    if consent := consents.use_of(look):
+        return Part(consent, look.name, recognise.SURE, consents.evidence(look, consent))
     if re.fullmatch(words.SPLIT, look.plain) and set(look.texts) <= words.SPLIT_WORDS:
         return Part("ignored", look.name, 0.95, "it says only how the file was divided for learning")
     if re.fullmatch(words.ROW_COUNTER, look.plain) and look.unique and look.kind == "number":
@@ -148,11 +148,11 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
     """The same as a mapping; what is empty is left out when it is written."""
     by = {part.role: part for part in parts}
     lists = {use: [part.column for part in columns if part.role == use]
-             for use in ("categorical", "numeric", "flags", "dates", "ignored")}
+             for use in ("categorical", "numeric", "flags", "dates", "ignored", *consents.USES)}
     label, money, tenure = by["label"], by["money"], by["tenure"]
     cures = [dict(fault.cure) for fault in found if fault.cure and fault.safe]
     cures += _scaled(tenure)
-    contact = {part.role: part.column for part in parts if part.role in CONTACT_ONLY or part.role.startswith("consent")}
+    contact = {part.role: part.column for part in parts if part.role in CONTACT_ONLY}
     return {
         **({"id": by["id"].column} if by["id"].column else {"rows": "numbered"}),
         "sector": by["sector"].value, "currency": by["currency"].value if money.column else "",

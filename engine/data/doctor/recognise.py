@@ -1,4 +1,4 @@
-"""Which column plays which part: the id, the label, money, tenure, recency, contact, consent; with evidence in words.
+"""Which column plays which part: the id, the label, money, tenure, recency, contact; with evidence in words.
 
 Names and values are weighed together: a name alone proposes, values that fit it convince, and what neither shows is
 left open. Confidence is this module's own estimate from 0 to 1, not a measured rate.
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.data.doctor import vocabulary as words
-from engine.data.doctor.looks import Look, word
-from engine.data.doctor.vocabulary import NO, YES, says
+from engine.data.doctor.looks import Look
+from engine.data.doctor.vocabulary import NO, YES, says, word
 
 SURE, LIKELY, HALF = 0.85, 0.6, 0.5
 ENOUGH = 0.4
@@ -328,7 +328,7 @@ def recency(looks: Mapping[str, Look], taken: frozenset[str]) -> Part:
 # ------------------------------------------------------------------------------------------------------------- contact
 
 def contact(looks: Mapping[str, Look], taken: frozenset[str]) -> tuple[Part, ...]:
-    """The columns with names, addresses, numbers and consent; each part's role is the canonical column."""
+    """The columns with names, addresses and numbers; each part's role is the canonical column."""
     found: dict[str, Part] = {}
     for look in looks.values():
         if look.name not in taken and (part := _as_contact(look)) and part.role not in found:
@@ -337,9 +337,6 @@ def contact(looks: Mapping[str, Look], taken: frozenset[str]) -> tuple[Part, ...
 
 
 def _as_contact(look: Look) -> Part | None:
-    consent = _as_consent(look)
-    if consent is not None:
-        return consent
     if look.kind == "empty":
         return None
     texts = [text for text, _ in look.values]
@@ -362,15 +359,6 @@ def _phones(look: Look, texts: Sequence[str]) -> bool:
 
 def _host(address: str) -> str:
     return address.rpartition("@")[2]
-
-
-def _as_consent(look: Look) -> Part | None:
-    if look.kind != "flag" or not says(look.plain, words.AGREED):
-        return None
-    for role, pattern in words.CHANNELS.items():
-        if says(look.plain, pattern):
-            return Part(role, look.name, 0.85, "its name speaks of agreeing to be reached that way")
-    return None
 
 
 # --------------------------------------------------------------------------------------------------------------- sector

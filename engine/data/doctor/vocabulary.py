@@ -32,6 +32,16 @@ def named(name: str) -> str:
     return re.sub(r"[\W_]+", "_", folded(parted)).strip("_")
 
 
+def word(text: str) -> str:
+    """The text as a word to be compared: plain, without marks at its ends.
+
+    >>> word(" True. "), word("«Churned»"), word("-1")
+    ('true', 'churned', '-1')
+    """
+    plain = folded(text)
+    return plain if re.fullmatch(r"-?[\d.]+", plain) else plain.strip(" .,;:'\"«»*") or plain
+
+
 def _set(texts: str) -> frozenset[str]:
     return frozenset(texts.split())
 
@@ -188,13 +198,30 @@ CONTACT: Mapping[str, str] = {
                  r"achternaam|"
                  r"nazwisko|efternamn|soyad\w*",
 }
-CHANNELS: Mapping[str, str] = {"consent_email": r"e_?mail|mail|newsletter|correo|courriel",
-                               "consent_sms": r"sms|text|texts",
-                               "consent_phone": r"phone|call|calls|telefon|telefono|telephone|tel"}
+CHANNELS: Mapping[str, str] = {"email": r"e_?mails?|mail|mails|mailing|newsletters?|correo|courriel|eposta",
+                               "sms": r"sms|text|texts|texting|mms",
+                               "phone": r"phone|phoned|phoning|call|calls|called|calling|telefon|telefono|telephone|"
+                                        r"tel|telemarketing|anruf|anrufe|llamadas?|appels?"}
 NEUTRAL = (r"is|has|did|will|was|be|customer|cust|client|user|account|member|employee|subscriber|flag|label|value|"
            r"status|state|yn|ind|indicator|in|within|next|bool|binary|company|or|not|\d+d?|q\d|kunde|cliente|hat|ist|es|est|a")
-AGREED = (r"consent|opt_?in|opted_?in|optin|accepts|agreed|permission|gdpr|allowed|may_?contact|einwilligung|"
-          r"consentimiento|consentement|consenso|toestemming|zgoda|subscribed")
+CONSENTED = (r"consent|consents|consented|opt_?in|opted_?in|opt_?out|opted_?out|may_?contact|contactable|dnc|"
+             r"\w*einwilligung|consentimiento|consentement|consenso|toestemming|zgoda|samtycke|werbesperre|"
+             r"werbewiderspruch|robinson\w*")
+AGREED = (r"consent|consents|consented|opt_?in|opted_?in|accept|accepts|accepted|agree|agreed|agrees|permission|"
+          r"permitted|allowed|allow|allows|may_?contact|contactable|can|ok|\w*einwilligung|erlaubt|erlaubnis|"
+          r"consentimiento|consentement|consenso|toestemming|zgoda|samtycke|subscribed|subscriber|subscription")
+REFUSED = (r"opt_?out|opted_?out|do_?not|dont|donot|dnc|unsubscribed?|refused?|refuses|declined?|"
+           r"no_(?=contact|marketing|e_?mail|sms|text|phone|call|newsletter)|werbesperre|werbewiderspruch|"
+           r"robinson\w*|no_?(?:contact|marketing|e_?mails?|sms|calls?)|suppressed")
+CONTACTED = (r"marketing|contact|contacted|contacting|gdpr|dsgvo|rgpd|advertis\w*|werb\w*|promo\w*|communications?|"
+             r"comms|commercial|publicidad|publicitaria|pubblicita|publicite|reclame|market|kontakt|contacto|contatto")
+BY_POST = r"direct_?mail|post|postal|letters?|brief|posta"
+LINKS = (r"to|for|of|from|by|via|the|and|on|any|all|list|registry|registered|"
+         r"zu|fur|per|von|de|di|da|al|a|receive|receives")
+AGREED_WORDS = _set("subscribed opted-in optin agreed granted accepted allowed consented permitted") | {
+    "opted in", "opt in", "opt-in"}
+REFUSED_WORDS = _set("unsubscribed opted-out optout refused denied declined withdrawn revoked") | {
+    "opted out", "opt out", "opt-out", "not subscribed", "never subscribed", "non-subscribed"}
 FREE_TEXT = (r"comment\w*|note|notes|remarks?|description|feedback|review|message|address|street|url|name|full_?name|"
              r"title|bio")
 MONTHS, YEARS, DAYS, WEEKS = (r"months?|mths?|mos?|monate?|meses|mes|mois|mesi|maanden|ay|m",
