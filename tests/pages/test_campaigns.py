@@ -173,6 +173,12 @@ def test_data_without_contact_columns_say_so_before_a_draft(own_companies: Path,
     assert "may be contacted" in words(healthy(app)) and not ledger.campaigns("demo-telecom")
 
 
+def test_a_campaign_that_is_not_there_is_told(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = campaigns(monkeypatch, campaign="Never made")
+    assert "asks for the campaign Never made, which is not there" in words(app)
+    assert app.button(key="plan_make")
+
+
 def test_an_audience_of_nobody_says_what_to_do(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audiences.keep_audience("demo-telecom", "Nobody", Filters(ranges={"expected_ltv": (1e9, 2e9)}), actor=MONA,
                             now=now())

@@ -16,7 +16,7 @@ from ui.action_parts import worded
 from ui.campaigns import drafting, outcome, planning, rules
 from ui.campaigns.steps import steps
 from ui.components import Kpi, card, empty, header, hint, kpis, told, unweighed
-from ui.links import customer_column, open_clicked
+from ui.links import customer_column, named_in_address, not_there, open_clicked, set_by_hand
 from ui.state import Here
 
 NEW = "new"
@@ -30,9 +30,12 @@ def screen(here: Here) -> None:
     if opened := st.session_state.pop(drafting.TO_OPEN, ""):
         st.session_state[CHOSEN] = opened
     top, bar = st.container(), st.container(horizontal=True)
+    names = {name: _called(known.get(name)) for name in (NEW, *known)}
+    named_in_address(CHOSEN, names.values())
+    not_there(CHOSEN, "campaign", "Choose one of those there are, or plan a new one.")
     with bar:
-        chosen = st.selectbox("Campaign", [NEW, *known], key=CHOSEN, bind="query-params",
-                              format_func=lambda name: _called(known.get(name)), label_visibility="collapsed")
+        chosen = st.selectbox("Campaign", list(names), key=CHOSEN, bind="query-params", on_change=set_by_hand,
+                              args=(CHOSEN,), format_func=names.__getitem__, label_visibility="collapsed")
         if here.may("rules"):
             rules.change(here)
     if chosen in known:
