@@ -14,7 +14,6 @@ from engine.data.adapters import mapping as mappings
 from engine.data.doctor import changes, cures, faults, joins, kinds, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
-from engine.data.doctor.kinds import Kind
 from engine.data.doctor.looks import beside_key, looks
 from engine.data.doctor.recognise import Part
 from engine.data.readers import Raw
@@ -73,7 +72,7 @@ def _as_said(proposal: Proposal, said: Mapping[str, Any]) -> Proposal:
 
 def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Proposal:
     """The files looked at for the first time."""
-    kind = _said(adapter) if adapter else kinds.kind_of(paths)
+    kind = kinds.said(choose("adapter", adapter, ADAPTERS).name, paths) if adapter else kinds.kind_of(paths)
     if kind.adapter:
         return replace(start, kind=kind.part.value, adapter=kind.adapter, parts=(kind.part, *kind.parts),
                        mapping={"adapter": kind.adapter, **kind.options})
@@ -86,13 +85,6 @@ def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Propo
                    parts=(*draft.parts, *whole.parts), columns=draft.columns, faults=found, cures=_cures(found),
                    mapping=mapping, others=draft.others, looks=draft.looks,
                    portrait=_portrait(whole.frame, draft.looks, draft.parts))
-
-
-def _said(adapter: str) -> Kind:
-    """The kind of files that a person says they are."""
-    choose("adapter", adapter, ADAPTERS)
-    part = Part("kind", "", 1.0, "a person said so", adapter)
-    return Kind("" if adapter == "table" else adapter, part)
 
 
 def _cures(found: Sequence[Fault]) -> tuple[Cure, ...]:

@@ -93,9 +93,9 @@ class Gathered:
 
 # ----------------------------------------------------------------------------------------------------- sources
 
-def sorted_by_role(sources: Sequence[Path], role: Callable[[Sequence[str]], Role | None], wanted: str
-                   ) -> dict[Role, list[Path]]:
-    """The sources by the part they play; EngineError for a file that plays none."""
+def sorted_by_role(sources: Sequence[Path], role: Callable[[Sequence[str]], Role | None], wanted: str,
+                   missing: Callable[[Sequence[str]], Sequence[str]] = lambda _: ()) -> dict[Role, list[Path]]:
+    """The sources by the part they play; EngineError for a file that plays none, with what is `missing` of it."""
     if not sources:
         raise EngineError("No file was given. Name at least one source.")
     found: dict[Role, list[Path]] = {"customers": [], "orders": [], "events": [], "offers": []}
@@ -103,7 +103,8 @@ def sorted_by_role(sources: Sequence[Path], role: Callable[[Sequence[str]], Role
         names = column_names(path)
         part = role(names)
         if part is None:
-            raise EngineError(f"{path.name} fits nothing that is read here: {wanted}. Its columns are: "
+            lacks = f" It lacks {', '.join(missing(names))}." if missing(names) else ""
+            raise EngineError(f"{path.name} fits nothing that is read here: {wanted}.{lacks} Its columns are: "
                               f"{', '.join(names[:30])}.")
         found[part].append(path)
     return found

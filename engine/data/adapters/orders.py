@@ -109,7 +109,7 @@ def _gather(ask: Ask, sources: Sequence[Path]) -> Gathered:
     def plays(names: Sequence[str]) -> Role | None:
         return "orders" if told and told <= set(names) else role(names)
 
-    parts = sorted_by_role(sources, plays, f"order lines need {', '.join(REQUIRED)}")
+    parts = sorted_by_role(sources, plays, f"order lines need {', '.join(REQUIRED)}", missing)
     raws: list[Raw | Chunks] = []
     lines: list[Taken] = []
     for path in parts["orders"] or parts["events"]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from engine.data import adapters
-from engine.data.adapters import shop, telco
+from engine.data.adapters import orders, shop, telco
 from engine.data.adapters.common import ID_FIELD, SOME, match
 from engine.data.adapters.telco import CHURNED
 from engine.data.chunks import beginning, is_big
@@ -27,10 +27,23 @@ from engine.limits import setting
 SEVERAL = 1.3
 WHEN = (r"date|datetime|time|timestamp|at|day|when|month|ts|fecha|hora|datum|zeit|zeitpunkt|horodatage|data|giorno|dia|"
         r"dato|tarih|created|ordered|purchased|event_time")
+TIME = r"(?:datum|date|datetime|dt|timestamp|time|zeit|zeitpunkt|uhrzeit|tag|day|fecha|data|dato|tarihi?|hora|at|on)"
+BOUGHT = (r"(?:orders?|ordered|invoiced?|purchased?|transactions?|receipt|sales?|sold|bought|checkout|paid|payment|"
+          r"booking|bestell(?:ung)?|rechnung|kauf|einkauf|auftrag|buchung|beleg|verkauf|pedido|compra|factura|venta|"
+          r"commande|achat|facture|vente|ordine|acquisto|fattura|vendita|encomenda|bestel|aankoop|faktuur|"
+          r"zamowienia|siparis|ordre)s?")
+ORDERED_AT = rf"\w*?{BOUGHT}_?{TIME}|{TIME}_?(?:of_|de_|da_|do_|di_|d_|der_)?{BOUGHT}"
+DATED = r"\w*(?:datum|date|datetime|timestamp|zeitpunkt|uhrzeit|fecha|data|tarihi)"
+LATER = (r"\w*(?:deliver|liefer|entrega|livraison|consegna|ship|versand|due|fallig|faellig|updat|modif|geander|signup|"
+         r"sign_up|regist|join|eintritt|anmelde|expir|ablauf)\w*")
+BORN = r"\w*(?:birth|geburt|nacimiento|naissance|nascita|nasciment|geboorte|dob)\w*"
+DAY = r".*"
 PIECES = r"quantity|qty|units|pieces|count|items|menge|anzahl|cantidad|quantite|quantita|quantidade|aantal|ilosc|adet"
-PRICE = r"(?:unit_?|item_?)?price|preis|einzelpreis|precio|prix|prezzo|preco|prijs|cena|fiyat"
-AMOUNT = (r"(?:total_?|line_?|order_?|net_?|gross_?)?(?:amount|total|value|sales|revenue|spend|paid)|betrag|umsatz|"
-          r"summe|importe|monto|montant|importo|valor|bedrag|kwota|tutar")
+PRICE = (r"(?:unit_?|item_?)?price|(?:einzel|stuck|stueck|artikel|verkaufs)?_?preis|precio|prix|prezzo|preco|prijs|"
+         r"cena|fiyat")
+AMOUNT = (r"(?:total_?|line_?|order_?|net_?|gross_?)?(?:amount|total|value|sales|revenue|spend|paid)|"
+          r"(?:gesamt|bestell|rechnungs|auftrags|brutto|netto|waren|positions|zeilen)?_?(?:betrag|umsatz|summe)|"
+          r"(?:gesamt|brutto|netto)_?preis|(?:bestell|rechnungs|auftrags|waren)_?wert|importe|monto|montant|importo|valor|bedrag|kwota|tutar")
 ORDER = (r"(?:order|invoice|transaction|receipt|basket|ticket|bill|bestell|rechnungs?|pedido|factura|commande|ordine|"
          r"bestelling|zamowieni[ea]|siparis)_?(?:id|no|nr|number|num|nummer|code|ref)?|belegnr")
 ITEM = (r"(?:product|item|sku|article|stock|artikel|producto|articulo|produit|prodotto|produto)_?"
@@ -46,6 +59,25 @@ class Kind:
     part: Part = field(default_factory=lambda: Part("kind"))
     options: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+
+
+def said(adapter: str, paths: Sequence[Path]) -> Kind:
+    """The kind of files that a person says they are; of order lines under other names, which column is which.
+
+    Raises:
+        EngineError: when no column of such lines names customers, or none is a time.
+    """
+    part = Part("kind", "", 1.0, "a person said so", adapter)
+    if adapter != "orders" or len(paths) > 1 or not orders.missing(column_names(paths[0])):
+        return Kind("" if adapter == "table" else adapter, part)
+    seen = looks(beginning(paths[0]) if is_big(paths[0]) else read_raw(paths[0]).frame)
+    who, when = _customer(seen), _when(seen, DAY)
+    if who is None or when is None:
+        parts = (("names a customer on several rows", who), ("is a time", when))
+        lacks = [what for what, look in parts if look is None]
+        raise EngineError(f"{paths[0].name} cannot be read as order lines: no column {' and none '.join(lacks)}. Its "
+                          f"columns are: {', '.join(list(seen)[:30])}.")
+    return replace(_of(seen, who, when), part=part)
 
 
 def kind_of(paths: Sequence[Path]) -> Kind:
@@ -136,10 +168,14 @@ def _answer() -> Any:
 def _history(seen: Mapping[str, Look]) -> Kind:
     """Order lines or events under names of the company's own: a customer's key on several rows, each with its day."""
     who = _customer(seen)
-    when = next((look for look in seen.values() if look.kind == "date" and says(look.plain, WHEN) and look.blank < 0.1
-                 and look.distinct > 10), None)
+    when = _when(seen)
     if who is None or when is None or recognise.label(seen)[0].confidence >= recognise.LIKELY:
         return Kind()
+    return _of(seen, who, when)
+
+
+def _of(seen: Mapping[str, Look], who: Look, when: Look) -> Kind:
+    """The history of that customer's key and that time, with the columns of an order that are there."""
     found = {"customer_id": who.name, "at": when.name}
     taken = {who.name, when.name}
     for name, pattern, numeric in (("order_id", ORDER, False), ("quantity", PIECES, True), ("price", PRICE, True),
@@ -152,6 +188,16 @@ def _history(seen: Mapping[str, Look]) -> Kind:
     if not {"price", "amount"} & set(found):
         found.pop("quantity", None)
     return _as_kind(found, who, when)
+
+
+def _when(seen: Mapping[str, Look], named: str = rf"{DATED}|{ORDERED_AT}") -> Look | None:
+    """The time of what a row tells: a date by whose name something was bought, else one `named` as a time at all; one
+    that speaks of what came later or before comes last, and a day of birth is none."""
+    dates = [look for look in seen.values() if look.kind == "date" and look.blank < 0.1 and look.distinct > 10
+             and (says(look.plain, WHEN) or re.fullmatch(named, look.plain)) and not re.fullmatch(BORN, look.plain)]
+    return min(dates, default=None, key=lambda look: (
+        re.fullmatch(ORDERED_AT, look.plain) is None, re.fullmatch(LATER, look.plain) is not None,
+        not says(look.plain, WHEN)))
 
 
 def _customer(seen: Mapping[str, Look]) -> Look | None:
