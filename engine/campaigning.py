@@ -33,6 +33,7 @@ from engine.decision.plan import Plan
 from engine.decision.playbooks import LEAVE_ALONE
 from engine.errors import DataError, EngineError
 from engine.insight.source import Scope
+from engine.insight.stopped import gone
 from engine.insight.worklist import CALL
 from engine.permissions import allow
 from engine.schema import (
@@ -178,8 +179,8 @@ def launch(campaign: str, key: str = "", *, actor: Actor, now: datetime) -> Laun
 # ------------------------------------------------------------------------------------------------------------- export
 
 def sendable(campaign: str, *, actor: Actor, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Whom to contact now, with contact fields (ASSIGNMENTS and CONTACT columns), and who must wait or was suppressed
-    since (customer_id, reason). The holdout is in neither.
+    """Whom to contact now, with contact fields (ASSIGNMENTS and CONTACT columns), and who must wait, was suppressed or
+    has left since (customer_id, reason). The holdout is in neither.
 
     Raises:
         EngineError: when the campaign is not under way.
@@ -197,8 +198,8 @@ def sendable(campaign: str, *, actor: Actor, now: datetime) -> tuple[pd.DataFram
     why = _waits(rows, customers, rules(there.dataset, actor=actor), now)
     with state.reader() as connection:
         listed = suppression.of_customers(connection, dataset.name, customers, list(rows["customer_id"]))
-    stopped = contact_rules.suppressed(rows, History(listed))
-    why = stopped.where(stopped != "", why)
+    for stops in (contact_rules.suppressed(rows, History(listed)), gone(dataset.name, rows["customer_id"])):
+        why = stops.where(stops != "", why)
     joined = rows.merge(customers.drop(columns=TIMEZONE, errors="ignore").reset_index(), on="customer_id", how="left")
     return (joined[(why == "").to_numpy()].reset_index(drop=True),
             rows.assign(reason=why).loc[why != "", ["customer_id", "channel", "reason"]].reset_index(drop=True))

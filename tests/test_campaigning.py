@@ -214,6 +214,17 @@ class TestExport:
         assert len(left) == len(rows) - 1 and waiting["reason"].tolist() == ["on the suppression list"]
         assert waiting["customer_id"].iloc[0] == rows["customer_id"].iloc[0]
 
+    def test_who_has_left_since_is_not_sent(self, shop: insight.Scope) -> None:
+        there = running(shop)
+        rows, _ = campaigning.sendable(there.id, actor=MIA, now=NOW)
+        path = shop.run.folder / "scores.parquet"
+        scores = pd.read_parquet(path)
+        scores.assign(has_left=(scores["customer_id"] == rows["customer_id"].iloc[0]).astype(int)).to_parquet(
+            path, index=False)
+        left, stopped = campaigning.sendable(there.id, actor=MIA, now=NOW)
+        assert list(left["customer_id"]) == list(rows["customer_id"].iloc[1:])
+        assert stopped["reason"].tolist() == ["the customer has left"]
+
     @pytest.mark.parametrize("kind", ["csv", "klaviyo"])
     def test_who_withdrew_or_was_suppressed_since_is_rejected_with_the_reason(self, shop: insight.Scope, tmp_path: Path,
                                                                               kind: str) -> None:

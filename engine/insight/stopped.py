@@ -26,7 +26,7 @@ def stopped(dataset: str, *, actor: Actor) -> dict[str, str]:
     customers = known.frame(set(ids), [name for name in (*ADDRESS_COLUMNS, *CONSENTS.values()) if name in known.names])
     with state.reader() as connection:
         listed = suppression.of_customers(connection, dataset, customers, ids)
-    why = _gone(dataset, rows["customer_id"])
+    why = gone(dataset, rows["customer_id"])
     for found in (contact_rules.suppressed(rows, History(listed)), contact_rules.withdrawn(rows, customers)):
         why = why.where(why != "", found)
     return {who: reason for who, reason in zip(ids, why, strict=True) if reason}
@@ -40,8 +40,8 @@ def _open(known: Dataset, actor: Actor) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["customer_id", "channel"], dtype=object)
 
 
-def _gone(dataset: str, ids: pd.Series) -> pd.Series:
-    """Who has left by the run in use, in words."""
+def gone(dataset: str, ids: pd.Series) -> pd.Series:
+    """Who has left by the run in use, in words; "" for whoever is there, and where there is no run."""
     if not catalog.runs(dataset):
         return pd.Series("", ids.index, dtype=object)
     scores = rows_of(catalog.run(dataset).folder / "scores.parquet", list(ids), ["customer_id", "has_left"])
