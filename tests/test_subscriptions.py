@@ -177,3 +177,27 @@ def test_it_can_be_learned_from(made: tuple) -> None:
     assert known.X.index.equals(known.y.index), "whoever is asked has features and an answer"
     assert 0.02 < labels(dataset, windows).mean() < 0.5
     assert known.X.loc[known.y == 1, "use_trend_30d"].mean() < known.X.loc[known.y == 0, "use_trend_30d"].mean()
+
+
+def test_other_names_and_a_currency_in_them_are_read_as_the_canonical_ones(tmp_path: Path) -> None:
+    days = [on(day) for day in range(0, 120, 2)]
+    usage = pd.DataFrame({"account_id": ["A", "B"] * 30, "usage_date": days, "usage_count": 3})
+    tickets = pd.DataFrame({"ticket_id": range(60), "account_id": ["A", "B"] * 30, "submitted_at": days,
+                            "priority": "low"})
+    there = company(tmp_path / "one", subscriptions=TERMS, usage=usage, tickets=tickets)
+    here = company(tmp_path / "other", subscriptions=TERMS.rename(columns={"mrr": "mrr_usd"}),
+                   usage=usage.rename(columns={"usage_date": "date", "usage_count": "uses"}),
+                   tickets=tickets.drop(columns="ticket_id").rename(columns={"submitted_at": "opened_at"}))
+    assert here.currency == "USD" and there.currency == ""
+    pd.testing.assert_frame_equal(pd.read_parquet(here.events), pd.read_parquet(there.events))  # type: ignore[arg-type]
+
+
+def test_a_file_with_many_rows_an_account_is_no_file_of_accounts(tmp_path: Path) -> None:
+    steps = pd.DataFrame({"account_id": ["A", "B", "C"] * 30, "opened_at": [on(day) for day in range(90)],
+                          "wish": range(90)})
+    accounts = pd.DataFrame({"account_id": ["A", "B", "C"], "opened_at": on(500), "size": [1, 2, 3]})
+    reading = read(write(tmp_path / "in", subscriptions=TERMS, wishes=steps, accounts=accounts), tmp_path / "out",
+                   name="saas", now=NOW, observed_until=UNTIL)
+    [told] = [found for found in reading.findings if found.where == "wishes.csv"]
+    assert told.severity == "warning" and "30.0 rows an account" in told.what and "left out" in told.fix
+    assert reading.dataset.frame()["size"].notna().sum() == 3

@@ -338,11 +338,11 @@ def finish(ask: Ask, gathered: Gathered, label: LabelRule, money: MoneyRule, *, 
 
 
 def _other_currency(said: str, signs: str) -> tuple[Finding, ...]:
-    """A severe finding where the values carry the sign of another currency than the one agreed on."""
+    """A severe finding where the values or their column's name say another currency than the one agreed on."""
     if not signs or len(said) != ISO_CODE or said.upper() in {signs, *SAME_SIGN.get(signs, "").split()}:
         return ()
-    return (Finding("severe", "currency", f"The money was agreed to be in {said}, and the values carry the sign of "
-                    f"{signs}: every amount is called {said} as it stands.",
+    return (Finding("severe", "currency", f"The money was agreed to be in {said}, and the values, or a column's "
+                    f"name, carry the sign of {signs}: every amount is called {said} as it stands.",
                     f"Bring the amounts in {said}, or name their currency (--currency {signs})."),)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 
 from engine.data.chunks import Chunks
 from engine.data.dates import moments
+from engine.data.doctor.vocabulary import SYMBOLS
 from engine.data.names import plain, snake, title
 from engine.data.parsing import FALSE, TRUE, Findings, Parsed, as_written, blank, distinct, flags, ids, is_text, numbers
 from engine.data.parsing import shares as read_shares
@@ -28,6 +30,7 @@ MOST_CATEGORIES = 50
 MEANT = 0.95
 NOT = " is not "
 SOME = 0.02
+CURRENCIES = frozenset(SYMBOLS.values())
 WANTED = {"number": "a number", "count": "a number", "flag": "yes or no", "date": "a date"}
 
 IDS = ("customerid", "customer", "custid", "customerno", "customernumber", "clientid", "userid", "accountid",
@@ -88,22 +91,50 @@ ID_FIELD = Field(CUSTOMER_ID, IDS, required=True)
 # ------------------------------------------------------------------------------------------------------- names
 
 def match(fields: Iterable[Field], names: Iterable[str]) -> dict[str, str]:
-    """By canonical name, the file's column: the canonical name itself first, then the aliases in order.
+    """By canonical name, the file's column: the canonical name itself first, then the aliases in order, and of numbers
+    then those that say their currency besides.
 
-    >>> match([ID_FIELD], ["When", "CustomerID"])
-    {'customer_id': 'CustomerID'}
+    >>> match([ID_FIELD, Field(Column("mrr", "number", "", "what is paid"))], ["When", "CustomerID", "mrr_usd"])
+    {'customer_id': 'CustomerID', 'mrr': 'mrr_usd'}
     """
+    names = list(names)
+    known, paid = _by_plain(names), _by_currency(names)
+    found: dict[str, str] = {}
+    used: set[str] = set()
+    for wanted in fields:
+        aliases = (plain(wanted.name), *wanted.aliases)
+        ways = (known, paid) if wanted.column.kind == "number" else (known,)
+        own = next((way[alias] for way in ways for alias in aliases if alias in way and way[alias] not in used), None)
+        if own is not None:
+            found[wanted.name] = own
+            used.add(own)
+    return found
+
+
+def _by_plain(names: Iterable[str]) -> dict[str, str]:
     known: dict[str, str] = {}
     for name in names:
         known.setdefault(plain(name), name)
-    found, used = {}, set()
-    for wanted in fields:
-        for alias in (plain(wanted.name), *wanted.aliases):
-            if alias in known and known[alias] not in used:
-                found[wanted.name] = known[alias]
-                used.add(known[alias])
-                break
-    return found
+    return known
+
+
+def _by_currency(names: Sequence[str]) -> dict[str, str]:
+    """By what is left of it without its currency, each column that names one, where only one does."""
+    bare = [(without_currency(name)[0], name) for name in names if without_currency(name)[1]]
+    counts = Counter(one for one, _ in bare)
+    return {one: name for one, name in bare if counts[one] == 1}
+
+
+def without_currency(name: str) -> tuple[str, str]:
+    """The plain name without the currency that it ends with, and that currency's code; "" where it names none.
+
+    >>> without_currency("mrr_usd"), without_currency("Amount (EUR)"), without_currency("amount")
+    (('mrr', 'USD'), ('amount', 'EUR'), ('amount', ''))
+    """
+    *parts, last = snake(name).split("_")
+    if not parts or last.upper() not in CURRENCIES:
+        return plain(name), ""
+    return plain("".join(parts[:-1] if parts[-1] == "in" and parts[1:] else parts)), last.upper()
 
 
 def lacking(fields: Iterable[Field], names: Iterable[str]) -> tuple[str, ...]:
@@ -185,7 +216,7 @@ def take(raw: Raw, fields: Sequence[Field], found: Mapping[str, str], options: O
         parsed, scale = _parse(wanted, raw, name, options)
         frame[wanted.name] = parsed.values
         findings += parsed.findings
-        currency = currency or parsed.currency
+        currency = currency or parsed.currency or _named_currency(wanted, name)
         percent |= {wanted.name: scale} if scale is not None else {}
         if wanted.strict or wanted.required:
             _add_reasons(reasons, wanted, parsed, raw, name)
@@ -197,6 +228,12 @@ def take(raw: Raw, fields: Sequence[Field], found: Mapping[str, str], options: O
     findings += _rejected_findings(raw.source, kinds_of(rejected["reason"], NOT)) if raw.columns is None else []
     return Taken(pd.DataFrame(frame, index=raw.frame.index)[keep], tuple(wanted.column for wanted in present),
                  rejected, tuple(findings), currency, percent)
+
+
+def _named_currency(wanted: Field, name: str) -> str:
+    """The currency in the name of a column that was found without it."""
+    bare, code = without_currency(name)
+    return code if bare in (plain(wanted.name), *wanted.aliases) else ""
 
 
 def told_of(chunks: Chunks, fields: Sequence[Field], found: Mapping[str, str], rejected: Mapping[str, int]

@@ -4,7 +4,7 @@
                     cancelled_at                                                                     needed
     accounts        account_id and what is known of each
     usage           account_id or subscription_id, usage_date, usage_count; perhaps feature_name
-    tickets         ticket_id, account_id, submitted_at; perhaps priority, sentiment or satisfaction_score (1 to 5)
+    tickets         account_id, submitted_at; ticket_id, priority, sentiment or satisfaction_score (1 to 5)
     payments        account_id, payment_date, amount; perhaps status: failed and refunded are told apart
 
 An account's subscriptions may overlap: it has left when none of them runs. A date without a time is known when its day
@@ -22,7 +22,7 @@ import pandas as pd
 
 from engine.data.adapters.assemble import Ask, Gathered, finish, take_all
 from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, lacking, match, one_row_each, take
-from engine.data.adapters.events import events_table
+from engine.data.adapters.events import TIMES, events_table
 from engine.data.adapters.kkbox import LAST_SECOND, days_told
 from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
@@ -53,12 +53,13 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
     "usage": (
         replace(ID_FIELD, needed=False, required=False), SUBSCRIPTION_ID,
-        _field("usage_date", "date", "usedat", "usagetime", "activitydate", required=True),
+        _field("usage_date", "date", "usedat", "usagetime", "activitydate", "usageday", *TIMES, "day",
+               required=True),
         _field("usage_count", "number", "count", "uses", "events", "quantity", strict=False),
         _field("feature_name", "category", "feature", needed=False),
     ),
     "tickets": (
-        ID_FIELD, _field("ticket_id", "id", "ticket"),
+        ID_FIELD, _field("ticket_id", "id", "ticket", needed=False),
         _field("submitted_at", "date", "createdat", "openedat", "ticketdate", required=True),
         _field("priority", "category", "severity", needed=False),
         _field("sentiment", "number", "mood", needed=False, strict=False),
@@ -70,6 +71,8 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         _field("status", "category", "paymentstatus", "result", needed=False),
     ),
 }
+TICKETS_ONLY = frozenset({"ticket_id", "priority", "sentiment", "satisfaction_score"})
+SEVERAL, FEWEST_ROWS = 1.3, 50
 REQUIRED = ("account_id", "start_date", "end_date", "mrr")
 
 
@@ -82,7 +85,8 @@ def role(names: Sequence[str]) -> str | None:
     """Which of the files has these columns; "accounts" for any other with an id."""
     for part, fields in FIELDS.items():
         found = match(fields, names)
-        if not lacking(fields, names) and (CUSTOMER_ID.name in found or SUBSCRIPTION_ID.name in found):
+        own = {CUSTOMER_ID.name, SUBSCRIPTION_ID.name} & set(found)
+        if own and not lacking(fields, names) and (part != "tickets" or TICKETS_ONLY & set(found)):
             return part
     return None if lacking([ID_FIELD], names) else "accounts"
 
@@ -119,6 +123,7 @@ class _Read:
     raws: tuple[Raw, ...]
     taken: Mapping[str, list[Taken]]
     accounts: list[Taken]
+    unknown: tuple[Finding, ...] = ()
 
 
 def _gather(options: Options, parts: Mapping[str, Sequence[Path]]) -> Gathered:
@@ -128,11 +133,25 @@ def _gather(options: Options, parts: Mapping[str, Sequence[Path]]) -> Gathered:
         for path in parts[name]:
             raws.append(raw := read_raw(path))
             taken[name].append(_timed(_once(take(raw, fields, match(fields, raw.frame.columns), options), raw)))
-    accounts = []
+    accounts, unknown = [], []
     for path in parts["accounts"]:
         raws.append(raw := read_raw(path))
-        accounts.append(one_row_each(take_all(raw, (ID_FIELD,), options), raw))
-    return _joined(_Read(tuple(raws), taken, accounts))
+        found = take_all(raw, (ID_FIELD,), options)
+        unknown += (several := _several(found, raw))
+        accounts += [] if several else [one_row_each(found, raw)]
+    return _joined(_Read(tuple(raws), taken, accounts, tuple(unknown)))
+
+
+def _several(taken: Taken, raw: Raw) -> list[Finding]:
+    """A warning where many rows speak of each account: it is no file of accounts, and nothing says of what it is."""
+    rows, accounts = len(taken.frame), taken.frame[CUSTOMER_ID.name].nunique()
+    if rows < FEWEST_ROWS or rows < SEVERAL * accounts:
+        return []
+    what = (f"{rows / accounts:.1f} rows an account, so they are no accounts, and the columns are neither those of "
+            "usage nor of tickets or payments.")
+    fix = ("The file was left out. To have it used call its columns usage_date and usage_count, ticket_id and "
+           "submitted_at, or payment_date and amount.")
+    return [Finding("warning", raw.name, what, fix, rows)]
 
 
 def _joined(read_: _Read) -> Gathered:
@@ -140,7 +159,7 @@ def _joined(read_: _Read) -> Gathered:
               for name, found in read_.taken.items()}
     terms = frames["subscriptions"]
     assert terms is not None, "there are subscriptions"
-    lost: list[Finding] = []
+    lost: list[Finding] = list(read_.unknown)
     events = [contract(terms)]
     for name, made in MADE.items():
         frame = frames[name]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from engine.data import adapters
 from engine.data.adapters import orders, shop, telco
-from engine.data.adapters.common import ID_FIELD, SOME, match
+from engine.data.adapters.common import ID_FIELD, SOME, match, without_currency
 from engine.data.adapters.telco import CHURNED
 from engine.data.chunks import beginning, is_big
 from engine.data.doctor import recognise
@@ -180,7 +180,7 @@ def _of(seen: Mapping[str, Look], who: Look, when: Look) -> Kind:
     taken = {who.name, when.name}
     for name, pattern, numeric in (("order_id", ORDER, False), ("quantity", PIECES, True), ("price", PRICE, True),
                                    ("amount", AMOUNT, True), ("item_id", ITEM, False)):
-        look = next((look for look in seen.values() if look.name not in taken and re.fullmatch(pattern, look.plain)
+        look = next((look for look in seen.values() if look.name not in taken and re.fullmatch(pattern, _named(look))
                      and (look.kind == "number") >= numeric and look.blank < 0.2), None)
         if look is not None:
             found[name] = look.name
@@ -188,6 +188,12 @@ def _of(seen: Mapping[str, Look], who: Look, when: Look) -> Kind:
     if not {"price", "amount"} & set(found):
         found.pop("quantity", None)
     return _as_kind(found, who, when)
+
+
+def _named(look: Look) -> str:
+    """The plain name, without the currency that a number may say besides."""
+    bare, currency = without_currency(look.plain)
+    return bare if look.kind == "number" and currency else look.plain
 
 
 def _when(seen: Mapping[str, Look], named: str = rf"{DATED}|{ORDERED_AT}") -> Look | None:
