@@ -74,7 +74,7 @@ def _mind(record: Mapping[str, Any]) -> list[str]:
            "at risk."] if held["customers"] else []),
         f"Chosen by {solution['method']} in {solution['seconds']:.2f} s; no plan within these limits brings more than "
         f"{100 * solution['gap']:.4f} % on top.",
-        *([record["waiting"]] if record["waiting"] else []),
+        *filter(None, [record["still_brought"]["words"], record["waiting"]]),
         record["effects"]["words"],
         f"Pooled rates are those of the {record['sector']} playbook, moved by whatever was tried by chance.",
     ]

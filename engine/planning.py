@@ -34,7 +34,7 @@ from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK
 from engine.errors import EngineError, choose
 from engine.insight.learned import learned_of
 from engine.insight.off_limits import suppressed
-from engine.insight.overview import doubt
+from engine.insight.overview import brought_words, doubt, still_brought
 from engine.insight.past import effects_of
 from engine.insight.recovery import NO_MONEY
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted, scope
@@ -275,9 +275,15 @@ def described(place: Scope, found: Plan) -> dict[str, Any]:
         "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1]},
         "treatments": found.by("treatment").to_dict("records"), "segments": found.by("segment").to_dict("records"),
         "rivals": found.rivals, "types": types(found), "effects": _effects(found.priced), "waiting": waiting(place),
+        "still_brought": _brought(place),
         "solution": {"method": solution.method, "seconds": solution.seconds, "gap": solution.gap,
                      "value": solution.value, "bound": solution.bound},
     })
+
+
+def _brought(place: Scope) -> dict[str, Any]:
+    part = still_brought(place)
+    return {"share": part, "words": brought_words(part)}
 
 
 def types(found: Plan) -> dict[str, int]:

@@ -103,6 +103,8 @@ def main() -> None:
     segments_card(found, place.currency)
     st.caption("One offer to each segment, at the rates set here; a plan chooses for each customer, within "
                "consent and capacities (see Action Center), and so comes to other figures for the same budget.")
+    if said := overview.brought_words(answer(overview.still_brought, place.scope)):
+        st.caption(said)
     comparison(found, kept, cells)
 
 

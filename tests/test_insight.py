@@ -179,6 +179,10 @@ FILTERS = st.builds(
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+def test_what_leavers_bring_all_the_same_by_hand(now_there: Scope) -> None:
+    assert overview.still_brought(now_there) == pytest.approx(1 - (5 + 20 + 180 + 10 + 2 + 5) / 325)
+
+
 @pytest.mark.slow
 @OFTEN
 @given(filters=FILTERS)

@@ -30,6 +30,7 @@ from engine.schema import SEGMENTS, Estimate, ModelCard, money, plural, share
 
 Z90 = 1.645
 VIP = "At-Risk VIP"
+NEXT_TO_NOTHING = 0.005
 TOLD_MEDIANS = ("recency_days", "tenure_months", "tenure_days")
 STRONGEST = """
     SELECT reason AS feature, count(*) FILTER (contribution > 0) AS raises,
@@ -72,6 +73,32 @@ class Standing:
         """Share of the margin at risk that sits with At-Risk VIPs [0..1]."""
         at = self.segments
         return float(at.loc[at["segment"] == VIP, "margin_share"].sum())
+
+
+def still_brought(scope: Scope) -> float:
+    """The share of the margin at risk that leavers bring all the same [0..1]: within the window, or coming back later.
+
+    1 - sum(ltv_if_stays - expected_ltv) / sum(margin_at_risk) over all who are still there; NaN of nobody. Margins are
+    counted as uplift x ltv_if_stays, so they are too high by about this share.
+    """
+    found = ask(scope, "SELECT sum(ltv_if_stays - expected_ltv) AS lost, sum(margin_at_risk) AS at_risk FROM people")
+    lost, at_risk = (float(found[name].iloc[0]) for name in ("lost", "at_risk"))
+    return min(max(1 - lost / at_risk, 0.0), 1.0) if at_risk > 0 else math.nan
+
+
+def brought_words(part: float) -> str:
+    """The same in a sentence; "" where it is next to nothing.
+
+    >>> print(brought_words(0.148))
+    A customer kept counts with all they are worth if they stay; 15 % of that leavers would bring all the same, so \
+margins are rather too high by as much.
+    >>> brought_words(0.001)
+    ''
+    """
+    if not part >= NEXT_TO_NOTHING:
+        return ""
+    return (f"A customer kept counts with all they are worth if they stay; {part:.0%} of that leavers would bring all "
+            "the same, so margins are rather too high by as much.").replace("%", " %", 1)
 
 
 @dataclass(frozen=True)

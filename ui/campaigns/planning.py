@@ -13,7 +13,7 @@ from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints, more
 from engine.decision.plan import Plan, Price
 from engine.evidence import trials
-from engine.insight import Filters
+from engine.insight import Filters, overview
 from engine.insight.learned import UNTAUGHT
 from engine.planning import plan
 from engine.schema import NOTHING_DONE, money, money_range, plural, share
@@ -23,7 +23,7 @@ from ui.charts import plans as charts
 from ui.components import Kpi, card, empty, escaped, header, hint, kpis, show
 from ui.filters import filter_row
 from ui.links import customer_column, open_clicked
-from ui.state import Here, now
+from ui.state import Here, answer, now
 from ui.tables import table
 
 ASKED = "_plan_asked"
@@ -214,6 +214,8 @@ def figures(found: Plan, here: Here) -> None:
     """What the plan costs and brings, what that rests on, and whom rules or data keep out of it."""
     kpis(top_row(found, here.currency))
     effects_line(found)
+    if said := overview.brought_words(answer(overview.still_brought, here.scope)):
+        st.caption(said)
     left_out(found)
     out_of_reach(found, here)
 
