@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.data import adapters
 from engine.data.doctor import faults, joins, propose, tables
 from engine.data.doctor.looks import looks
 
@@ -73,3 +74,26 @@ def test_a_column_that_could_name_the_customers_too_is_no_category() -> None:
                           "churned": rng.choice(["Yes", "No"], 2000)})
     draft = propose.of_table(frame, "file", NOW)
     assert "household" in draft.mapping["ignored"] and not [c for c in draft.mapping["cures"] if c["cure"] == "common"]
+
+
+@pytest.mark.parametrize(("until", "shared"), [(900, True), (360, False)])
+def test_rows_that_go_on_after_the_first_have_left_tell_who_left(until: int, shared: bool, tmp_path: Path) -> None:
+    """Everybody has a ticket each thirty days until they leave, on days 400 to 700, or the file ends."""
+    day = pd.Timestamp("2023-01-01")
+    gone = np.where(np.arange(400) % 3 == 0, 400 + np.arange(400) % 300, 10_000)
+    ends = [f"{day + pd.Timedelta(days=int(end)):%Y-%m-%d}" if end < 10_000 else "" for end in gone]
+    customers = pd.DataFrame({"customer_id": [f"C{n:03d}" for n in range(400)], "cancel_date": ends,
+                              "monthly_fee": 10 + np.arange(400) % 7})
+    rows = [(f"C{who:03d}", day + pd.Timedelta(days=at)) for who in range(400)
+            for at in range(who % 30, min(until, int(gone[who])), 30)]
+    tickets = pd.DataFrame(rows, columns=["customer_id", "opened_on"])
+    paths = written(tmp_path, customers=customers, tickets=tickets)
+    whole = tables.together(paths, NOW)
+    draft = propose.of_table(whole.frame, whole.name, NOW)
+    mapping = {**draft.mapping, "files": [joins.written(beside) for beside in whole.besides]}
+    assert mapping["label"] == {"column": "cancel_date", "filled": True}
+    read = adapters.read(paths, tmp_path / "read", "table", name="x", now=NOW, options={"mapping": mapping})
+    severe = [found for found in read.findings if found.severity == "severe"]
+    assert len(severe) == shared and all("they do not predict" in found.what for found in severe)
+    names = {column.name for column in read.dataset.columns}
+    assert "tickets_rows" in names and ("tickets_opened_on_last" in names) != shared

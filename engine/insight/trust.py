@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from engine.data.leakage import ONLY_DESCRIBE
 from engine.schema import Estimate, ModelCard, jsonable, plural, share
 
 POORLY_CALIBRATED = 0.05
@@ -120,6 +121,8 @@ def _calibrated(card: ModelCard) -> str:
 
 
 def _leakage(card: ModelCard) -> str:
+    if any(ONLY_DESCRIBE in finding.what for finding in card.findings):
+        return "its columns know more than was known before customers left"
     if card.quarantined:
         return plural(len(card.quarantined), "column that knew the answer was shut out",
                       "columns that knew the answer were shut out")

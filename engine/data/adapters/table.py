@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 
 from engine.data.adapters.assemble import Ask, Role, extra_role, finish, take_all, with_extras
-from engine.data.adapters.common import Field, Taken, by_onboarding, horizon, one_row_each
+from engine.data.adapters.common import SOME, Field, Taken, by_onboarding, horizon, one_row_each
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
+from engine.data.dates import moments
 from engine.data.doctor import consents, cures, joins
+from engine.data.leakage import ONLY_DESCRIBE
 from engine.data.names import snake, title
 from engine.data.parsing import TRUE
 from engine.data.readers import Raw, column_names
@@ -34,6 +36,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     ask = replace(ask, options={**ask.options, "mapping": mapping})
     parts = _parts(sources, plan)
     raw, raws, said = prepared(parts["customers"], plan)
+    plan, unlike = _of_one_moment(plan, raw)
     names = [str(name) for name in raw.frame.columns]
     _refuse_unknown(plan, raw, names)
     fields, found = _fields(plan, names)
@@ -43,7 +46,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     gathered = with_extras(ask, parts, raws, taken, features=fields)
     label, about = _label(plan, ask, names)
     money, worth = _money(plan, found)
-    findings = (*gathered.findings, *said, *unread, *about, *worth)
+    findings = (*gathered.findings, *said, *unread, *about, *unlike, *worth)
     return finish(ask, replace(gathered, findings=findings), label, money,
                   currency=plan.currency or ("" if plan.money else MONTHS), sector=plan.sector)
 
@@ -89,6 +92,29 @@ def _refuse_unknown(plan: Plan, raw: Raw, names: Sequence[str]) -> None:
     if unknown:
         raise EngineError(f"The mapping names {', '.join(map(repr, unknown))}, but {raw.name} has the columns: "
                           f"{', '.join(names)}.")
+
+
+def _of_one_moment(plan: Plan, raw: Raw) -> tuple[Plan, tuple[Finding, ...]]:
+    """Where a filled day says who left and joined rows go on after the first have left: a severe finding, and the plan
+    without the days of last rows. Whoever left has no later rows, so what was joined tells partly who left."""
+    if not plan.filled or plan.label not in raw.frame:
+        return plan, ()
+    ends = moments(raw.frame[plan.label], plan.label).values
+    last = {name: raw.frame[name] for name in joins.last_days(plan.files) if name in raw.frame}
+    until = max((days.max() for days in last.values() if days.notna().any()), default=pd.NaT)
+    known = ends[ends.notna()]
+    if not len(known) or pd.isna(until) or (known < until).mean() <= SOME:
+        return plan, ()
+    files = ", ".join(beside.name for beside in plan.files if beside.many and beside.dates)
+    what = (f"Customers left from {known.min():%Y-%m-%d} to {known.max():%Y-%m-%d}, and the rows of {files} go on to "
+            f"{until:%Y-%m-%d}: whoever left has no later ones, so what was joined tells partly who left. Features and "
+            f"label are not of one moment: {ONLY_DESCRIBE}.")
+    fix = (f"{', '.join(last)} {'is' if len(last) == 1 else 'are'} left out, and what else was joined still knows. "
+           "Bring rows from before one day and who left after it; or orders, events or subscriptions with their times, "
+           "of which this is made for every moment.")
+    dates = tuple(name for name in plan.dates if name not in last)
+    return replace(plan, dates=dates, ignored=(*plan.ignored, *last)), (
+        Finding("severe", plan.label, what, fix, len(known)),)
 
 
 # ----------------------------------------------------------------------------------------------------- columns

@@ -275,6 +275,12 @@ def _of_words(stem: str, values: pd.Series, group: np.ndarray, words: Iterable[s
     return {f"{stem}_{snake(word)}": (values == word).astype(float).groupby(group).mean() for word in words}
 
 
+def last_days(besides: Iterable[Beside]) -> tuple[str, ...]:
+    """The columns that say until when a customer has rows in a file with many."""
+    return tuple(f"{snake(beside.name)}_{snake(name)}_last" for beside in besides if beside.many
+                 for name in beside.dates)
+
+
 def _of_dates(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:
     by = values.groupby(group)
     return {f"{stem}_first": by.min(), f"{stem}_last": by.max()}
