@@ -674,6 +674,21 @@ def test_of_very_many_words_those_that_many_customers_share_are_told_apart(tmp_p
     assert done["town"].tolist() == ["berlin", "(others)", "", "(others)"]
 
 
+def test_numbers_of_a_few_tiers_are_words_and_next_month_the_same_words(tmp_path: Path) -> None:
+    rows = np.arange(600)
+    path = small(tmp_path, term=np.array([12, 24, 36])[rows % 3], visits=rows % 10,
+                 code=np.where(rows == 0, 4, rows % 3))
+    told = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    assert "term" in told.mapping["categorical"] and {"visits", "code"} <= set(told.mapping["numeric"])
+    onboarding.keep(told, actor=ANA, now=NOW)
+    frame = pd.read_csv(path)
+    frame.assign(term=frame["term"].where(frame.index > 9)).to_csv(path, index=False)
+    assert ",12.0," in path.read_text(), "As pandas writes whole numbers with gaps."
+    june = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    reading = adapters.read([path], tmp_path / "read", name="acme", now=NOW, options={"mapping": june.mapping})
+    assert set(reading.dataset.frame()["term"].dropna()) == {"12", "24", "36"}
+
+
 def test_a_column_in_which_one_value_stands_for_nobody_names_no_customers() -> None:
     rng = np.random.default_rng(4)
     made = {"".join(rng.choice(list("ABCDEFGH23456789"), 7)) for _ in range(500)}

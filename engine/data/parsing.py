@@ -19,6 +19,7 @@ from engine.schema import Finding, plural
 
 LARGEST = 1e15
 PERCENT = 0.05
+WHOLE_FLOAT = r"^(-?\d+)\.0+$"
 BLANKS_READ = "Read as missing."
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "-", "--", "?", "<na>", "nat"})
 BLANK_WORDS = frozenset({"", "nan", "null", "n/a", "#n/a", "<na>"})
@@ -352,13 +353,18 @@ def _as_id(value: object) -> str:
 
 
 def words(values: pd.Series, name: str) -> Parsed:
-    """The column as trimmed text; blanks are missing.
+    """The column as trimmed text; blanks are missing. Where all are numbers, 12.0 is 12.
 
     >>> words(pd.Series(["DSL ", "", "No"]), "internet").values.tolist()
     ['DSL', None, 'No']
+    >>> words(pd.Series(["12.0", "24"]), "months").values.tolist()
+    ['12', '24']
     """
     if not is_text(values):
         return _typed_ids(values)
     seen = distinct(values)
-    texts = _spread_texts(seen, seen.texts, blank(seen, BLANK_WORDS))
+    gone = blank(seen, BLANK_WORDS)
+    counted = seen.texts[~gone].str.fullmatch(r"-?\d+(?:\.\d+)?").all()
+    plain = seen.texts.str.replace(WHOLE_FLOAT, r"\1", regex=True) if counted else seen.texts
+    texts = _spread_texts(seen, plain, gone)
     return Parsed(texts, pd.Series(False, index=values.index), blanks_read(seen, name, BLANK_WORDS))
