@@ -95,22 +95,41 @@ def outcome_form(campaign: str, *, actor: Actor, now: datetime) -> tuple[str, by
 
 
 def settle_from_data(campaign: str, *, correct: bool = False, actor: Actor, now: datetime) -> Settled:
-    """Write down what the dataset's current version says of who has left since the launch.
+    """Write down what the dataset says of who has left since the launch: of orders and events its current version, of
+    snapshots the first that was drawn after the window's end.
 
     Raises:
-        EngineError: when the data do not reach the end of the label's window yet, or are no newer than the plan.
+        EngineError: when the data do not reach the end of the label's window yet, are no newer than the plan, or speak
+            of a later time.
     """
     allow(actor, "outcomes")
     there = ledger.get(campaign)
-    dataset = catalog.dataset(there.dataset)
     ends = there.ends
     if ends is None:
         raise EngineError(f'"{there.name}" was never launched ({there.status}), so nothing can have become of it.')
+    dataset = _told_by(there, ends)
     if dataset.version == there.version or dataset.observed_until < ends:
         raise EngineError(f"The data of {dataset.name} are known until {dataset.observed_until:%Y-%m-%d}; who stayed "
                           f"shows on {ends:%Y-%m-%d}, {there.horizon_days} days after the launch. Bring newer data.")
     seen = _seen(dataset, there, list(ledger.table_of(campaign, ASSIGNMENTS)["customer_id"]))
     return outcomes.settle(campaign, seen, f"data version {dataset.version}", correct=correct, actor=actor, now=now)
+
+
+def _told_by(there: Campaign, ends: datetime) -> Dataset:
+    """The version that says who stayed. A snapshot's answer is about the days before it was drawn: one drawn a whole
+    window later says nothing of this one."""
+    current = catalog.dataset(there.dataset)
+    if current.kind != "snapshot":
+        return current
+    drawn = [catalog.dataset(there.dataset, version) for version in catalog.versions(there.dataset)]
+    later = [version for version in drawn if version.kind == "snapshot" and version.observed_until >= ends
+             and version.label.kind != "none"]
+    first = min(later, key=lambda version: version.observed_until, default=current)
+    if (first.observed_until - ends).days >= there.horizon_days:
+        raise EngineError(f"The first data of {there.dataset} after {ends:%Y-%m-%d} were drawn on "
+                          f"{first.observed_until:%Y-%m-%d}, {there.horizon_days} days or more after the window's end: "
+                          "they say who left later. Bring the outcomes as a file.")
+    return first
 
 
 def _seen(dataset: Dataset, there: Campaign, ids: list[str]) -> pd.DataFrame:

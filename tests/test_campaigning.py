@@ -6,12 +6,14 @@ import io
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from engine import campaigning, catalog, insight, settling, state
+from engine import campaigning, catalog, insight, pipeline, settling, state
 from engine.__main__ import main
 from engine.campaign import desk, ledger, outcomes, suppression
 from engine.campaign.rules import set_rules
@@ -24,6 +26,7 @@ from engine.evidence.trials import trials, version
 from engine.insight.past import effects_of
 from engine.insight.stopped import stopped
 from engine.schema import DECISIONS
+from tests import fuzz
 from tests.campaigns import ADA, ANA, EVE, MIA
 from tests.traces import onboard, run_and_model
 
@@ -342,8 +345,6 @@ class TestOutcomes:
         orders.chmod(0o644)
         lines = orders.read_text(encoding="utf-8").splitlines()
         orders.write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
-        from types import SimpleNamespace
-
         newer = onboard(copies, SimpleNamespace(observed_until=shop.dataset.observed_until, truth=copies[0]), NOW)  # type: ignore[arg-type]
         assert newer.version != shop.dataset.version
         done = settling.settle_from_data(there.id, actor=MIA, now=NOW)
@@ -354,6 +355,20 @@ class TestOutcomes:
         late = events[(events["kind"] == "order") & events["at"].between(early, early + timedelta(days=90), "left")]
         bought = known["customer_id"].isin(set(late["customer_id"]))
         assert (known["stayed"] == bought.astype(float)).all()
+
+    def test_of_snapshots_the_first_after_the_window_says_who_stayed(
+            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+        frame, versions = fuzz._snapshot(np.random.default_rng(1), 600), []
+        for month in range(1, 9):
+            frame.assign(tenure=str(month)).to_csv(tmp_path / "telecom.csv", index=False)
+            versions.append(pipeline.onboard([tmp_path / "telecom.csv"], name="acme", actor=ANA, now=NOW,
+                                             observed_until=datetime(2025, month, 1))[0].version)
+        there: Any = SimpleNamespace(dataset="acme", version=versions[0], horizon_days=91)
+        assert settling._told_by(there, datetime(2025, 4, 15)).version == versions[4]
+        assert settling._told_by(there, datetime(2025, 9, 1)).version == versions[-1], "Which is too early, as is told."
+        with pytest.raises(EngineError, match="drawn on 2025-01-01, 91 days or more after the window's end"):
+            settling._told_by(there, datetime(2024, 9, 1))
 
     def test_feedback_of_one_customer(self, shop: insight.Scope) -> None:
         there = running(shop)
