@@ -105,6 +105,7 @@ def _let_in(actor: Actor) -> None:
     password = passwords.made_up()
     if _done(f"{name} can sign in as {role}.", accounts.add_user, name, role, password, actor):
         st.session_state[HANDED] = (name, password)
+        st.session_state["admin_new_role"] = ROLES[0]
         st.session_state["admin_new_name"] = ""
 
 

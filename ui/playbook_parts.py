@@ -32,7 +32,8 @@ def sentence(book: Playbook, known: Effects) -> str:
     said = f"{plural(len(acting), 'treatment')} of the {worded(book.sector).lower()} playbook; "
     if not tried:
         return said + "what they keep is assumed until a campaign with a holdout measures it."
-    return said + f"the effect of {tried} of them rests on what was tried by chance, the others are assumed."
+    rest = {0: "", 1: ", the other is assumed"}.get(len(acting) - tried, ", the others are assumed")
+    return said + f"the effect of {tried} of them rests on what was tried by chance{rest}."
 
 
 def effects(place: Here, known: Effects) -> None:

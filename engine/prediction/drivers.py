@@ -264,6 +264,8 @@ def _span_of(column: Column, counts: Counts, place: int, currency: str) -> str:
 def _span(column: Column, low: float | None, high: float | None, currency: str) -> str:
     """Above low and up to high: "at most 10 months", "3 to 10 months", "more than $3.50 and at most $8"."""
     if low is None:
+        if column.kind == "count" and high == 0:
+            return in_words(column, 0.0, currency)
         return f"at most {in_words(column, high, currency)}"
     if high is None:
         return f"more than {in_words(column, low, currency)}"

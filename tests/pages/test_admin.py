@@ -71,6 +71,7 @@ class TestPeople:
         healthy(admin.button(key="admin_add_button").click().run())
         password = admin.code[0].value
         assert who()["carl"] == ("manager", False) and "carl can sign in as manager" in words(admin)
+        assert admin.selectbox(key="admin_new_role").value == "executive", "The next one is not let in as the last was."
         assert sessions.sign_in("carl", password, "", clock())
         assert not admin.run().code, "Once."
         assert password not in str([entry.detail for entry in state.audit_log()])

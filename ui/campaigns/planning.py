@@ -88,7 +88,8 @@ def top_row(found: Plan, currency: str) -> list[Kpi]:
     roi = "–" if total.roi is None else f"{100 * total.roi:,.0f} %"
     return [
         Kpi("To contact", f"{total.customers:,}", "Customers who get an offer; everybody else is left alone.",
-            band=f"{total.minutes / 60:,.0f} hours of people's time" if total.minutes else "no person's time"),
+            band=f"{plural(round(total.minutes / 60), 'hour')} of people's time" if total.minutes
+            else "no person's time"),
         Kpi("Expected cost", money(total.spend, currency), "Contacts, and offers times the chance that they are taken, "
             "also by those who would have stayed anyway.",
             band=f"{money(total.wasted, currency)} to those staying anyway"),
