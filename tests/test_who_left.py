@@ -56,12 +56,20 @@ def test_a_column_that_a_person_chooses_offers_its_values(values: list[str], lef
     assert set(recognise.who_left(look(pd.Series(values * 20), "a_column")).split("|")) == set(left.split("|"))
 
 
+@pytest.mark.parametrize(("name", "days"), [
+    ("closed_within_6m", 183), ("churned_within_3_months", 91), ("left_in_next_90_days", 90), ("churn_next_month", 30),
+    ("cancelled_in_2024", None), ("churned", None)])
+def test_a_labels_name_may_say_within_how_many_days(name: str, days: int | None) -> None:
+    assert propose.of_table(answers(**{name: ("N", "Y")}), "file", NOW).mapping.get("horizon_days") == days
+
+
 def bank(folder: Path) -> Path:
     rng = np.random.default_rng(2)
     rows = 400
     frame = pd.DataFrame({
         "client_ref": [f"BK{n:05d}" for n in range(rows)], "annual_fee_eur": np.round(rng.gamma(3, 30, rows), 2),
         "went_in_spring": np.where(rng.random(rows) < 0.3, "Y", "N"), "churn": rng.choice([1, 0], rows),
+        "gone_within_6m": np.where(rng.random(rows) < 0.4, "Y", "N"),
         "colour": rng.choice(["red", "blue", "tan"], rows)})
     frame.to_csv(folder / "bank.csv", index=False)
     return folder / "bank.csv"
@@ -73,6 +81,9 @@ def test_another_label_comes_with_its_own_answer_and_without_one_the_way_on_stay
     monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
     first = onboarding.propose([bank(tmp_path)], name="bank", actor=ANA, now=NOW)
     assert (first.part("label").column, first.part("label").value) == ("churn", "1")
+    assert "horizon_days" not in first.mapping
+    assert onboarding.amended(first, parts={"label": "gone_within_6m"}).mapping["horizon_days"] == 183
+    assert onboarding.amended(first, parts={"label": "gone_within_6m"}, horizon_days=30).mapping["horizon_days"] == 30
     other = onboarding.amended(first, parts={"label": "went_in_spring"})
     assert other.part("label").value == "Y" and other.trainable
     assert other.examined.left == pytest.approx((pd.read_csv(tmp_path / "bank.csv")["went_in_spring"] == "Y").mean())

@@ -245,7 +245,10 @@ def _start(upload: Upload, asked: Asked, final: Proposal, actor: Actor) -> None:
 
 def _instead(final: Proposal, known: bool) -> str:
     """What is done with files that nothing can be learned from."""
-    why = final.examined.too_few or "The files do not say who left."
+    label = final.part("label")
+    unsaid = f"Choose below which values of {label.column} mean that a customer left." if label.column and \
+        not label.value else "The files do not say who left."
+    why = final.examined.too_few or unsaid
     what = "They are scored by the model that is there." if known else \
         "Nothing is predicted; they are kept, for a file with more answers to come."
     return f"{why} {what}"

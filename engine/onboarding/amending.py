@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor import propose as proposing
-from engine.data.doctor.recognise import Part, who_left
+from engine.data.doctor.recognise import Part, who_left, window_days
+from engine.data.doctor.vocabulary import named
 from engine.data.sources import brought
 from engine.errors import EngineError
 from engine.onboarding.examining import examined
@@ -71,7 +72,7 @@ def _with_parts(proposal: Proposal, said: Mapping[str, str]) -> Proposal:
     if (label := parts.get("label", Part("label"))).column and not label.value:
         parts["label"] = replace(label, confidence=0.0, evidence="which of its values mean that a customer left is not "
                                                                  "said yet: choose them")
-    mapping |= _as_mapping(parts, mapping)
+    mapping |= _as_mapping(parts, mapping) | _window(proposal.part("label").column, parts, mapping)
     used = {part.column for part in parts.values() if part.column and not part.role.startswith("consent")}
     freed = [part.column for part in proposal.parts if part.column and part.column not in used]
     for use in mappings.LISTS:
@@ -87,6 +88,14 @@ def _said(proposal: Proposal, before: Part, column: str) -> Part:
     value = (who_left(look) if look else "") if anew else before.value
     guessed = f"; {' or '.join(value.split('|'))} is taken to mean left" if anew and value else ""
     return replace(before, column=column, value=value, confidence=1.0, evidence=f"a person said so{guessed}")
+
+
+def _window(before: str, parts: Mapping[str, Part], mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The days that the name of another label than before says, where nobody has said how many."""
+    label = parts["label"].column if "label" in parts else ""
+    if label == before or mapping.get("horizon_days") != window_days(named(before)):
+        return {}
+    return {"horizon_days": window_days(named(label))}
 
 
 def _as_mapping(parts: Mapping[str, Part], before: Mapping[str, Any]) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def test_what_each_column_is_is_proposed_and_may_be_said_otherwise(shop: Path, m
     app = healthy(field(app, "data_positive_", "multiselect").set_value(["here"]).run())
     assert "Left 75.0 %" in said(app)
     app = healthy(field(app, "data_part_label_", "selectbox").set_value("months").run())
-    assert "not said yet" in said(app) and field(app, "data_part_id_", "selectbox").value == "client"
+    assert "which values of months mean" in said(app) and field(app, "data_part_id_", "selectbox").value == "client"
     app = healthy(field(app, "data_positive_", "multiselect").set_value([str(month) for month in range(1, 16)]).run())
     assert "Left 26.2 %" in said(app) and field(app, "data_start_", "button").label == "Train"
     app = healthy(field(app, "data_part_label_", "selectbox").set_value("").run())

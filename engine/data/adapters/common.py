@@ -38,8 +38,8 @@ IDS = ("customerid", "customer", "custid", "customerno", "customernumber", "clie
 _CONTACT_NAMES: Mapping[str, tuple[str, ...]] = {
     "first_name": ("firstname", "givenname", "forename"),
     "last_name": ("lastname", "surname", "familyname"),
-    "email": ("email", "emailaddress", "mail"),
-    "phone": ("phone", "phonenumber", "telephone", "mobile", "mobilephone"),
+    "email": ("email", "emailaddress", "mail", "contactemail", "primaryemail", "customeremail"),
+    "phone": ("phone", "phonenumber", "telephone", "mobile", "mobilephone", "contactphone", "customerphone"),
     "consent_email": ("consentemail", "emailconsent", "emailoptin", "optinemail", "acceptsemail"),
     "consent_sms": ("consentsms", "smsconsent", "smsoptin", "optinsms"),
     "consent_phone": ("consentphone", "phoneconsent", "phoneoptin", "consentcall"),

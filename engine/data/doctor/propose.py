@@ -155,7 +155,9 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
     cures = [dict(fault.cure) for fault in found if fault.cure and fault.safe]
     cures += _scaled(tenure)
     contact = {part.role: part.column for part in parts if part.role in CONTACT_ONLY}
+    window = recognise.window_days(words.named(label.column))
     return {
+        **({"horizon_days": window} if window else {}),
         **({"id": by["id"].column} if by["id"].column else {"rows": "numbered"}),
         "sector": by["sector"].value, "currency": by["currency"].value if money.column else "",
         "tenure": tenure.column, "recency": by["recency"].column,

@@ -184,6 +184,16 @@ def _said_besides(name: str, known: str) -> list[str]:
     return [part for part in re.sub(words.WITHIN, "", name).split("_") if part and not re.fullmatch(known, part)]
 
 
+def window_days(name: str) -> int | None:
+    """The time within which something happens, where a plain name says it [days].
+
+    >>> window_days("closed_within_6m"), window_days("churn_next_month"), window_days("churned")
+    (183, 30, None)
+    """
+    found = re.search(words.WITHIN, name)
+    return round(int(found["count"] or 1) * words.UNIT_DAYS[found["unit"][0]]) if found else None
+
+
 def who_left(look: Look) -> str:
     """Of a column that a person says tells who left, the values that mean it: as a label's, else yes, else the rarer
     of two values; "filled" where only some rows have a day or a mark, and "" where nothing shows which.

@@ -73,8 +73,9 @@ STAYING = (r"active|is_?active|still_?active|retained|retention|renewed|renewal|
 CLOSED = r"closed|closure|geschlossen|gesloten|(?:en)?cerrad[ao]|fechad[ao]|clotur\w*|fermee?|chius[ao]|zamkniet\w+"
 CONTRACT = r"contract|policy|subscription|relationship|membership|konto|vertrag|cuenta|compte|conta|conto|contrato"
 WITHIN = (r"_?(?:within|in|over|next|coming|during|innerhalb|binnen|dentro|dans)(?:_(?:the|next|von|de|os|las|les))*"
-          r"_?\d*_?(?:d|w|m|q|y|mo|days?|weeks?|months?|quarters?|years?|tage?n?|monate?n?|dias?|meses|jours?|mois)"
-          r"(?=_|$)")
+          r"_?(?P<count>\d*)_?(?P<unit>d|w|m|q|y|mo|days?|weeks?|months?|quarters?|years?|tage?n?|monate?n?|dias?|meses|"
+          r"jours?|mois)(?=_|$)")
+UNIT_DAYS: Mapping[str, float] = {"d": 1, "t": 1, "j": 1, "w": 7, "m": 365.25 / 12, "q": 365.25 / 4, "y": 365.25}
 NEGATED = r"not|no|non|un|nicht|nao|non|sin"
 STATUS = r"status|state|estado|statut|situacao|stato|zustand|kundenstatus|lifecycle|stage|standing|durum|stav|stan"
 TARGET = (r"target|label|y|class|outcome|response|ziel|zielvariable|objetivo|cible|alvo|classe|result|"
