@@ -181,6 +181,7 @@ OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 def test_what_leavers_bring_all_the_same_by_hand(now_there: Scope) -> None:
     assert overview.still_brought(now_there) == pytest.approx(1 - (5 + 20 + 180 + 10 + 2 + 5) / 325)
+    assert overview.standing(now_there, SURE).still_brought == pytest.approx(overview.still_brought(now_there))
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
             f"Customers expected to leave within {days} days: the sum of their chances. {_band(leavers)}",
             f"within {days} days"),
         kpi("margin_at_risk", "Margin at risk", give_or_take(at_risk.value, _half(at_risk), currency),
-            f"Chance to leave x what the customer is worth if not, summed. {_all_the_same(here)}{_band(at_risk)}",
+            f"Chance to leave x what the customer is worth if not, summed. {_all_the_same(stands)}{_band(at_risk)}",
             f"{share(at_risk.value / max(stands.at_stake, 1e-9))} of what is at stake"),
         kpi("mean_ltv", "Average expected LTV", money(stands.mean_ltv, currency),
             "Expected discounted margin per customer over the LTV horizon, leaving counted once.", "per customer"),
@@ -94,9 +94,9 @@ def _signed(value: float, currency: str) -> str:
     return ("+" if value >= 0 else "") + money(value, currency)
 
 
-def _all_the_same(here: Here) -> str:
+def _all_the_same(stands: overview.Standing) -> str:
     """What of the margin at risk leavers bring nevertheless, in a sentence."""
-    part = answer(overview.still_brought, here.scope)
+    part = stands.still_brought
     return f"Leavers bring {share(part)} of it all the same. " if part > 0 else ""
 
 

@@ -69,6 +69,11 @@ class Standing:
     median_of: str
 
     @property
+    def still_brought(self) -> float:
+        """The share of their margin at risk that leavers bring all the same, as `still_brought` says [0..1]."""
+        return _not_lost(self.at_stake - self.mean_ltv * self.customers, self.margin_at_risk.value)
+
+    @property
     def vip_share(self) -> float:
         """Share of the margin at risk that sits with At-Risk VIPs [0..1]."""
         at = self.segments
@@ -82,7 +87,10 @@ def still_brought(scope: Scope) -> float:
     counted as uplift x ltv_if_stays, so they are too high by about this share.
     """
     found = ask(scope, "SELECT sum(ltv_if_stays - expected_ltv) AS lost, sum(margin_at_risk) AS at_risk FROM people")
-    lost, at_risk = (float(found[name].iloc[0]) for name in ("lost", "at_risk"))
+    return _not_lost(float(found["lost"].iloc[0]), float(found["at_risk"].iloc[0]))
+
+
+def _not_lost(lost: float, at_risk: float) -> float:
     return min(max(1 - lost / at_risk, 0.0), 1.0) if at_risk > 0 else math.nan
 
 
