@@ -31,6 +31,9 @@ CAMPAIGN_THERE = "7015g000000AbCdAAK"  # capitals at places 12 and 14: bits 1 an
 PLAIN = Settings("Summer, 2024", "US", salesforce_campaign="7015g000000AbCd")
 TOOLS = sorted(IMPORTERS)
 TABLES = ["csv", "json", "parquet", "xlsx"]
+SENDING = sorted(name for name, tool in VENDORS.items() if tool.sends)
+CHANNELS = {tool: {"calls": ("phone",), "hubspot": ("email",), "salesforce": ("email", "phone")}.get(
+    tool, ("email", "sms")) for tool in SENDING}
 CONTACTS_THERE = [f"0035g00000ABc{letter}1" for letter in "abcdefgh"]
 
 
@@ -54,8 +57,8 @@ def made(tool: str, frame: pd.DataFrame, told: Settings = PLAIN) -> Exported:
     """The export, its ids those of Salesforce where that is asked."""
     if tool == "salesforce" and len(frame) <= len(CONTACTS_THERE) and frame["customer_id"].str.startswith("C").all():
         frame = frame.assign(customer_id=CONTACTS_THERE[:len(frame)])
-    if tool == "calls":
-        frame = frame.assign(channel="phone")
+    if "sms" in set(frame.get("channel", ())) - {*CHANNELS.get(tool, ("sms",))} or tool == "calls":
+        frame = frame.assign(channel=[CHANNELS[tool][place % len(CHANNELS[tool])] for place in range(len(frame))])
     return export_rows(frame, tool, told, now=NOW)
 
 
@@ -134,8 +137,6 @@ class TestEveryTool:
             made(tool, rows().head(0))
 
 
-SENDING = sorted(name for name, tool in VENDORS.items() if tool.sends)
-CHANNELS = {tool: ("phone",) if tool == "calls" else ("email", "sms") for tool in SENDING}
 WORDED = {tool: [WORDS[channel] for channel in channels] for tool, channels in CHANNELS.items()}
 
 
@@ -228,10 +229,11 @@ def heads(tool: str, told: Settings = PLAIN) -> dict[str, str]:
                                          "Message,Holdfast Decided"}),
     ("hubspot", {"summer-2024-hubspot.csv": "Email,First Name,Last Name,Phone Number,Holdfast Campaign,Holdfast "
                                             "Treatment,Holdfast Message,Holdfast Decided"}),
-    ("salesforce", {"summer-2024-salesforce.csv": "CampaignId,ContactId,Status"}),
-    ("braze", {"summer-2024-braze.csv": "external_id,first_name,holdfast_campaign,holdfast_treatment,holdfast_message,"
-                                        "holdfast_decided_at"}),
-    ("braze_segment", {"summer-2024-braze-segment.csv": "external_id"}),
+    ("salesforce", {f"summer-2024-salesforce-{channel}.csv": "CampaignId,ContactId,Status"
+                    for channel in ("email", "phone")}),
+    ("braze", {f"summer-2024-braze-{channel}.csv": "external_id,first_name,holdfast_campaign,holdfast_channel,"
+               "holdfast_treatment,holdfast_message,holdfast_decided_at" for channel in ("email", "sms")}),
+    ("braze_segment", {f"summer-2024-braze-segment-{channel}.csv": "external_id" for channel in ("email", "sms")}),
     ("calls", {"summer-2024-calls.csv": "Customer,Phone,First Name,Last Name,Segment,Treatment,Message,Minutes,"
                                         "Campaign"}),
 ])
@@ -309,6 +311,31 @@ def test_what_the_data_lack_is_named() -> None:
     assert len(read("braze", made("braze", rows().drop(columns=["email", "phone", "first_name", "last_name"])))) == 4
 
 
+@pytest.mark.parametrize("tool", sorted(set(SENDING) - set(TABLES)))
+def test_every_file_of_a_tool_is_for_one_channel_by_which_the_tool_reaches(tool: str) -> None:
+    """Eight customers, five channels; three of them refused the channel of their row and agreed to the others."""
+    channels = ["email", "email", "sms", "sms", "phone", "phone", "post", "app"]
+    agreed = {"consent_email": [1, 0, 1, 1, 0, 1, 1, 1], "consent_sms": [1, 1, 1, 0, 1, 1, 1, 1],
+              "consent_phone": [1, 1, 1, 1, 1, 0, 1, 1]}
+    frame = rows(8, channel=channels, customer_id=CONTACTS_THERE, **agreed)
+    found = export_rows(frame, tool, PLAIN, now=NOW)
+    keys = {"email": "ann{}@example.org", "phone": "+141555501{:02}"}
+    for file in found.manifest["files"]:
+        if file["kind"] != "rejected":
+            layout = next(one for one in VENDORS[tool].layouts if one.name == file["kind"])
+            [channel] = layout.channels
+            told = found.files[file["name"]].decode().lower()
+            ids = [salesforce_id(who, "003")[0] if tool == "salesforce" else who for who in CONTACTS_THERE]
+            there = [place for place, who in enumerate(ids)
+                     if keys.get(layout.key.source, who.lower()).format(place) in told]
+            assert there == [channels.index(channel)] and file["rows"] == 1
+    written = {layout.channels[0] for layout in VENDORS[tool].layouts}
+    assert found.manifest["written"] == len(written)
+    served = ", ".join(WORDS.get(layout.channels[0], layout.channels[0]) for layout in VENDORS[tool].layouts)
+    assert {f"{tool} is for {served}; the plan says {channel}" for channel in set(channels) - written} <= set(
+        found.rejected["reason"])
+
+
 def test_a_row_for_another_channel_is_not_for_this_tool() -> None:
     found = made("klaviyo", rows(3, channel=["email", "phone", "post"]))
     assert len(read("klaviyo", found)) == 1
@@ -326,7 +353,7 @@ def test_a_suppression_list_asks_for_no_consent() -> None:
 
 def test_keys_and_messages_are_exact_or_left_out() -> None:
     """An apostrophe would make another customer of the id, and be read by whoever gets the message."""
-    found = made("braze", rows(6, customer_id=["=1+1", "-5", "+49151", "@x", "a\x00b", "C6"],
+    found = made("braze", rows(6, channel="email", customer_id=["=1+1", "-5", "+49151", "@x", "a\x00b", "C6"],
                                message=["m", "m", "m", "m", "m", "=cmd()"]))
     assert [record["external_id"] for record in read("braze", found)] == ["-5", "+49151"]
     assert found.rejected["effect"].tolist() == [LEFT_OUT] * 4

@@ -158,7 +158,7 @@ def _lists(rows: pd.DataFrame, bad: set[int], tool: Vendor, settings: Settings, 
 
 
 def _not_served(channels: pd.Series, tool: Vendor) -> Iterator[Fault]:
-    served = ", ".join(WORDS[channel] for layout in tool.layouts for channel in layout.channels)
+    served = ", ".join(WORDS.get(channel, channel) for layout in tool.layouts for channel in layout.channels)
     for place, channel in channels.items():
         if tool.layout_of(channel) is None:
             yield place, "channel", None, f"{tool.name} is for {served}; the plan says {channel}", LEFT_OUT

@@ -170,6 +170,11 @@ def _names(first: str, last: str) -> tuple[Field, Field]:
     return Field(first, "first_name"), Field(last, "last_name")
 
 
+def _each(channels: tuple[str, ...], fields: tuple[Field, ...]) -> tuple[Layout, ...]:
+    """A file for each channel: a key that is no address does not say by which a customer is reached."""
+    return tuple(Layout(channel, fields, (channel,)) for channel in channels)
+
+
 OURS = (Field("Holdfast Campaign", "campaign", "given"), Field("Holdfast Treatment", "treatment"),
         Field("Holdfast Message", "message", exact=True), Field("Holdfast Decided", "decided_at", "day"))
 KLAVIYO = (
@@ -186,15 +191,16 @@ MAILCHIMP = (
                    *OURS[1:]), ("sms",)),
 )
 HUBSPOT = (Layout("contacts", (Field("Email", "email", "email", key=True), *_names("First Name", "Last Name"),
-                               Field("Phone Number", "phone", "phone"), *OURS)),)
-SALESFORCE = (Layout("members", (Field("CampaignId", "salesforce_campaign", "given"),
-                                 Field("ContactId", "customer_id", "salesforce", key=True),
-                                 Field("Status", "status", "given"))),)
+                               Field("Phone Number", "phone", "phone"), *OURS), ("email",)),)
+SALESFORCE = _each(("email", "phone"), (Field("CampaignId", "salesforce_campaign", "given"),
+                                        Field("ContactId", "customer_id", "salesforce", key=True),
+                                        Field("Status", "status", "given")))
 EXTERNAL_ID = Field("external_id", "customer_id", "id", key=True)
-BRAZE = (Layout("attributes", (
+BY_BRAZE = ("email", "sms", "app")
+BRAZE = _each(BY_BRAZE, (
     EXTERNAL_ID, Field("first_name", "first_name"), Field("holdfast_campaign", "campaign", "given"),
-    Field("holdfast_treatment", "treatment"), Field("holdfast_message", "message", exact=True),
-    Field("holdfast_decided_at", "decided_at", "moment"))),)
+    Field("holdfast_channel", "channel"), Field("holdfast_treatment", "treatment"),
+    Field("holdfast_message", "message", exact=True), Field("holdfast_decided_at", "decided_at", "moment")))
 CALLS = (Layout("calls", (
     Field("Customer", "customer_id", "id", key=True), Field("Phone", "phone", "phone", exact=True),
     *_names("First Name", "Last Name"), Field("Segment", "segment"), Field("Treatment", "treatment"),
@@ -212,10 +218,13 @@ VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (
     Vendor("klaviyo_suppression", "Klaviyo: profiles that must never be written to",
            (Layout("suppression", (Field("Email", "email", "email", key=True),)),), most_bytes=50 * MB, sends=False),
     Vendor("mailchimp", "Mailchimp: an audience, one file for e-mail and one for SMS", MAILCHIMP, most_text=255),
-    Vendor("hubspot", "HubSpot: contacts, found again by e-mail", HUBSPOT, most_bytes=20 * MB, most_rows=500_000),
-    Vendor("salesforce", "Salesforce: members of a campaign, for Data Loader", SALESFORCE, most_rows=50_000),
-    Vendor("braze", "Braze: attributes of users, by external_id", BRAZE, most_bytes=500 * MB),
-    Vendor("braze_segment", "Braze: a segment, external_id alone, which costs no data points",
-           (Layout("segment", (EXTERNAL_ID,)),), most_bytes=500 * MB),
+    Vendor("hubspot", "HubSpot: contacts to be written to by e-mail, found again by it", HUBSPOT,
+           most_bytes=20 * MB, most_rows=500_000),
+    Vendor("salesforce", "Salesforce: members of a campaign, for Data Loader, one file for e-mail and one for calls",
+           SALESFORCE, most_rows=50_000),
+    Vendor("braze", "Braze: attributes of users by external_id, one file for each of e-mail, SMS and app", BRAZE,
+           most_bytes=500 * MB),
+    Vendor("braze_segment", "Braze: segments for e-mail, SMS and app, external_id alone, which costs no data points",
+           _each(BY_BRAZE, (EXTERNAL_ID,)), most_bytes=500 * MB),
     Vendor(CALL_LIST, "Calls: whom to call and what to say, for those who call", CALLS),
 )}
