@@ -70,7 +70,8 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
 
 
 def _alone(label: Part, others: Sequence[Part]) -> Part:
-    """A label whose name says no more than active or closed is likely one where no other column says who left."""
+    """A label whose name says half of it (active, closed, a day of cancelling) is likely one where no other column says
+    who left."""
     if others or not recognise.HALF <= label.confidence < recognise.LIKELY:
         return label
     return replace(label, confidence=recognise.LIKELY, evidence=f"{label.evidence}; no other column says who left")
