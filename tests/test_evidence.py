@@ -291,6 +291,11 @@ class TestResult:
         assert found.notes[0].startswith("Of 100 customers treated (10.0 %) the outcome is not known")
         assert "may be biased" in found.notes[1], "All of them are on one side."
 
+    def test_many_parts_are_not_each_believed(self, rows: pd.DataFrame) -> None:
+        many = pd.concat([rows.assign(customer_id=rows["customer_id"] + name, segment=name) for name in "abc"])
+        assert "one part in twenty" not in " ".join(results.result(rows, 1 / 6).notes)
+        assert "Each of the 4 parts" in results.result(many.reset_index(drop=True), 1 / 6).notes[-1]
+
     def test_without_a_holdout_nothing_is_claimed(self, rows: pd.DataFrame) -> None:
         found = results.result(rows[~rows["holdout"]], 0.0)
         assert found.whole.uplift is found.whole.roi is None and found.whole.verdict == "nothing to compare"

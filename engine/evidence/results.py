@@ -20,6 +20,7 @@ from engine.schema import Estimate, plural, share, wording
 
 STRATA = ("segment", "treatment")
 MISSING_MATTERS = 0.05
+FEW_PARTS = 3
 WORKS, HARMS, UNSURE, NOTHING = "it works", "it drives customers away", "too small to tell", "nothing to compare"
 
 
@@ -103,7 +104,7 @@ def result(rows: pd.DataFrame, holdout_share: float, promised: Estimate | None =
         whole = replace(whole, promised=_promise(rows[~rows["holdout"]]))
     same = promised is not None and promised.n == (whole.treated.known or whole.treated.customers)
     whole = replace(whole, promised=replace(whole.promised, within=promised if same else None))
-    return Result(whole, parts["treatment"], parts["segment"], _notes(whole), caution)
+    return Result(whole, parts["treatment"], parts["segment"], _notes(whole, sum(map(len, parts.values()))), caution)
 
 
 def _so_far(rows: pd.DataFrame, ends: datetime) -> str:
@@ -171,7 +172,7 @@ def _needed(known: pd.DataFrame, uplift: Estimate | None, holdout_share: float) 
     return campaign_size(untreated, float(known.loc[~known["holdout"], "uplift"].mean()), holdout_share)
 
 
-def _notes(whole: Part) -> tuple[str, ...]:
+def _notes(whole: Part, parts: int) -> tuple[str, ...]:
     sides: Mapping[str, Side] = {"treated": whole.treated, "held out": whole.held}
     told = [f"Of {plural(side.customers - side.known, 'customer')} {words} ({share(_missing(side))}) the outcome is "
             "not known; they count nowhere." for words, side in sides.items() if side.known < side.customers]
@@ -179,6 +180,9 @@ def _notes(whole: Part) -> tuple[str, ...]:
         told.append("Outcomes are missing more often on one side than on the other: the comparison may be biased.")
     if whole.uplift is not None and whole.uplift.n < whole.treated.known + whole.held.known:
         told.append("Groups of segment and treatment in which nobody was held out, or everybody, say nothing.")
+    if whole.uplift is not None and parts > FEW_PARTS:
+        told.append(f"Each of the {parts} parts has a 95 % interval of its own: one part in twenty stands apart by "
+                    "chance alone. The whole decides.")
     if whole.held.customers == 0:
         told.append("Nobody was held out, so nothing can be measured: leave a holdout next time.")
     return tuple(told)
