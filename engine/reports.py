@@ -55,7 +55,8 @@ def notes(dataset: Dataset, card: ModelCard, book: Playbook) -> list[str]:
     """What a reader must know: the card's notes, and what was assumed of sector and currency, what was not heeded."""
     told = list(card.notes)
     if book.sector != dataset.sector:
-        told.append(f"The sector {dataset.sector!r} has no playbook; the next steps are those of {book.sector}.")
+        told.append(f"The sector {dataset.sector!r} has no playbook of its own; the next steps are those of the "
+                    f"{book.sector} one.")
     if not dataset.currency:
         told.append("The data do not name their currency; money is in the file's own unit (--currency names it).")
     needed = book.minimum_tenure_column
