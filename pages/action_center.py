@@ -23,22 +23,23 @@ def top_row(found: worklist.Tally, listing: Listing, currency: str) -> list[Kpi]
         Kpi("Margin at risk", money(total.margin_at_risk, currency), "Chance to leave x value if the customer stays, "
             "summed; nothing for customers who have left already."),
         Kpi("Contact cost", cost(total.contact_cost, currency), "What contacting all of them costs, without offers."),
-        Kpi("No consent", f"{total.refused:,}", "Of those on the list, customers who have not agreed to be "
+        Kpi("No consent", parts.refused(total), "Of those on the list, customers who have not agreed to be "
             "reached through the channel of their step."),
     ]
 
 
-def call_list(place: Here, listing: Listing) -> tuple[str, ...]:
+def call_list(place: Here, found: worklist.Tally, listing: Listing) -> tuple[str, ...]:
     """The customers to call today; returns their ids."""
-    found = answer(worklist.rows, place.scope, listing, place.actor, most=CALLED)
-    ids = tuple(found["customer_id"])
+    rows = answer(worklist.rows, place.scope, listing, place.actor, most=CALLED)
+    ids = tuple(rows["customer_id"])
     if not ids:
         empty("Nobody is to be called.", "Widen the filters, or look at the whole list under To contact.")
         return ids
     st.header(f"{plural(len(ids), 'customer')} to call", anchor=False)
-    st.caption(f"Only those who agreed to be called. What happened lately is counted back from "
+    agreed = "" if found.total(listing).unsaid else "Only those who agreed to be called. "
+    st.caption(f"{agreed}What happened lately is counted back from "
                f"{place.scope.run.as_of:%d %b %Y}.")
-    parts.calls(found, parts.contacts(place, ids), place)
+    parts.calls(rows, parts.contacts(place, ids), place)
     return ids
 
 
@@ -62,7 +63,7 @@ def whole_list(place: Here, found: worklist.Tally, listing: Listing) -> tuple[st
 def lists(place: Here) -> None:
     """Audience, list and export across the top; beneath, the customers."""
     head, (audience, chosen, export) = st.container(), st.columns([1, 1.35, 1.15])
-    barred = off_limits(place.scope, now())
+    barred = off_limits(place.scope, now(), actor=place.actor)
     with audience, card("1 · Audience"):
         base = parts.audience(place, barred)
     with chosen, card("2 · List"):
@@ -82,7 +83,7 @@ def lists(place: Here) -> None:
     st.caption("A list gives everybody the first step of the playbook that fits, whether it pays or not. A plan weighs "
                "every offer for every customer and may choose another, or none: where they differ, follow the plan "
                "(see Campaigns).")
-    picked = call_list(place, listing) if view == parts.CALLS else whole_list(place, found, listing)
+    picked = call_list(place, found, listing) if view == parts.CALLS else whole_list(place, found, listing)
     if kept_off := answer(OffLimits.kept_off, barred, place.scope, listing):
         st.caption(f":material/do_not_disturb_on: {kept_off}")
     with export, card("3 · Export"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pytest
 
 from engine.__main__ import main
 from engine.campaign import ledger, suppression
+from engine.campaign.rules import set_rules
 from engine.campaign.suppression import BY_ADDRESS, Entry
 from engine.errors import EngineError, Refused
 from engine.insight import Listing, Scope, export_list, worklist
@@ -35,7 +36,7 @@ def stop(now: datetime, *entries: Entry) -> None:
 
 def listed(scope: Scope, now: datetime, listing: Listing) -> set[str]:
     """Who is on the screen's list; the tally counts the same."""
-    kept = Listing(off_limits(scope, now).filters, listing.standing, agreed=listing.agreed)
+    kept = Listing(off_limits(scope, now, actor=ANA).filters, listing.standing, agreed=listing.agreed)
     found = set(worklist.rows(scope, kept, ANA)["customer_id"])
     assert worklist.tally(scope, kept.filters, ANA).total(kept).customers == len(found)
     return found
@@ -58,7 +59,7 @@ def test_whoever_is_suppressed_for_the_channel_of_the_step_is_on_no_list(scope: 
     assert listed(scope, now, Listing()) == taken(scope, now, Listing()) == whole
     stop(now, entry)
     assert listed(scope, now, Listing()) == taken(scope, now, Listing()) == whole - off
-    told = off_limits(scope, now).kept_off(scope, Listing())
+    told = off_limits(scope, now, actor=ANA).kept_off(scope, Listing())
     number = f"{len(off)} customer{'s' * (len(off) > 1)}"
     assert told == (f"{number} left out: {len(off)} on the suppression list." if off else "")
 
@@ -89,18 +90,48 @@ def test_the_shell_leaves_them_out_and_counts_them(scope: Scope, now: datetime, 
     assert "2 customers left out: 2 on the suppression list." in capsys.readouterr().out
 
 
-def test_whoever_a_campaign_holds_out_is_counted_as_that(scope: Scope, now: datetime) -> None:
-    rows = decisions(2).assign(customer_id=["001", "003"], holdout=[True, False], message=None, message_source=None)
-    there = ledger.draft(asked(id=ledger.campaign_id("desk", "July"), dataset="desk"), rows, NOBODY, actor=MIA, now=now)
+def launched(scope: Scope, now: datetime, horizon_days: int = 90) -> None:
+    """A campaign that holds out 001 and treats 003 by e-mail."""
+    rows = decisions(2).assign(customer_id=["001", "003"], holdout=[True, False], message=None, message_source=None,
+                               treatment="loyalty_discount", channel="email")
+    wanted = asked(id=ledger.campaign_id("desk", "July"), dataset="desk", horizon_days=horizon_days)
+    there = ledger.draft(wanted, rows, NOBODY, actor=MIA, now=now)
     ledger.approve(there.id, 1e9, actor=MANAGER, now=now)
     ledger.launch(there.id, everyone, actor=MIA, now=now)
+
+
+def test_whoever_a_campaign_holds_out_or_treats_is_counted_as_that(scope: Scope, now: datetime) -> None:
+    launched(scope, now)
     stop(now, Entry("001"), Entry("007"))
-    assert listed(scope, now, Listing()) == {"002", "003", "=8"}
-    assert off_limits(scope, now).kept_off(scope, Listing()) == (
-        "2 customers left out: 1 held out by a running campaign, 1 on the suppression list.")
+    assert listed(scope, now, Listing()) == taken(scope, now, Listing()) == {"002", "=8"}
+    assert off_limits(scope, now, actor=ANA).kept_off(scope, Listing()) == (
+        "3 customers left out: 1 held out by a running campaign, 1 on the suppression list, "
+        "1 treated by a running campaign.")
     assert why_off_limits(scope, "001", actor=ANA, now=now) == [
         "On the suppression list for every channel.",
         'Held out by the campaign "July" until 30 Aug 2024, to measure what it brings.']
-    assert why_off_limits(scope, "003", actor=ANA, now=now) == []
+    assert why_off_limits(scope, "003", actor=ANA, now=now) == ["Treated by a campaign that still runs."]
+    assert why_off_limits(scope, "002", actor=ANA, now=now) == []
     with pytest.raises(Refused, match="may not customers"):
         why_off_limits(scope, "001", actor=EVE, now=now)
+
+
+def test_a_contact_rests_when_its_campaign_is_over(scope: Scope, now: datetime) -> None:
+    """The campaign runs for a day; the discount rests for so many days as the playbook says."""
+    launched(scope, now, horizon_days=1)
+    rest = scope.book.treatments["loyalty_discount"].cooldown_days
+    later, rested = now + timedelta(days=2), now + timedelta(days=rest)
+    assert listed(scope, later, Listing()) == taken(scope, later, Listing()) == {"001", "002", "007", "=8"}
+    assert off_limits(scope, later, actor=ANA).kept_off(scope, Listing()) == (
+        "1 customer left out: 1 resting after a contact.")
+    assert why_off_limits(scope, "003", actor=ANA, now=later) == ["Contacted lately, and resting."]
+    assert "003" in listed(scope, rested, Listing())
+
+
+def test_whoever_was_contacted_as_often_as_the_rules_allow_rests(scope: Scope, now: datetime) -> None:
+    launched(scope, now, horizon_days=1)
+    rest = scope.book.treatments["loyalty_discount"].cooldown_days
+    set_rules("desk", {"most_contacts": 1, "within_days": int(rest) + 30}, actor=MANAGER, now=now)
+    later = now + timedelta(days=rest + 1)
+    assert "003" not in listed(scope, later, Listing())
+    assert "003" in listed(scope, later + timedelta(days=30), Listing())

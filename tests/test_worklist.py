@@ -143,7 +143,7 @@ def test_a_column_that_the_data_do_not_hold_rules_nothing_out(home: Path, tmp_pa
 def test_totals_by_hand(scope: Scope) -> None:
     found = worklist.tally(scope, Filters(), ANA)
     total = found.total(Listing())
-    assert (total.customers, total.refused) == (5, 2)
+    assert (total.customers, total.refused, total.unsaid) == (5, 2, 0)
     assert total.margin_at_risk == pytest.approx(100 + 60 + 30 + 20 + 20)
     assert total.contact_cost == pytest.approx(4 + 6 + 3 * 0.1)
     segments = [(one.name, one.customers) for one in found.segments(Listing())]
@@ -153,6 +153,16 @@ def test_totals_by_hand(scope: Scope) -> None:
     everyone = found.total(Listing(standing=""))
     assert everyone.customers == 8
     assert everyone.margin_at_risk == pytest.approx(290), "The margin of one who has left is not at risk any more."
+
+
+def test_data_that_say_nothing_of_consent_are_not_counted_as_agreement(home: Path, tmp_path: Path,
+                                                                        now: datetime) -> None:
+    said = [name for name in CUSTOMERS if name.startswith("consent_")]
+    scope = desk(now, tmp_path, CUSTOMERS.drop(columns=said))
+    columns = tuple(column for column in scope.dataset.columns if column.name not in said)
+    scope = Scope(replace(scope.dataset, columns=columns), scope.run)
+    total = worklist.tally(scope, Filters(), ANA).total(Listing())
+    assert (total.customers, total.refused, total.unsaid) == (5, 0, 5)
 
 
 def test_what_a_rule_holds_back_is_told_with_its_cost(scope: Scope) -> None:

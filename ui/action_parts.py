@@ -91,6 +91,9 @@ def audience(here: Here, barred: OffLimits) -> Filters:
     not_there(AUDIENCE, "audience", "Everyone stands here instead.")
     if barred.held:
         st.caption(f"{plural(len(barred.held), 'customer')} held out by a running campaign: on no list until it ends.")
+    if peace := {*barred.treated, *barred.resting}:
+        st.caption(f"{plural(len(peace), 'customer')} treated by a running campaign or resting after a contact: on no "
+                   "list meanwhile.")
     if chosen == EVERYONE:
         st.caption("All scored customers. Segment Analysis saves a selection as an audience; it then opens here.")
         return barred.filters
@@ -145,6 +148,25 @@ def ordered(found: Tally, listing: Listing) -> Listing:
         "Only those who agreed to be reached that way", key="actions_agreed", bind="query-params", on_change=first_page,
         help="Consent to the channel of the step. Where the data hold no consents, everyone stays.")
     return replace(listing, order=order, agreed=agreed)
+
+
+def refused(whole: worklist.Sum) -> str:
+    """How many have not agreed; no 0 where the data do not say it.
+
+    >>> refused(worklist.Sum("", 5, 0.0, 0.0, refused=2)), refused(worklist.Sum("", 5, 0.0, 0.0, unsaid=5))
+    ('2', 'Not known')
+    """
+    return "Not known" if whole.unsaid and not whole.refused else f"{whole.refused:,}"
+
+
+def unsaid(whole: worklist.Sum) -> str:
+    """That the data do not say who agreed, in a sentence; "" where they do."""
+    if not whole.unsaid:
+        return ""
+    whom = "" if whole.unsaid == whole.customers else f" by the step of {whole.unsaid:,} of them"
+    return (f"These data do not say who agreed to be contacted{whom}; take along only those who you know have. A "
+            "column of consent is recognised under Data, and nobody is in a campaign by e-mail, SMS or telephone "
+            "without it.")
 
 
 def segments(found: Tally, listing: Listing, currency: str) -> Listing:
@@ -296,7 +318,7 @@ def by_step(found: Tally, listing: Listing, currency: str) -> None:
     if listing.standing != LEAVE_ALONE and (steps := found.steps(listing)):
         with card("What the list takes, step by step"):
             figures.table([{"step": one.words, "channel": worded(found.treatments[one.name].channel),
-                            "customers": f"{one.customers:,}", "refused": f"{one.refused:,}",
+                            "customers": f"{one.customers:,}", "refused": refused(one),
                             "risk": money(one.margin_at_risk, currency), "cost": cost(one.contact_cost, currency)}
                            for one in steps], STEP_HEADS, "actions_steps", "The list by recommended step", words=2)
 

@@ -347,13 +347,18 @@ def contacts(connection: Connection, dataset: str, now: datetime, days: float) -
     return pd.DataFrame(connection.execute(query).all(), columns=["customer_id", "treatment", "at"])
 
 
+def running(connection: Connection, dataset: str, now: datetime) -> dict[str, Campaign]:
+    """By id, the dataset's campaigns whose window runs still."""
+    query = sa.select(CAMPAIGNS).where(CAMPAIGNS.c.dataset == dataset, CAMPAIGNS.c.status == LAUNCHED)
+    return {one.id: one for row in connection.execute(query) if (one := _campaign(row)).ends and one.ends > now}
+
+
 def held_out(connection: Connection, dataset: str, now: datetime) -> pd.DataFrame:
     """Who is held out by a campaign whose window runs still: customer_id, campaign (its name), until."""
-    query = sa.select(CAMPAIGNS).where(CAMPAIGNS.c.dataset == dataset, CAMPAIGNS.c.status == LAUNCHED)
-    running = {one.id: one for row in connection.execute(query) if (one := _campaign(row)).ends and one.ends > now}
+    under_way = running(connection, dataset, now)
     held = sa.select(ASSIGNMENTS.c.campaign_id, ASSIGNMENTS.c.customer_id).where(
-        ASSIGNMENTS.c.campaign_id.in_(list(running)), ASSIGNMENTS.c.holdout)
-    found = [(who, running[campaign].name, running[campaign].ends) for campaign, who in connection.execute(held)]
+        ASSIGNMENTS.c.campaign_id.in_(list(under_way)), ASSIGNMENTS.c.holdout)
+    found = [(who, under_way[campaign].name, under_way[campaign].ends) for campaign, who in connection.execute(held)]
     return pd.DataFrame(found, columns=["customer_id", "campaign", "until"])
 
 

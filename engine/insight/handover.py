@@ -88,7 +88,7 @@ def export_file(scope: Scope, listing: Listing, output: Path, kind: str = "", *,
 
 def _placed(scope: Scope, listing: Listing, kind: str, contact: bool, actor: Actor, now: datetime) -> _Order:
     """The list without whoever must not be contacted now, whatever was asked."""
-    form, barred = _format(kind, actor, now), off_limits(scope, now)
+    form, barred = _format(kind, actor, now), off_limits(scope, now, actor=actor)
     kept = replace(listing, filters=listing.filters.within(barred.filters))
     return _Order(scope, kept, form, _contact(scope, actor, contact), actor, now, barred.kept_off(scope, listing))
 

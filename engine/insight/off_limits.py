@@ -1,6 +1,7 @@
-"""Whom no list may hold now: held out by a running campaign, or on the suppression list, everywhere or for a channel.
+"""Whom no list may hold now: held out or treated by a running campaign, resting after a contact, or on the suppression
+    list, everywhere or for a channel.
 
-Both change while a run stays the same, so they are asked for anew whenever a list is read or leaves.
+All of it changes while a run stays the same, so it is asked for anew whenever a list is read or leaves.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from engine import state
-from engine.campaign import ledger, suppression
+from engine.campaign import ledger, resting, suppression
 from engine.campaign.contact_rules import EVERYWHERE
+from engine.campaign.rules import rules
 from engine.campaign.suppression import ADDRESS_COLUMNS, BY_ADDRESS, BY_ID
 from engine.insight.planned import looked_at, planned
 from engine.insight.source import Filters, Scope, ask
@@ -27,10 +29,13 @@ from engine.schema import Actor, plural
 
 @dataclass(frozen=True)
 class OffLimits:
-    """held: the ids of those held out by a running campaign. suppressed: channel, or "all" for every one -> the ids of
+    """held: the ids of those held out by a running campaign. treated: of those whom one treats. resting: of those who
+    were contacted lately, or as often as the rules allow. suppressed: channel, or "all" for every one -> the ids of
     those who are on the suppression list for it."""
 
     held: tuple[str, ...] = ()
+    treated: tuple[str, ...] = ()
+    resting: tuple[str, ...] = ()
     suppressed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -38,31 +43,44 @@ class OffLimits:
         """What lets everybody else through, and nobody by a channel that is closed to them."""
         everywhere = self.suppressed.get(EVERYWHERE, ())
         by = {channel: who for channel, who in self.suppressed.items() if channel != EVERYWHERE}
-        return Filters(without=tuple(dict.fromkeys([*self.held, *everywhere])), not_by=by)
+        return Filters(without=tuple(dict.fromkeys([*self.held, *self.treated, *self.resting, *everywhere])), not_by=by)
 
     def kept_off(self, scope: Scope, listing: Listing) -> str:
         """How many the list would hold besides, and why it must not, in a sentence; "" where there is nobody."""
-        ids = tuple(dict.fromkeys([*self.held, *(one for who in self.suppressed.values() for one in who)]))
+        suppressed = [one for who in self.suppressed.values() for one in who]
+        ids = tuple(dict.fromkeys([*self.held, *self.treated, *self.resting, *suppressed]))
         if not ids:
             return ""
         open_ = replace(listing.filters, without=(), not_by={}).within(Filters(ids=ids, left=True))
-        held, stopped = self._counted(_channels(scope, replace(listing, filters=open_)))
-        why = [f"{number:,} {words}" for number, words in ((held, "held out by a running campaign"),
-                                                           (stopped, "on the suppression list")) if number]
-        return f"{plural(held + stopped, 'customer')} left out: {', '.join(why)}." if why else ""
+        counts = self._counted(_channels(scope, replace(listing, filters=open_)))
+        why = [f"{number:,} {words}" for words, number in counts.items() if number]
+        return f"{plural(sum(counts.values()), 'customer')} left out: {', '.join(why)}." if why else ""
 
-    def _counted(self, channels: Mapping[str, str]) -> tuple[int, int]:
-        """Of customers with the channels of their steps, how many are held out, and how many others suppressed."""
-        held = set(self.held)
+    def _counted(self, channels: Mapping[str, str]) -> dict[str, int]:
+        """Of customers with the channels of their steps, how many are left out for which reason, each for the first."""
         closed = {name: set(who) for name, who in self.suppressed.items()}
-        stopped = [who for who, channel in channels.items()
-                   if who in closed.get(EVERYWHERE, ()) or who in closed.get(channel, ())]
-        return len(held & channels.keys()), len(set(stopped) - held)
+        stopped = {who for who, channel in channels.items()
+                   if who in closed.get(EVERYWHERE, ()) or who in closed.get(channel, ())}
+        reasons = {"held out by a running campaign": set(self.held), "on the suppression list": stopped,
+                   "treated by a running campaign": set(self.treated),
+                   "resting after a contact": set(self.resting)}
+        counts, before = {}, set[str]()
+        for words, who in reasons.items():
+            counts[words] = len((who & channels.keys()) - before)
+            before |= who
+        return counts
 
 
-def off_limits(scope: Scope, now: datetime) -> OffLimits:
+def off_limits(scope: Scope, now: datetime, *, actor: Actor) -> OffLimits:
     """Whom no list of the dataset may hold at this moment."""
-    return OffLimits(ledger.held_out_now(scope.dataset.name, now), suppressed(scope))
+    name = scope.dataset.name
+    return OffLimits(ledger.held_out_now(name, now), resting.treated_now(name, now), _resting(scope, now, actor),
+                     suppressed(scope))
+
+
+def _resting(scope: Scope, now: datetime, actor: Actor) -> tuple[str, ...]:
+    rest = {name: treatment.cooldown_days for name, treatment in scope.book.treatments.items()}
+    return resting.resting_now(scope.dataset.name, rest, rules(scope.dataset.name, actor=actor), now)
 
 
 def suppressed(scope: Scope, among: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -75,7 +93,7 @@ def suppressed(scope: Scope, among: Sequence[str] = ()) -> dict[str, tuple[str, 
 
 
 def why_off_limits(scope: Scope, customer_id: str, *, actor: Actor, now: datetime) -> list[str]:
-    """Why the customer must not be contacted now, a sentence each: suppression by channel, and campaigns' holdouts."""
+    """Why the customer must not be contacted now, a sentence each: suppression by channel, campaigns that run, rest."""
     allow(actor, "customers")
     listed = _lines_of(scope, [customer_id])
     with state.reader() as connection:
@@ -84,7 +102,14 @@ def why_off_limits(scope: Scope, customer_id: str, *, actor: Actor, now: datetim
     return [*(f"On the suppression list {suppression.where(channel)}{f': {why}' if why else ''}."
               for channel, why in zip(listed["channel"], listed["reason"], strict=True)),
             *(f'Held out by the campaign "{name}" until {until:%d %b %Y}, to measure what it brings.'
-              for name, until in zip(held["campaign"], held["until"], strict=True))]
+              for name, until in zip(held["campaign"], held["until"], strict=True)),
+            *_in_peace(scope, customer_id, now, actor)]
+
+
+def _in_peace(scope: Scope, customer_id: str, now: datetime, actor: Actor) -> list[str]:
+    if customer_id in resting.treated_now(scope.dataset.name, now):
+        return ["Treated by a campaign that still runs."]
+    return ["Contacted lately, and resting."] if customer_id in _resting(scope, now, actor) else []
 
 
 def _channels(scope: Scope, listing: Listing) -> dict[str, str]:

@@ -75,13 +75,15 @@ class Listing:
 @dataclass(frozen=True)
 class Sum:
     """A group of customers: its name and words, how many, their margin at risk and what contacting them costs
-    [currency]. refused: those who have not agreed to the channel of their step."""
+    [currency]. refused: those who have not agreed to the channel of their step. unsaid: those of whom the data do not
+    say whether they have."""
 
     name: str
     customers: int
     margin_at_risk: float
     contact_cost: float
     refused: int = 0
+    unsaid: int = 0
     words: str = ""
 
 
@@ -228,5 +230,6 @@ def _sums(cells: pd.DataFrame, by: str, names: Iterable[str]) -> list[Sum]:
 
 def _sum(name: str, cells: pd.DataFrame) -> Sum:
     refused = cells.loc[cells["agreed"].fillna(1) == 0, "number"].sum()
+    unsaid = cells.loc[cells["agreed"].isna(), "number"].sum()
     return Sum(name, int(cells["number"].sum()), float(cells["margin_at_risk"].sum()),
-               float(cells["contact_cost"].sum()), int(refused))
+               float(cells["contact_cost"].sum()), int(refused), int(unsaid))
