@@ -18,7 +18,7 @@ from engine.data.dates import moments
 from engine.data.parsing import flags, ids, is_text, numbers
 from engine.data.readers import Raw, read_raw
 from engine.errors import EngineError
-from engine.schema import OUTCOMES, Finding, plural
+from engine.schema import OUTCOMES, Column, Finding, plural
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "customer_id": ("customer_id", "customerid", "customer", "id", "external_id", "client_id", "account_id", "user_id",
@@ -33,7 +33,13 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 STAYED = dict.fromkeys(("stayed", "retained", "kept", "active", "still here"), "1")
 LEFT = dict.fromkeys(("left", "churned", "cancelled", "canceled", "lost", "inactive", "gone"), "0")
 FORM = ("customer_id", "stayed", "revenue", "observed_at", "campaign_id")
-REJECTED = ("row", "customer_id", "column", "value", "reason")
+REJECTED = (
+    Column("row", "count", "", "The row of the file; 1 is the first under the header"),
+    Column("customer_id", "id", "", "The customer, as the file says"),
+    Column("column", "text", "", "Where the fault is"),
+    Column("value", "text", "", "What stood there, masked"),
+    Column("reason", "text", "", "What is wrong with it"),
+)
 CLOCKS_APART = timedelta(days=1)
 Fault = tuple[Any, str, Any, str]  # row, column, value, reason
 
@@ -53,6 +59,13 @@ def form(rows: pd.DataFrame) -> bytes:
     stream = io.BytesIO()
     empty = dict.fromkeys(("stayed", "revenue", "observed_at"), pd.Series(pd.NA, rows.index, dtype=object))
     write_csv(stream, [OUTCOMES[name] for name in FORM], [rows.assign(**empty)], ())
+    return stream.getvalue()
+
+
+def rejected_rows(rejected: pd.DataFrame) -> bytes:
+    """The rows that could not be taken in, each with its reason, as a CSV."""
+    stream = io.BytesIO()
+    write_csv(stream, REJECTED, [rejected], ())
     return stream.getvalue()
 
 
@@ -193,4 +206,4 @@ def _rejected(raw: Raw, parsed: pd.DataFrame, faults: list[Fault]) -> pd.DataFra
     told: list[tuple[Any, ...]] = [(row, parsed.at[row, "customer_id"] or "", name, masked(value), reason)
                                    for row, name, value, reason in first.values()]
     told += [(row, "", "", "", reason) for row, reason in zip(raw.rejected["row"], raw.rejected["reason"], strict=True)]
-    return pd.DataFrame(told, columns=list(REJECTED)).sort_values("row", ignore_index=True)
+    return pd.DataFrame(told, columns=[column.name for column in REJECTED]).sort_values("row", ignore_index=True)

@@ -22,6 +22,7 @@ STRATA = ("segment", "treatment")
 MISSING_MATTERS = 0.05
 FEW_PARTS = 3
 WORKS, HARMS, UNSURE, NOTHING = "it works", "it drives customers away", "too small to tell", "nothing to compare"
+COSTS, DEAR = "it costs more than it brings", "it keeps customers and costs more than they bring"
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,12 @@ def part(name: str, rows: pd.DataFrame, holdout_share: float) -> Part:
     uplift = difference(Strata.of(active, left, stratum))
     value = money.saved(active, left, stratum, known["ltv_if_stays"])
     margin = None if value is None else _shifted(_times(value, len(treated)), -cost)
+    verdict = _verdict(uplift, margin)
     return Part(
         name, _side(rows[~rows["holdout"]]), _side(rows[rows["holdout"]]), cost, _promise(treated),
         uplift, None if uplift is None else _times(uplift, len(treated)), margin,
         None if margin is None or cost <= 0 else _times(margin, 1 / cost), _revenue(known, len(treated)),
-        _verdict(uplift), _needed(known, uplift, holdout_share))
+        verdict, _needed(known, verdict, holdout_share))
 
 
 def _side(rows: pd.DataFrame) -> Side:
@@ -157,16 +159,22 @@ def _revenue(known: pd.DataFrame, treated: int) -> Estimate | None:
     return None if found is None else _times(found, treated)
 
 
-def _verdict(uplift: Estimate | None) -> str:
+def _verdict(uplift: Estimate | None, margin: Estimate | None) -> str:
+    """What is sure of who stays, and whether the money is lost for sure: its whole interval below nothing."""
     if uplift is None:
         return NOTHING
-    return WORKS if uplift.low > 0 else HARMS if uplift.high < 0 else UNSURE
+    lost = margin is not None and margin.high < 0
+    if uplift.high < 0:
+        return HARMS
+    if uplift.low > 0:
+        return DEAR if lost else WORKS
+    return COSTS if lost else UNSURE
 
 
-def _needed(known: pd.DataFrame, uplift: Estimate | None, holdout_share: float) -> int | None:
+def _needed(known: pd.DataFrame, verdict: str, holdout_share: float) -> int | None:
     """The size that would tell the planned uplift from nothing, where this one did not."""
     held = known[known["holdout"]]
-    if uplift is None or not len(held) or _verdict(uplift) != UNSURE:
+    if verdict != UNSURE or not len(held):
         return None
     untreated = float(1 - held["stayed"].mean())
     return campaign_size(untreated, float(known.loc[~known["holdout"], "uplift"].mean()), holdout_share)

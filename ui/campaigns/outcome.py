@@ -16,6 +16,7 @@ import streamlit as st
 from engine import campaigning, settling, uploads
 from engine.campaign.contact_rules import WORDS
 from engine.campaign.ledger import Campaign
+from engine.campaign.outcome_files import rejected_rows
 from engine.campaign.sendlist import Exported
 from engine.campaign.vendors import CALL_LIST, VENDORS, Settings
 from engine.evidence.results import Part, Result, in_words
@@ -26,8 +27,8 @@ from ui.components import card, empty, escaped, show, told
 from ui.state import Here, now
 from ui.tables import table
 
-MADE, SETTLED, FORM = "_campaign_export", "_campaign_settled", "_campaign_form"
-MOST_REASONS = 3
+MADE, SETTLED, FORM, REFUSED = "_campaign_export", "_campaign_settled", "_campaign_form", "_campaign_refused"
+MOST_REASONS, MOST_IDS = 3, 10
 HEADS = {"by": "By", "part": "Part", "verdict": "Verdict", "saved": "Saved", "promised": "Promised",
          "margin": "Incremental margin", "roi": "ROI", "roi_promised": "ROI promised",
          "treated": "Treated", "held": "Held out"}
@@ -104,8 +105,15 @@ def _take(there: Campaign, kind: str, made: Exported, waiting: Any) -> None:
 
 
 def _commonest(reasons: Sequence[str]) -> str:
-    """The most frequent reasons, each with how often."""
-    return "; ".join(f"{reason} ({number:,})" for reason, number in Counter(reasons).most_common(MOST_REASONS))
+    """The most frequent reasons, each with how often, and how many more there are.
+
+    >>> _commonest(["late", "late", "empty", "odd", "far", "wide"])
+    'late (2); empty (1); odd (1); other reasons (2)'
+    """
+    told = Counter(reasons).most_common(MOST_REASONS)
+    rest = len(reasons) - sum(number for _, number in told)
+    told += [("other reasons", rest)] if rest else []
+    return "; ".join(f"{reason} ({number:,})" for reason, number in told)
 
 
 # ---- what comes back
@@ -128,6 +136,7 @@ def outcomes(here: Here, there: Campaign) -> None:
                                  type=["csv", "xlsx"], max_upload_size=uploads.most_megabytes(),
                                  key="campaign_outcomes")
         correct = st.toggle("It corrects what is known already", key="campaign_correct")
+        _refused(there)
         read, look = st.columns(2)
         if read.button("Take the outcomes in", key="campaign_settle", icon=":material/upload_file:", width="stretch",
                        type="primary" if given else "secondary", disabled=given is None) and given is not None:
@@ -137,7 +146,7 @@ def outcomes(here: Here, there: Campaign) -> None:
                        width="stretch"):
             with told():
                 done = settling.settle_from_data(there.id, correct=correct, actor=here.actor, now=now())
-                _again(done, ())
+                _again(there, done, None)
 
 
 def _form(here: Here, there: Campaign) -> None:
@@ -160,13 +169,23 @@ def _read(here: Here, there: Campaign, name: str, content: bytes, correct: bool)
         path.write_bytes(content)
         done, read = settling.settle_file(there.id, path, observed_at=now(), correct=correct, actor=here.actor,
                                           now=now())
-    _again(done, read.rejected.to_dict("records"))
+    _again(there, done, read.rejected)
 
 
-def _again(done: Any, rejected: Any) -> None:
-    """Draw the screen anew with what is known now, and tell then what was taken in."""
-    st.session_state[SETTLED] = done, rejected
+def _again(there: Campaign, done: Any, rejected: Any) -> None:
+    """Draw the screen anew with what is known now, and tell then what was taken in; who was not can be taken away."""
+    refused = rejected is not None and len(rejected) > 0
+    st.session_state[SETTLED] = done, rejected["reason"].tolist() if refused else ()
+    st.session_state[REFUSED] = {there.id: rejected_rows(rejected)} if refused else {}
     st.rerun()
+
+
+def _refused(there: Campaign) -> None:
+    """The rows of the last file that could not be taken in."""
+    if content := st.session_state.get(REFUSED, {}).get(there.id):
+        st.download_button("Download the rows that were not taken in", content,
+                           f"{there.dataset}-{there.id}-outcomes-rejected.csv", "text/csv", key="campaign_refused",
+                           on_click="ignore", icon=":material/rule:", help="Each with its reason; values are masked.")
 
 
 def _settled(done: Any, rejected: Any) -> None:
@@ -174,13 +193,17 @@ def _settled(done: Any, rejected: Any) -> None:
     st.success(f"{plural(done.new, 'outcome')} new ({done.held_out:,} of customers held out), {done.known:,} known "
                f"already{f', {done.renewed:,} renewed at the end of the window' if done.renewed else ''}.",
                icon=":material/check_circle:")
-    for ids, said in ((done.unknown, "not in this campaign"), (done.contradicting, "contradict what is known")):
+    strangers = plural(len(done.unknown), "customer is", "customers are")
+    wanted = (plural(len(done.contradicting), "outcome was", "outcomes were") + " corrected" if done.corrected else
+              plural(len(done.contradicting), "outcome contradicts", "outcomes contradict")
+              + " what is known, and nothing was changed")
+    for ids, said in ((done.unknown, f"{strangers} not in this campaign"), (done.contradicting, wanted)):
         if ids:
-            st.warning(escaped(f"{plural(len(ids), 'customer')} {said}: {', '.join(ids[:10])}."),
-                       icon=":material/help:")
+            rest = f" and {len(ids) - MOST_IDS:,} more" if len(ids) > MOST_IDS else ""
+            st.warning(escaped(f"{said}: {', '.join(ids[:MOST_IDS])}{rest}."), icon=":material/help:")
     if rejected:
-        told_by = _commonest([f"{row['column']} {row['reason']}" for row in rejected])
-        st.warning(escaped(f"{plural(len(rejected), 'row')} could not be taken in: {told_by}."), icon=":material/rule:")
+        st.warning(escaped(f"{plural(len(rejected), 'row')} could not be taken in: {_commonest(rejected)}."),
+                   icon=":material/rule:")
 
 
 # ---- what it brought
@@ -214,7 +237,7 @@ def _measured(here: Here, there: Campaign, found: Result) -> None:
         rows = [{"by": by, **_row(part, there.currency)} for by, parts in
                 (("Treatment", found.treatments), ("Segment", found.segments)) for part in parts]
         table(rows, HEADS, "campaign_parts", "What each part of the campaign saved", words=2)
-    _notes(found)
+    _notes(there, found)
 
 
 def _point(value: float, n: int) -> Estimate:
@@ -256,6 +279,9 @@ def _percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:,.0f} %"
 
 
-def _notes(found: Result) -> None:
+def _notes(there: Campaign, found: Result) -> None:
     for note in found.notes:
         st.caption(escaped(note))
+    if there.erased:
+        st.caption(f"{plural(there.erased, 'customer has', 'customers have')} been erased since: nothing here counts "
+                   "them any more, but the expected cost of the campaign, which is what was booked at the launch.")

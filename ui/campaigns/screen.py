@@ -115,10 +115,17 @@ def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> lis
         Kpi("Held out", f"{told_of['held_out']:,}", "Drawn by chance, never contacted.",
             band=f"{share(there.holdout_share)} of each segment and treatment"),
         Kpi("Expected cost", money(there.spend, currency), "Of those treated: contacts, and offers times the chance "
-            "that they are taken.", band=f"budget {there.budget}" if there.budget else "no shared budget"),
+            f"that they are taken{_booked(there)}.",
+            band=f"budget {there.budget}" if there.budget else "no shared budget"),
         Kpi("Promised margin", money(promised, currency), "Incremental margin that is expected of those treated, with "
             f"the plan's 90 % interval.{whole}", band=_band(there, told_of)),
     ]
+
+
+def _booked(there: Campaign) -> str:
+    """That the cost counts those erased since, where there are any."""
+    erased = plural(there.erased, "customer who has", "customers who have")
+    return f"; as booked at the launch, with {erased} been erased since" if there.erased else ""
 
 
 def _band(there: Campaign, told_of: Mapping[str, Any]) -> str:
