@@ -40,8 +40,9 @@ def comparison(found: Simulation, kept: list[saved.Saved], cells: Any) -> None:
         empty("No scenarios to compare yet.", "Save what is set now under a name, then change it and save again.")
         return
     names = [entry.name for entry in kept]
-    chosen = st.multiselect("Compare with", names, names[:recovery.MOST_COMPARED], key=recovery.COMPARED,
-                            max_selections=recovery.MOST_COMPARED)
+    compared = st.session_state.get(recovery.COMPARED, names[:recovery.MOST_COMPARED])
+    st.session_state[recovery.COMPARED] = [name for name in compared if name in names]
+    chosen = st.multiselect("Compare with", names, key=recovery.COMPARED, max_selections=recovery.MOST_COMPARED)
     simulated = {"What is set now": found}
     for entry in (entry for entry in kept if entry.name in chosen):
         with told():
