@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from engine.prediction.churn import CHURN_MODELS, QUICK, ChurnModel, ChurnOption
 from engine.prediction.ensembles import Blend, best_weights, ensemble, fit, lightgbm, vote
 from engine.prediction.metrics import roc_auc
 from engine.prediction.thresholds import Line
+from engine.prediction.workers import each
 from engine.schema import Snapshot, Window
 
 AS_OF = datetime(2024, 1, 1)
@@ -285,3 +287,19 @@ def test_what_the_model_gives_does_not_hang_on_the_order_of_the_columns() -> Non
         assert model.colsample_bytree * 12 >= 5
         found.append(roc_auc(y[3_000:], model.predict_proba(mixed[3_000:])[:, 1]))
     assert max(found) - min(found) < 0.003, found
+
+
+def test_forests_fitted_side_by_side_warn_of_nothing_and_leave_the_filters() -> None:
+    """scikit-learn takes the filters out of the process for a moment; another thread's forest then warned."""
+    before, told = list(warnings.filters), list[str]()
+
+    def work(_: int) -> None:
+        warnings.showwarning("`sklearn.utils.parallel.delayed` should be used with", UserWarning, "parallel.py", 144)
+        warnings.showwarning("something else", UserWarning, "other.py", 1)
+        warnings.resetwarnings()
+
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_more, **_named: told.append(str(message))
+        list(each(work, range(3)))
+        assert told == ["something else"] * 3
+    assert warnings.filters == before
