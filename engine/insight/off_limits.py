@@ -1,7 +1,7 @@
-"""Whom no list may hold now: held out or treated by a running campaign, resting after a contact, or on the suppression
-    list, everywhere or for a channel.
+"""Whom no list may hold now: held out or treated by a running campaign, resting after a contact, or suppressed.
 
-All of it changes while a run stays the same, so it is asked for anew whenever a list is read or leaves.
+Suppression holds everywhere or for a channel. All of it changes while a run stays the same, so it is asked for anew
+whenever a list is read or leaves.
 """
 
 from __future__ import annotations
