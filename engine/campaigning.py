@@ -217,7 +217,7 @@ def _waits(rows: pd.DataFrame, customers: pd.DataFrame, known: Rules, now: datet
 def export(campaign: str, kind: str, folder: Path | None = None, *, settings: Settings | None = None, actor: Actor,
            now: datetime) -> tuple[Exported, pd.DataFrame]:
     """The campaign's list as the files that a tool imports, and who must wait; recorded in the audit log. Whoever was
-    suppressed or withdrew consent since the launch is among the rejected rows; the ledger keeps theirs.
+    suppressed, withdrew consent or has left since the launch is among the rejected rows; the ledger keeps theirs.
 
     Args:
         kind: one of VENDORS. folder: where the files are written too; it is made if need be.

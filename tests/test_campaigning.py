@@ -227,6 +227,11 @@ class TestExport:
         left, stopped = campaigning.sendable(there.id, actor=MIA, now=NOW)
         assert list(left["customer_id"]) == list(rows["customer_id"].iloc[1:])
         assert stopped["reason"].tolist() == ["the customer has left"]
+        made, _ = campaigning.export(there.id, "csv", actor=MIA, now=NOW)
+        [rejected] = [content for name, content in made.files.items() if name.endswith("-rejected.csv")]
+        told = pd.read_csv(io.BytesIO(rejected), dtype=str, encoding="utf-8-sig").iloc[0]
+        assert (told["column"], told["reason"]) == ("since the launch", "the customer has left")
+        assert made.manifest["rows"] == len(rows) == made.manifest["written"] + 1
 
     @pytest.mark.parametrize("kind", ["csv", "klaviyo"])
     def test_who_withdrew_or_was_suppressed_since_is_rejected_with_the_reason(self, shop: insight.Scope, tmp_path: Path,

@@ -144,7 +144,7 @@ def what_changed(here: Here, than: Run | None) -> None:
 def _moved(here: Here, found: movement.Changes) -> None:
     what = st.session_state.get("overview_moved") or BANDS
     matrix, word = (found.bands, "risk band") if what == BANDS else (found.segments, "segment")
-    says = (f"Of {found.stayed:,} customers here at both moments: rows then, columns now. {_came_and_went(found)}"
+    says = (f"Of {found.stayed:,} customers here at both moments: rows then, columns now."
             + ("" if found.same_model else " Another model judged then: part of the movement is the model's.")
             + (" It looks back: today's model, which has learned from what came since, judged that moment."
                if found.than.looks_back and found.same_model else ""))

@@ -37,7 +37,7 @@ from engine.campaign.vendors import (
 from engine.errors import EngineError, choose
 from engine.schema import ASSIGNMENTS, CONTACT, Column, plural
 
-SUPPRESSED = "suppression list"
+SINCE = "since the launch"
 LEFT_OUT, EMPTIED = "row left out", "cell left empty"
 REJECTED = (
     Column("customer_id", "id", "", "The customer, as the company calls it"),
@@ -301,7 +301,7 @@ def _rejected(rows: pd.DataFrame, faults: list[Fault]) -> pd.DataFrame:
 
 def _stopped(rows: pd.DataFrame) -> pd.DataFrame:
     """Who must not be contacted any more, as rejected rows."""
-    more = {"column": SUPPRESSED, "value": "", "effect": LEFT_OUT}
+    more = {"column": SINCE, "value": "", "effect": LEFT_OUT}
     return rows.assign(**more)[[column.name for column in REJECTED]].astype(object)
 
 
@@ -328,7 +328,7 @@ def _manifest(rows: pd.DataFrame, rejected: pd.DataFrame, tool: Vendor, settings
              ("campaign_id", "run_id", "model_id", "policy_id", "approved_by") if name in rows}
     return {
         "export": tool.name, "campaign": settings.campaign, "synthetic": settings.synthetic, "made_at": iso(now),
-        "rows": len(rows) + int((rejected["column"] == SUPPRESSED).sum()),
+        "rows": len(rows) + int((rejected["column"] == SINCE).sum()),
         "written": sum(file["rows"] for file in files if file["kind"] != "rejected"),
         "left_out": len(out), "cells_left_empty": len(rejected) - len(out),
         "reasons": {str(reason): int(count) for reason, count in rejected["reason"].value_counts().items()},

@@ -10,13 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from engine.decision.budget import kernels
-from engine.decision.budget.units import counted, most_counted, units_of
+from engine.decision.budget.units import ROUNDING, counted, most_counted, units_of
 from engine.errors import Infeasible
 from engine.prediction.treemodel import compiled
 from engine.prediction.workers import each
 
 SHARE, CHUNK, BLOCK = 262_144, 4_096, 64
-ROUNDING = 1e-12
 MOST_LIMITS = 64
 
 
