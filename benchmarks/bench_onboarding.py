@@ -8,10 +8,6 @@ columns add up, in curves, so small trees suit them: of answers that hang on sev
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import Row, clock
+from benchmarks.many import own_home
 from engine import catalog, onboarding
 from engine.data.labels import snapshot, windows_for
 from engine.data.names import snake
@@ -90,7 +87,7 @@ def _together(judged: list[Judged], asked: int) -> list[Row]:
 
 def _tried(made: Export) -> Judged | str:
     """How the company was judged; where it could not be learned from, why."""
-    with _home() as home:
+    with own_home() as home:
         with clock() as took:
             try:
                 proposal = onboarding.propose(made.write(home / "files"), name="acme", actor=ANYONE, now=NOW)
@@ -101,19 +98,6 @@ def _tried(made: Export) -> Judged | str:
             return str(report["why"])
         found = _judged(made, proposal, str(report["model_id"]))
         return found if isinstance(found, str) else replace(found, cpu=took.cpu)
-
-
-@contextmanager
-def _home() -> Iterator[Path]:
-    """A home of its own, gone afterwards."""
-    before = os.environ.get("HOLDFAST_HOME")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["HOLDFAST_HOME"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            os.environ.pop("HOLDFAST_HOME")
-            os.environ.update({} if before is None else {"HOLDFAST_HOME": before})
 
 
 def _judged(made: Export, proposal: Proposal, model_id: str) -> Judged | str:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -23,7 +24,7 @@ SIZES = (1_000_000, 10_000_000)
 MOST_MEMORY = 4e9
 
 
-def run(_real_data: object) -> list[Row]:
+def run(_real_data: Path) -> list[Row]:
     """Figures by number of customers."""
     most = int(os.environ.get("HOLDFAST_SCORED_CUSTOMERS", SIZES[-1]))
     with small_company():

@@ -28,18 +28,25 @@ BLOCK = 200_000
 
 
 @contextmanager
-def small_company() -> Iterator[None]:
-    """A home with the telecom demo of SMALL customers, judged quickly."""
+def own_home() -> Iterator[Path]:
+    """A home and a state database of its own, gone afterwards; the environment is as it was."""
     with tempfile.TemporaryDirectory() as folder:
         before = dict(os.environ)
         os.environ["HOLDFAST_HOME"] = folder
         os.environ.pop("HOLDFAST_DATABASE_URL", None)
         try:
-            make(Path(folder) / "files")
-            yield
+            yield Path(folder)
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+@contextmanager
+def small_company() -> Iterator[None]:
+    """A home with the telecom demo of SMALL customers, judged quickly."""
+    with own_home() as home:
+        make(home / "files")
+        yield
 
 
 def make(folder: Path) -> None:
