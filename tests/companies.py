@@ -402,8 +402,11 @@ def _features(rng: Rng, sector: str, n: int) -> tuple[pd.DataFrame, dict[str, st
     return frame, {str(name): kinds.get(str(name), "word") for name in frame.columns}
 
 
-def leavers(rng: Rng, clean: pd.DataFrame, signal: bool, share: float = 0.0) -> pd.Series:
-    """Who leaves (0 or 1): a logistic of some of the columns, or of none; so many of all, drawn where not given."""
+def leavers(rng: Rng, clean: pd.DataFrame, signal: bool, share: float = 0.0, together: bool = False) -> pd.Series:
+    """Who leaves (0 or 1): a logistic of some of the columns, or of none; so many of all, drawn where not given.
+
+    together: not of each column alone but of several at once, in products and in rules such as "dear and many calls".
+    """
     score = np.zeros(len(clean))
     for name in clean.columns:
         column = clean[name]
@@ -413,6 +416,7 @@ def leavers(rng: Rng, clean: pd.DataFrame, signal: bool, share: float = 0.0) -> 
         else:
             order = column.rank(pct=True).fillna(0.5).to_numpy() - 0.5
             score += rng.normal(0, 1.6) * order + rng.normal(0, 1.0) * (order**2 - 1 / 12)
+    score = 0.4 * score + _at_once(rng, clean) if together else score
     score = score if signal else np.zeros(len(clean))
     target = share or rng.uniform(0.12, 0.35)
     low, high = -12.0, 12.0
@@ -420,6 +424,18 @@ def leavers(rng: Rng, clean: pd.DataFrame, signal: bool, share: float = 0.0) -> 
         middle = (low + high) / 2
         low, high = (middle, high) if (1 / (1 + np.exp(-(score + middle)))).mean() < target else (low, middle)
     return pd.Series((rng.random(len(clean)) < 1 / (1 + np.exp(-(score + low)))).astype(int))
+
+
+def _at_once(rng: Rng, clean: pd.DataFrame) -> np.ndarray:
+    """Log-odds that hang on two or three columns at once: three products and three rules."""
+    places = {name: (column.rank(pct=True) if column.dtype != object else column.map(dict(zip(
+        sorted(set(column.dropna())), rng.random(column.nunique()), strict=True))).astype(float)).fillna(0.5).to_numpy()
+        for name, column in clean.items()}
+    drawn = [rng.choice(len(places), 3, replace=False) for _ in range(6)]
+    columns = [[list(places.values())[place] for place in some] for some in drawn]
+    products = sum(rng.choice([-1, 1]) * 7 * (a - 0.5) * (b - 0.5) for a, b, _ in columns[:3])
+    rules = sum(2.5 * ((a > 0.55) & (b < 0.5) & (c > 0.3)) for a, b, c in columns[3:])
+    return np.asarray(products + rules)
 
 
 # ----------------------------------------------------------------------------------------------------------------- dirt

@@ -226,8 +226,9 @@ DIRT = ("missing words", "numbers for nothing", "spellings", "signs", "decimal c
 
 # ------------------------------------------------------------------------------------------------------------ an export
 
-def company(seed: int, *, sector: str = "", layout: str = "", signal: bool | None = None, rows: int = 0) -> Export:
-    """The export of that seed; what is not given is drawn."""
+def company(seed: int, *, sector: str = "", layout: str = "", signal: bool | None = None, rows: int = 0,
+            together: bool = False) -> Export:
+    """The export of that seed; what is not given is drawn. together: answers hang on several columns at once."""
     rng = np.random.default_rng((seed, 31))
     sector = sector or str(rng.choice([*SECTORS, "wide"]))
     layout = layout or str(rng.choice(list(LAID)))
@@ -241,7 +242,7 @@ def company(seed: int, *, sector: str = "", layout: str = "", signal: bool | Non
     clean = pd.concat([drawn[[spec.name for spec in columns if spec.learned]], known], axis=1)
     signal = bool(rng.random() < 0.88) if signal is None else signal
     share = float(rng.choice([0.03, 0.08, 0.15, 0.27, 0.5], p=[0.1, 0.2, 0.3, 0.3, 0.1]))
-    left = leavers(rng, clean, signal, max(share, 90 / n))
+    left = leavers(rng, clean, signal, max(share, 90 / n), together)
     frame, holes = _written(rng, drawn, columns, dirt)
     clean = clean.mask(holes.reindex(columns=clean.columns, fill_value=False))
     return _export(rng, seed, sector, layout, dirt, frame, clean, left, beside, signal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from engine.planning import doubts_of
-from engine.prediction import regressors, value_level
+from engine.prediction import regressors, value, value_level
 from engine.prediction.money import LtvSettings
 from engine.prediction.purchases import history
 from engine.prediction.value_level import ACCIDENT, expected, learned, level_error, levelled, missed, trials, weight
@@ -109,3 +110,28 @@ def test_a_history_too_short_for_trials_goes_half_way(rng: np.random.Generator) 
     short = BEGAN + timedelta(days=80)
     assert trials(orders[orders["at"] < short], short, "tweedie", WINDOW, MONEY, 1) == []
     assert weight([]) == 0.5
+
+
+@pytest.mark.slow
+def test_of_many_customers_value_is_learned_from_some_and_says_so(
+    rng: np.random.Generator, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = shop(rng).assign(quantity=1, kind="order")
+    known = tmp_path / "customers.parquet", tmp_path / "events.parquet"
+    lines[["customer_id"]].drop_duplicates().to_parquet(known[0])
+    lines.to_parquet(known[1])
+    about_them = SimpleNamespace(kind="orders", events=known[1], options={}, observed_until=NOW,
+                                 label=SimpleNamespace(horizon_days=int(WINDOW)),
+                                 frame=lambda columns: pd.read_parquet(known[0]).set_index("customer_id")[columns])
+
+    def trained() -> value.Trained:
+        nothing = cast(Any, None)
+        return value.train_value(cast(Any, about_them), nothing, nothing, nothing, "tweedie", MONEY, 1)
+
+    _, whole, _ = trained()
+    monkeypatch.setattr(value, "MOST_CUSTOMERS", 350)
+    _, some, _ = trained()
+    assert not any("sample" in one.method for one in whole.values())
+    assert all(one.method.endswith("; on a sample of 350 of 700 customers") for one in some.values())
+    assert some["gini"].n <= 350 < whole["gini"].n
+    assert some["gini"].low < whole["gini"].value < some["gini"].high

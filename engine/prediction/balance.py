@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import choose
+from engine.prediction.boosting import sized
 from engine.prediction.ensembles import Make, fit
 
 Balanced = Callable[[Make, int, pd.DataFrame, np.ndarray], Any]
@@ -31,7 +32,7 @@ def _weighted(make: Make, seed: int, X: pd.DataFrame, y: np.ndarray) -> Any:
 
 
 def _oversampled(make: Make, seed: int, X: pd.DataFrame, y: np.ndarray) -> Any:
-    return fit(make(seed), *smote(X, y, seed))
+    return fit(sized(make(seed), X, y), *smote(X, y, seed))
 
 
 BALANCES: Mapping[str, Balanced] = {"none": _as_it_is, "class_weight": _weighted, "smote": _oversampled}

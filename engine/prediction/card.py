@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from engine.data.leakage import Audit
 from engine.files import short_hash
+from engine.prediction.boosting import SMALLEST
 from engine.prediction.churn import ChurnModel
 from engine.prediction.money import LtvSettings
 from engine.prediction.settings import Settings
 from engine.schema import SEVERITIES, Dataset, Estimate, Finding, ModelCard, Snapshot, jsonable, to_json
 
-LEARNING = 4  # one more whenever the same data and settings would give another model
+LEARNING = 5  # one more whenever the same data and settings would give another model
 
 
 def write_card(dataset: Dataset, settings: Settings, known: Snapshot, audited: Audit, findings: Sequence[Finding],
@@ -53,6 +54,9 @@ def _notes(dataset: Dataset, settings: Settings, who: ChurnModel, moments: int) 
         _counted(money, dataset.worth_in_money).replace("%", " %"),
         "Drivers add up to the model's raw log-odds before calibration.",
     ]
+    if who.leaves > SMALLEST:
+        notes.append(f"Trees of {who.leaves} leaves: smaller ones did worse on held-out customers, since who leaves "
+                     "hangs on several columns at once.")
     if settings.segments == "peer":
         notes.append("Segments follow the older definitions of Customer_Churn_LTV_Engine, for comparison only.")
     if moments > 1:

@@ -97,6 +97,12 @@ class ChurnModel:
     cuts: tuple[float, float]
     knows_nothing: bool
 
+    @property
+    def leaves(self) -> int:
+        """Leaves of each tree, where the size of the trees was chosen by held-out rows; else 0."""
+        chosen = self.algorithm == "lightgbm" and ensembles.is_boosted(self.estimator)
+        return int(self.estimator.num_leaves) if chosen else 0
+
     def align(self, X: pd.DataFrame) -> pd.DataFrame:
         """The model's columns in its order: numbers as float, categories with its levels; unseen levels are missing."""
         return align(X, self.columns, self.categories)
@@ -170,7 +176,12 @@ def train_churn(snapshot: Snapshot, algorithm: str = "lightgbm", *, seed: int, o
     judged = out_of_fold(fit, X, y, cut, options.rules, tick.one)
     calibrator, line = final_rules(judged, options.rules)
     estimator = fit(X, y)
-    spread = learn_spread(fit, estimator, X, y, judged, calibrator, seed=seed, replicates=refits,
+    same_size = ensembles.as_learned(make, estimator)
+
+    def fit_again(rows: pd.DataFrame, labels: np.ndarray) -> Any:
+        return fit_balanced(same_size, seed, rows, labels, options.balance)
+
+    spread = learn_spread(fit_again, estimator, X, y, judged, calibrator, seed=seed, replicates=refits,
                           asked=_asked(snapshot, groups), tick=tick.one)
     case = assess.Case(X, y, groups, judged, calibrator, spread, algorithm, make, seed, options.rules,
                        options.balance, options.draws, tick=tick.one)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from engine.prediction import explain
+from engine.prediction.boosting import THREADS
 from engine.prediction.churn import ChurnModel
-from engine.prediction.ensembles import THREADS
 from engine.schema import Column
 
 MOST = 2_000

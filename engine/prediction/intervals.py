@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.prediction.boosting import THREADS
 from engine.prediction.calibration import Calibrator, inverse_logit, logit
-from engine.prediction.ensembles import THREADS, logistic, probability, spline_logistic
+from engine.prediction.ensembles import logistic, probability, spline_logistic
 from engine.prediction.evaluate import Judged, Split, resampled, sample
 from engine.prediction.metrics import log_loss
 from engine.prediction.workers import each

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from engine.prediction.bgnbd import BgNbd, fit_bgnbd
+from engine.prediction.boosting import THREADS
 from engine.prediction.calibration import Calibrator, platt
-from engine.prediction.ensembles import THREADS, Blend, Classifier, tabular
+from engine.prediction.ensembles import Blend, Classifier, tabular
 
 RHYTHM = ("order_days", "gap_mean_days", "tenure_days")
 WEEK = 7.0

@@ -26,6 +26,7 @@ from engine.schema.stored import rows_of
 
 SUITS = {"snapshot": "survival", "orders": "two_part_tweedie", "events": "survival"}
 TENURE = "tenure_months"
+MOST_CUSTOMERS = 60_000
 
 Trained = tuple[LtvModel, dict[str, Estimate], dict[str, Any]]
 
@@ -128,14 +129,25 @@ def _not_money(dataset: Dataset, X: pd.DataFrame) -> tuple[str, ...]:
 def _from_the_past(dataset: Dataset, algorithm: str, money: LtvSettings, seed: int) -> Trained:
     """A value model of orders, learned one period earlier: features as of past moments, spend of the period after; a
     regression at the level that trials at earlier moments bear out."""
-    orders, as_of, window = orders_of(dataset), dataset.observed_until, dataset.label.horizon_days
+    orders, told = _some_orders(dataset, seed)
+    as_of, window = dataset.observed_until, dataset.label.horizon_days
     moments = some_past(first_day(orders), as_of)
     X, spend = stacked(orders, moments if algorithm != "bgnbd" else moments[:1])
     no_order = pd.Series(0.0, index=X.index)
     margin = spend * money.margin_rate
     inputs = LtvInputs(X, no_order, window, margin, X[PURCHASES])
     model, metrics, detail = train_ltv(inputs, margin, algorithm, seed=seed, settings=money, period_days=moments[0][1])
-    if algorithm not in RHYTHMIC & REGRESSORS.keys():
-        return model, metrics, detail
-    model, missed, told = levelled(model, orders, as_of, window, seed)
-    return model, {**metrics, **missed}, {**detail, **told}
+    if algorithm in RHYTHMIC & REGRESSORS.keys():
+        model, missed, level = levelled(model, orders, as_of, window, seed)
+        metrics, detail = {**metrics, **missed}, {**detail, **level}
+    return model, {name: replace(one, method=one.method + told) for name, one in metrics.items()}, detail
+
+
+def _some_orders(dataset: Dataset, seed: int) -> tuple[pd.DataFrame, str]:
+    """The orders to learn value from, and what of them a metric must tell: all, or those of customers drawn at random
+    where each customer's sixteen moments would be more rows than one machine should hold."""
+    everybody = np.sort(dataset.frame(columns=[]).index.to_numpy(dtype=object))
+    if len(everybody) <= MOST_CUSTOMERS:
+        return orders_of(dataset), ""
+    drawn = np.random.default_rng(seed).choice(everybody, MOST_CUSTOMERS, replace=False)
+    return orders_of(dataset, pd.Index(drawn)), f"; on a sample of {MOST_CUSTOMERS:,} of {len(everybody):,} customers"

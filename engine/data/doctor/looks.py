@@ -20,7 +20,6 @@ FEW_VALUES = 40
 LONG_TEXT = 40
 FREQUENT, MOST_WORDS = 20, 1000
 LIKE_KEY = 0.8
-FEWEST_TIERS, MOST_TIERS = 3, 6
 SHARED = 0.1  # of the rows hold frequent words: enough to be learned from
 
 
@@ -64,15 +63,6 @@ class Look:
     def common(self) -> tuple[str, ...]:
         """The words that so many rows share that they can be told apart in any case."""
         return tuple(text for text, rows in self.values if rows >= FREQUENT)
-
-    @property
-    def tiers(self) -> bool:
-        """Whether its numbers are a few kinds or tiers (12, 24 or 36 months; ways to register), each on many rows.
-
-        As words they are told apart at once; as numbers a small tree has to cut each out from both sides.
-        """
-        few = FEWEST_TIERS <= self.distinct <= MOST_TIERS and all(rows >= FREQUENT for _, rows in self.values)
-        return few and self.kind == "number" and not self.odd and not self.decorated
 
     @property
     def texts(self) -> dict[str, int]:

@@ -132,8 +132,6 @@ def _use(look: Look) -> Part:
         why = f"{look.distinct:,} different texts in {look.rows:,} rows describe nobody"
         return Part("ignored", look.name, 0.8, why)
     some = ", ".join(text for text, _ in look.values[:3])
-    if look.tiers:
-        return Part("categorical", look.name, 0.8, f"{look.distinct} different numbers such as {some}: kinds or tiers")
     told = {"numeric": f"numbers from {look.low:g} to {look.high:g}", "flags": "yes and no",
             "dates": f"dates such as {look.example}, known as days before the moment of the data",
             "categorical": f"{look.distinct:,} words{_kept(look)} such as {some}"}
