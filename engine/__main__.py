@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
-from engine import cards, verbs_campaign, verbs_decide, verbs_models, verbs_onboard, verbs_scale
+from engine import cards, verbs_campaign, verbs_decide, verbs_learn, verbs_models, verbs_onboard, verbs_scale
 from engine.grammar import Grammar, Printed, Verb, moment, narrowed, narrowing, refuse, told_on_stderr, verb
 from engine.permissions import acting
 from engine.schema import jsonable
@@ -104,40 +104,13 @@ def _run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--horizon-days", type=int, help="the label's window")
     run.add_argument("--grace-days", type=int, help="subscriptions: days after the end within which another must begin")
     run.add_argument("--leavers", choices=("all", "voluntary"), help="kkbox: whether an end by a failed payment counts")
-    _learning_options(run)
+    verbs_learn.options(run)
     run.add_argument("--currency", help="ISO code of the money in the file")
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--dataset", required=True)
-    _learning_options(train)
-
-
-def _learning_options(run: argparse.ArgumentParser) -> None:
-    verbs_scale.backing(run)
-    run.add_argument("--algorithm", default="", help="churn model; by the kind of data when left out")
-    run.add_argument("--ltv", dest="ltv_algorithm", default="", help="LTV model; by the kind of data when left out")
-    balance = run.add_mutually_exclusive_group()
-    balance.add_argument("--class-weight", action="store_true", help="weigh the rarer class up")
-    balance.add_argument("--smote", action="store_true", help="synthesise leavers inside the folds")
-    _decision_options(run)
-    run.add_argument("--overrule", action="append", default=[], metavar="COLUMN",
-                     help="use a column that the leakage audit quarantined")
-    run.add_argument("--seed", type=int, default=engine.Settings.seed)
-    run.add_argument("--quick", action="store_true", help="fewer folds and replicates, for a first look")
-    run.add_argument("--promotion", default="", help="when the new model takes production's place: always, person, "
-                     "better, better_or_newer; the dataset's own rule when left out")
-
-
-def _decision_options(run: argparse.ArgumentParser) -> None:
-    line, money = engine.Line(), engine.LtvSettings()
-    run.add_argument("--threshold", default=line.rule, help="f2, cost or capacity")
-    run.add_argument("--cost-ratio", type=float, default=line.cost_ratio, help="false alarms a missed leaver costs")
-    run.add_argument("--capacity", type=float, default=line.capacity, help="share of customers that can be contacted")
-    run.add_argument("--margin-rate", type=float, default=money.margin_rate, help="share of revenue that is margin")
-    run.add_argument("--ltv-horizon-days", type=int, default=money.horizon_days, help="how far value is counted")
-    run.add_argument("--annual-discount", type=float, default=money.annual_discount, help="what a year's wait costs")
-    run.add_argument("--segments", default="holdfast", help='"holdfast", or "peer" for the older definitions')
+    verbs_learn.options(train)
 
 
 def _predict_verb(verbs: Any) -> None:
@@ -209,14 +182,6 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
-def _settings(asked: argparse.Namespace) -> engine.Settings:
-    balance = "class_weight" if asked.class_weight else "smote" if asked.smote else "none"
-    given = {name: getattr(asked, name) for name in ("algorithm", "ltv_algorithm", "seed", "quick", "segments")}
-    return engine.Settings(**given, balance=balance, overrule=tuple(asked.overrule),
-                           line=engine.Line(asked.threshold, asked.cost_ratio, asked.capacity),
-                           money=engine.LtvSettings(asked.margin_rate, asked.ltv_horizon_days, asked.annual_discount))
-
-
 def _options(asked: argparse.Namespace) -> dict[str, Any]:
     given = {name: getattr(asked, name) for name in ("mapping", "horizon_days", "grace_days", "leavers", "currency")}
     return {name: value for name, value in given.items() if value is not None}
@@ -240,14 +205,15 @@ def _as_before(asked: argparse.Namespace) -> tuple[str | None, dict[str, Any]]:
 def _run(asked: argparse.Namespace) -> Printed:
     adapter, options = _as_before(asked)
     report = engine.run(asked.source, name=asked.name, adapter=adapter, options=options,
-                        settings=_settings(asked), observed_until=asked.as_of, queries=asked.query,
-                        promotion=asked.promotion, actor=acting(), now=_now(), progress=told_on_stderr)
+                        settings=verbs_learn.settings(asked, asked.name), observed_until=asked.as_of,
+                        queries=asked.query, promotion=asked.promotion, actor=acting(), now=_now(),
+                        progress=told_on_stderr)
     return report, cards.run
 
 
 def _train(asked: argparse.Namespace) -> Printed:
-    report = engine.train(asked.dataset, settings=_settings(asked), promotion=asked.promotion, actor=acting(),
-                          now=_now(), progress=told_on_stderr)
+    report = engine.train(asked.dataset, settings=verbs_learn.settings(asked, asked.dataset),
+                          promotion=asked.promotion, actor=acting(), now=_now(), progress=told_on_stderr)
     return report, cards.run
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,6 @@ def _options(onboard: argparse.ArgumentParser) -> None:
 def _onboard(asked: argparse.Namespace) -> Printed:
     from engine import onboarding
     from engine.data.adapters import mapping as mappings
-    from engine.prediction.settings import Settings
 
     told = {name: getattr(asked, name) for name in ("horizon_days", "currency")}
     proposal = onboarding.propose(
@@ -58,7 +58,7 @@ def _onboard(asked: argparse.Namespace) -> Printed:
         record["written"] = str(asked.write)
     if asked.propose or not _agreed(asked, record):
         return record, cards_onboard.proposal
-    settings = Settings(quick=asked.quick)
+    settings = replace(onboarding.settings_before(asked.name), quick=asked.quick)
     record["run"] = onboarding.accept(proposal, actor=acting(), now=asked.now, settings=settings,
                                       progress=told_on_stderr)
     return jsonable(record), _readable

@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from engine.__main__ import main
+from engine.prediction import store
 
 ROOT = Path(__file__).resolve().parents[1]
 ESTIMATE = {"value", "low", "high", "n", "method"}
@@ -206,3 +208,24 @@ def test_what_was_said_of_one_month_holds_for_the_next(verb: Verb, folder: Path)
     told = json.loads(verb("datasets", "--json").stdout)["datasets"]
     (monthly,) = [one for one in told if one["name"] == "monthly"]
     assert (monthly["customers"], monthly["currency"], monthly["horizon_days"]) == (420, "CHF", 45)
+
+
+def test_what_was_said_of_learning_holds_next_month_until_it_is_said_anew(verb: Verb, folder: Path) -> None:
+    def learned(*more: str) -> tuple[dict[str, Any], str]:
+        done = verb("run", "--source", str(folder / "telecom.csv"), "--name", "kept", "--quick", "--json", *more)
+        assert done.returncode == 0, done.stderr
+        return dict(store.card("kept", home=folder / "home").settings), done.stderr
+
+    said = ("--margin-rate", "0.5", "--threshold", "capacity", "--capacity", "0.1", "--class-weight", "--overrule",
+            "payment_method")
+    first, told = learned(*said)
+    assert "was learned" not in told
+    again, told = learned()
+    assert again == first
+    for words in ("margin-rate 0.5", "threshold capacity", "balance class_weight", "overrule payment_method"):
+        assert words in told
+    changed, told = learned("--margin-rate", "0.4", "--no-balance", "--overrule", "")
+    assert (changed["money"]["margin_rate"], changed["line"]["rule"]) == (0.4, "capacity")
+    assert (changed["balance"], changed["overrule"]) == ("none", [])
+    assert "margin-rate" not in told and "capacity 0.1" in told
+    assert changed["algorithm"] == first["algorithm"] == "lightgbm"

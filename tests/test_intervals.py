@@ -13,6 +13,7 @@ import pytest
 from engine.data.adapters import ADAPTERS
 from engine.data.demo import DEMOS
 from engine.data.features import features
+from engine.prediction import ensembles
 from engine.prediction.calibration import inverse_logit
 from engine.prediction.churn import ChurnModel, ChurnOptions, train_churn
 from engine.prediction.intervals import earned_weight, held_by_bins, pilot
@@ -101,3 +102,17 @@ def test_the_pilot_moves_from_the_model_to_the_rough_one() -> None:
     fitted, rough = np.array([0.2, 0.6]), np.array([1.0, -1.0])
     assert pilot(fitted, rough, 0.0) == pytest.approx(fitted)
     assert pilot(fitted, rough, 1.0) == pytest.approx(inverse_logit(rough))
+
+
+def test_many_rows_are_asked_in_parts_and_answer_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"x": rng.normal(size=2_500), "plan": pd.Categorical(rng.choice(["a", "b"], 2_500))})
+    model = ensembles.logistic(0).fit(X, (rng.random(2_500) < 0.3).astype(int))
+    whole, seen = ensembles.probability(model, X), []
+    ask = model.predict_proba
+    monkeypatch.setattr(ensembles, "ROWS_AT_ONCE", 1_000)
+    monkeypatch.setattr(type(model), "predict_proba", lambda _self, part: seen.append(len(part)) or ask(part))
+    parts = ensembles.probability(model, X)
+    assert seen == [1_000, 1_000, 500]
+    assert np.allclose(parts, whole, rtol=0, atol=1e-12)
+    assert len(ensembles.probability(model, X.head(0))) == 0

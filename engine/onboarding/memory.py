@@ -7,6 +7,9 @@ from typing import Any
 from engine import catalog, files
 from engine.catalog import dataset_folder
 from engine.data.adapters import mapping as mappings
+from engine.errors import EngineError
+from engine.prediction import store
+from engine.prediction.settings import Settings
 
 MAPPING, PORTRAIT = "mapping.toml", "portrait.json"
 SAID = ("mapping", "names", "counted", "currency", "horizon_days", "grace_days", "leavers")
@@ -41,3 +44,14 @@ def said_before(name: str) -> tuple[str, dict[str, Any]]:
     if known is None:
         return "", {}
     return known.adapter, {key: known.options[key] for key in SAID if key in known.options}
+
+
+def settings_before(name: str) -> Settings:
+    """How the dataset's model in use was learned, to learn the next in the same way; the defaults without one.
+
+    Not held: which algorithm suited the kind of data, and that it was judged quickly.
+    """
+    try:
+        return Settings.of(store.card(name).settings) if store.current(name) else Settings()
+    except EngineError:  # a damaged model says so where it is used; learning anew is the way out
+        return Settings()

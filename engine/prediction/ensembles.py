@@ -22,6 +22,7 @@ from engine.prediction.treeshap import raw_scores
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+ROWS_AT_ONCE = 100_000
 FORBIDDEN_IN_NAMES = '",:[]{}'
 
 
@@ -253,10 +254,11 @@ def as_learned(make: Make, model: Any) -> Make:
 
 
 def probability(model: Any, X: pd.DataFrame) -> np.ndarray:
-    """The model's probability of leaving, one per row [0..1]."""
+    """The model's probability of leaving, one per row [0..1]; encoders see so many rows at once as memory is worth."""
     if is_boosted(model):
         return np.asarray(expit(raw_scores(model.booster_, X)))
-    return np.asarray(model.predict_proba(X)[:, 1], dtype=float)
+    parts = [X.iloc[start:start + ROWS_AT_ONCE] for start in range(0, max(len(X), 1), ROWS_AT_ONCE)]
+    return np.concatenate([np.asarray(model.predict_proba(part)[:, 1], dtype=float) for part in parts])
 
 
 def is_boosted(model: Any) -> bool:

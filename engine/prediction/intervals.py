@@ -30,6 +30,7 @@ from engine.prediction.workers import each
 COVERAGE = 0.9
 FLOOR = 1e-3
 LEAST_ROUGHNESS = 0.5
+MOST_FOR_OTHER = 200_000
 Fit = Callable[[pd.DataFrame, np.ndarray], Any]
 Tick = Callable[[int, int], None]
 
@@ -67,15 +68,16 @@ def learn_spread(fit: Fit, estimator: Any, X: pd.DataFrame, y: np.ndarray, judge
     """The estimator's spread, learned from `replicates` refits on simulated labels: 90 % of their errors fit in.
 
     Errors are taken on customers whom the refit had not seen (about 37 % in each), so they hold for new customers too.
-    Where rows are many, the rough model learns from a sample of customers. Where they have several rows, which repeat
-    each other, the model is smoother still and the pilot is the rough one itself. `asked`: whose row each is, and when,
-    where customers have several.
+    Where rows are many, the rough model learns from a sample of customers, the one of another bias from 200,000 rows.
+    Where customers have several rows, which repeat each other, the model is smoother still and the pilot is the rough
+    one itself. `asked`: whose row each is, and when, where customers have several.
     """
     rng, some = np.random.default_rng(seed), sample(y, None if asked is None else asked.owner, seed)
     few = X.iloc[some], y[some]
     roughness = 1.0 if asked else supported_roughness(*few, judged.of(some), calibrator, seed)
+    many = np.sort(np.random.default_rng(seed).permutation(len(X))[:MOST_FOR_OTHER])
     rough, other = each(lambda learn: learn(), (lambda: rough_log_odds(*few, X, seed),
-                                                lambda: logistic(seed).fit(X, y)))
+                                                lambda: logistic(seed).fit(X.iloc[many], y[many])))
     truth = pilot(calibrator(probability(estimator, X)), rough, roughness)
     errors = np.full((replicates, len(X)), np.nan)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from engine.errors import choose
 from engine.prediction import churn
@@ -14,6 +17,7 @@ from engine.prediction.segments import Definitions
 from engine.prediction.thresholds import THRESHOLDS, Line
 from engine.prediction.value import SUITS
 from engine.schema import Dataset
+from engine.schema.codec import loads
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,18 @@ class Settings:
         choose("cure for class imbalance", self.balance, BALANCES)
         choose("threshold rule", self.line.rule, THRESHOLDS)
         choose("definition of segments", self.segments, dict.fromkeys(("holdfast", "peer")))
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Settings:
+        """The settings that a model's card tells; algorithms that suited the kind of data are left open again.
+
+        >>> Settings.of({"algorithm": "lightgbm", "money": {"margin_rate": 0.5}, "quick": True}).money.margin_rate
+        0.5
+        """
+        found = loads(cls, json.dumps(told))
+        who, worth = ("" if name in suits.values() else name for name, suits in (
+            (found.algorithm, churn.SUITS), (found.ltv_algorithm, SUITS)))
+        return replace(found, algorithm=who, ltv_algorithm=worth, quick=False)
 
     def suited(self, dataset: Dataset) -> Settings:
         """These settings with the algorithms that suit the dataset where none was chosen."""
