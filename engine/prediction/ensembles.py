@@ -257,8 +257,8 @@ def probability(model: Any, X: pd.DataFrame) -> np.ndarray:
     """The model's probability of leaving, one per row [0..1]; encoders see so many rows at once as memory is worth."""
     if is_boosted(model):
         return np.asarray(expit(raw_scores(model.booster_, X)))
-    parts = [X.iloc[start:start + ROWS_AT_ONCE] for start in range(0, max(len(X), 1), ROWS_AT_ONCE)]
-    return np.concatenate([np.asarray(model.predict_proba(part)[:, 1], dtype=float) for part in parts])
+    parts = [X.iloc[start:start + ROWS_AT_ONCE] for start in range(0, len(X), ROWS_AT_ONCE)]
+    return np.concatenate([np.empty(0), *(np.asarray(model.predict_proba(part)[:, 1], dtype=float) for part in parts)])
 
 
 def is_boosted(model: Any) -> bool:
