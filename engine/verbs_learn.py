@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import engine
 from engine import verbs_scale
-from engine.prediction.money import LtvSettings
-from engine.prediction.settings import Settings
-from engine.prediction.thresholds import Line
+
+if TYPE_CHECKING:
+    from engine.prediction.settings import Settings
 
 LINE = {"threshold": "rule", "cost_ratio": "cost_ratio", "capacity": "capacity"}
 MONEY = {"margin_rate": "margin_rate", "ltv_horizon_days": "horizon_days", "annual_discount": "annual_discount"}
@@ -38,7 +39,7 @@ def options(run: argparse.ArgumentParser) -> None:
 
 
 def _decisions(run: argparse.ArgumentParser) -> None:
-    line, money = Line(), LtvSettings()
+    line, money = engine.Line(), engine.LtvSettings()
     run.add_argument("--threshold", help=f"f2, cost or capacity; {line.rule} at first")
     run.add_argument("--cost-ratio", type=float,
                      help=f"false alarms a missed leaver costs; {line.cost_ratio:g} at first")
@@ -72,7 +73,7 @@ def _given(asked: argparse.Namespace, names: dict[str, str]) -> dict[str, Any]:
 
 def _unlike_defaults(told: Settings) -> dict[str, str]:
     """By option what is not as it would be at first."""
-    first, spelt = Settings(), {"ltv_algorithm": "ltv"}
+    first, spelt = engine.Settings(), {"ltv_algorithm": "ltv"}
     own = [field.name for field in fields(told) if field.name not in ("quick", "line", "money")]
     apart = {name: getattr(told, name) for name in own if getattr(told, name) != getattr(first, name)}
     for part, names in (("line", LINE), ("money", MONEY)):
