@@ -67,11 +67,21 @@ def _known(part: re.Match[str], factor: Mapping[str, float]) -> bool:
 
 
 def _factors(units: Collection[str]) -> dict[str, float]:
-    """What each unit multiplies by: several units of time become months; one unit of any kind is left as it is."""
+    """What each unit multiplies by: several units of time become months; one unit of any kind is left as it is.
+
+    Several of unknown kinds are no units: houses in streets, megabytes beside gigabytes.
+
+    >>> _factors(["visit", "visits"]), _factors(["s main st", "e lincoln ave"])
+    ({'visit': 1.0, 'visits': 1.0}, {})
+    """
     times = {unit: months for unit in units for pattern, months in MONTHS_OF.items() if re.fullmatch(pattern, unit)}
     if len({times.get(unit) for unit in units}) > 1 and set(times) == set(units):
         return times
-    return {unit: THOUSANDS.get(unit, 1.0) for unit in units if re.fullmatch(r"[a-zµ²³/ ]+", unit)}
+    named = {unit for unit in units if re.fullmatch(r"[a-zµ²³/ ]+", unit)}
+    unknown = named - times.keys() - THOUSANDS.keys()
+    if len({unit.rstrip("s") for unit in unknown}) > 1:
+        named -= unknown
+    return {unit: THOUSANDS.get(unit, 1.0) for unit in sorted(named)}
 
 
 def plain_date(text: str) -> str:

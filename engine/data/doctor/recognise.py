@@ -158,12 +158,18 @@ def _asked(name: str) -> tuple[float, bool, str]:
     if says(name, words.CLOSED) and not _said_besides(name, rf"{words.CLOSED}|{words.CONTRACT}|{words.NEUTRAL}"):
         when = re.search(words.WITHIN, name) is not None
         return (0.75 if when else 0.54 if says(name, "flag") else 0.57), False, "its name speaks of closing"
+    if says(name, rf"(?:{words.NEGATED})_?(?:{words.STAYING})"):
+        return 0.75, False, "its name speaks of not staying"
+    if re.fullmatch(words.MAY_LEAVE, name):
+        return 0.55, False, "its name may speak of leaving"
     if re.fullmatch(r"(?:\w+_)?(?:target|label)|target_\w+", name):
         return 0.62, False, "its name is that of a thing to be predicted"
     if says(name, words.STAYING):
-        member = says(name, "member|days|user")
+        member = says(name, "member|days|user") and not says(name, "still")
         why = "its name speaks of staying, so its no means left"
         return (0.42 if member else 0.55), not says(name, "inactive"), why
+    if re.fullmatch(words.MAY_STAY, name):
+        return 0.5, True, "its name may say who is still a customer, so its no means left"
     return 0.0, False, ""
 
 

@@ -57,7 +57,7 @@ def says(name: str, pattern: str) -> bool:
 
 LEAVING = (r"churn\w*|exit|exited|attrition|attrited|attrit|defect\w*|cancell?ed|cancel|cancell?ation|cancell?ations|"
            r"lapsed|lapse|left|leaver|leave|leaving|quit|terminated|termination|termd|turnover|"
-           r"unsubscribed|dropped|dropout|dropped_out|deactivated|gone|lost|departed|departure|"
+           r"unsubscribed?|resign\w*|discontinued?|disconnect(?:ed|s|ion)?|port(?:ed)?_?out|dropped|dropout|dropped_out|deactivated|gone|lost|departed|departure|"
            r"attriter|inactive|has_left|did_leave|will_leave|"
            r"kundigung|kuendigung|gekundigt|gekuendigt|abgewandert|abwanderung|abgang|ausgetreten|austritt|"
            r"resilie|resiliation|resilies|depart|parti|perdu|desabonne|desabonnement|"
@@ -66,10 +66,13 @@ LEAVING = (r"churn\w*|exit|exited|attrition|attrited|attrit|defect\w*|cancell?ed
            r"abbandono|abbandonato|disdetta|cessato|recesso|"
            r"opgezegd|opzegging|vertrokken|verloop|odszedl|odejscie|rezygnacja|zrezygnowal|"
            r"ayrildi|terk|kayip|avslutad|uppsagd|avhopp|berhenti|opsagt|poistunut")
-STAYING = (r"active|is_?active|still_?active|retained|retention|renewed|renewal|stayed|stays|stay|loyal|"
-           r"current_customer|"
+STAYING = (r"active|is_?active|still_?(?:active|here|member|customer|client|subscribed|enrolled|employed|with_?us)|"
+           r"alive|retained|retention|renew|renews|renewed|renewal|stayed|stays|stay|loyal|current_customer|"
            r"is_?customer|subscribed|is_?subscribed|not_churned|no_churn|kept|aktiv|actif|activo|ativo|attivo|actief|"
            r"aktywny|aktif|bestand|geblieben|reste|renovo|renovou|rinnovato|verlangert|verlengd|renouvele")
+MAY_LEAVE = (r"(?:is_?|has_?|was_?|flag_?)*(?:expired|dormant|withdrawn|withdrew|switched|switch|switcher|disengaged)"
+             r"(?:_?flag)?")
+MAY_STAY = r"(?:is_?|current_?)*(?:subscriber|member|customer|client|abonne|abonnent)(?:_?flag)?"
 CLOSED = r"closed|closure|geschlossen|gesloten|(?:en)?cerrad[ao]|fechad[ao]|clotur\w*|fermee?|chius[ao]|zamkniet\w+"
 CONTRACT = r"contract|policy|subscription|relationship|membership|konto|vertrag|cuenta|compte|conta|conto|contrato"
 WITHIN = (r"_?(?:within|in|over|next|coming|during|innerhalb|binnen|dentro|dans)(?:_(?:the|next|von|de|os|las|les))*"
@@ -78,8 +81,8 @@ WITHIN = (r"_?(?:within|in|over|next|coming|during|innerhalb|binnen|dentro|dans)
 UNIT_DAYS: Mapping[str, float] = {"d": 1, "t": 1, "j": 1, "w": 7, "m": 365.25 / 12, "q": 365.25 / 4, "y": 365.25}
 NEGATED = r"not|no|non|un|nicht|nao|non|sin"
 STATUS = r"status|state|estado|statut|situacao|stato|zustand|kundenstatus|lifecycle|stage|standing|durum|stav|stan"
-TARGET = (r"target|label|y|class|outcome|response|ziel|zielvariable|objetivo|cible|alvo|classe|result|"
-          r"event|is_event|flag|dependent|ground_truth")
+TARGET = (r"targets?|labels?|y|y_?true|class|classes|outcome|output|response|ziel|zielvariable|objetivo|cible|alvo|"
+          r"classe|result|event|is_event|flag|dependent|ground_truth")
 CERTAIN_LEAVING = r"churn|churned|exited|attrition|attrited|is_churn|churn_flag|churn_label|attrition_flag"
 NOT_A_LABEL = (r"score|prob|probability|risk|reason|category|rate|date|month|months|day|days|count|number|num|"
                r"amount|cost|fee|type|comment|notes|datum|fecha|data|motivo|grund|raison|value_segment|likelihood|"
@@ -95,7 +98,7 @@ ENDED = (r"(?:churn|cancel\w*|exit|terminat\w*|end|ended|closing|closed|closure|
 LEFT_WORDS = _set("""churn churned churner churners left leaver leave leaving exited exit cancelled canceled cancel
     attrited attrition terminated closed lapsed lost gone quit resigned departed inactive deactivated
     unsubscribed expired ended dropped defected dormant discontinued non-renewed voluntary involuntary
-    disconnected deact dropout withdrawn surrendered former ex-customer ceased
+    disconnected disengaged ported switched withdrew deact dropout withdrawn surrendered former ex-customer ceased
     gekundigt gekuendigt abgewandert inaktiv ausgetreten beendet ehemalig resilie parti inactif perdu desabonne
     baja cancelado cancelada inactivo inactiva fugado perdido inativo inativa cancelou saiu evadido desligado
     cessato disdetta inattivo perso opgezegd inactief vertrokken rezygnacja nieaktywny odszedl ayrildi pasif kayip
