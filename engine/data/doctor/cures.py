@@ -45,25 +45,27 @@ def decorated(texts: pd.Series) -> np.ndarray:
     """
     nothing = np.full(len(texts), np.nan)
     found = [_PARTS.fullmatch(text.strip()) for text in texts]
-    marks = {(_mark(part["before"]), _mark(part["after"])) for part in found if part}
-    if len(marks) > MOST_DECORATIONS:
+    marks = [(_mark(part["before"]), _mark(part["after"])) if part else None for part in found]
+    told = {pair for pair in marks if pair}
+    if len(told) > MOST_DECORATIONS:
         return nothing
-    units = {after for _, after in marks if after}
-    factor = _factors(units)
-    bare = pd.Series([part["number"] if part and _known(part, factor) else "" for part in found], dtype=object)
+    factor = _factors({after for _, after in told if after})
+    bare = pd.Series([part["number"] if part and pair and _known(*pair, factor) else ""
+                      for part, pair in zip(found, marks, strict=True)], dtype=object)
     read = numbers(bare, "").values.to_numpy(dtype=float)
-    return read * np.array([factor.get(_mark(part["after"]), 1.0) if part else np.nan for part in found])
+    return read * np.array([factor.get(pair[1], 1.0) if pair else np.nan for pair in marks])
 
 
 def _mark(text: str) -> str:
     return folded(text).strip(" .")
 
 
-def _known(part: re.Match[str], factor: Mapping[str, float]) -> bool:
+_SIGNS = frozenset(map(_mark, SYMBOLS)) | {""}
+
+
+def _known(before: str, after: str, factor: Mapping[str, float]) -> bool:
     """Whether what stands around the number is a currency, a unit of the column, or nothing."""
-    signs = {_mark(sign) for sign in SYMBOLS} | {""}
-    before, after = _mark(part["before"]), _mark(part["after"])
-    return before in signs and (after in signs or after in factor)
+    return before in _SIGNS and (after in _SIGNS or after in factor)
 
 
 def _factors(units: Collection[str]) -> dict[str, float]:

@@ -18,8 +18,11 @@ def folded(text: str) -> str:
     >>> folded("  Résilié  le 3 "), folded("STRASSE"), folded("Straße")
     ('resilie le 3', 'strasse', 'strasse')
     """
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("ł", "l").replace("ı", "i").replace("ø", "o"))
-    return " ".join("".join(mark for mark in plain if not unicodedata.combining(mark)).split())
+    plain = text.casefold()
+    if not plain.isascii():
+        parted = unicodedata.normalize("NFKD", plain.replace("ł", "l").replace("ı", "i").replace("ø", "o"))
+        plain = "".join(mark for mark in parted if not unicodedata.combining(mark))
+    return " ".join(plain.split())
 
 
 def named(name: str) -> str:
