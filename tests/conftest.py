@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.databases import engine, from_a_copy, postgres
 
+if TYPE_CHECKING:
+    from engine.insight import Scope
+
 __all__ = ["engine", "from_a_copy", "postgres"]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+NOW = datetime(2024, 6, 1, 12, 0)
 gc.disable()  # while the tests are collected: nothing that is imported then goes away again
 
 
@@ -23,6 +28,14 @@ def pytest_collection_finish() -> None:
     """What collecting has brought stays: the collector need not look through it again."""
     gc.enable()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Files are asked for, not waited for: no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +62,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def now() -> datetime:
     """A fixed moment, naive UTC."""
-    return datetime(2024, 6, 1, 12, 0)
+    return NOW
 
 
 @pytest.fixture
@@ -96,6 +109,30 @@ def own_companies(companies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOLDFAST_HOME", str(place))
     monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
     return place
+
+
+@pytest.fixture(scope="session")
+def kept_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the small telecom of tests/desk.py and its run, made once."""
+    from tests.desk import desk
+
+    place = tmp_path_factory.mktemp("desk")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_HOME", str(place))
+        patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+        desk(NOW, tmp_path_factory.mktemp("desk-source"))
+    return place
+
+
+@pytest.fixture
+def own_desk(kept_desk: Path, home: Path) -> Scope:
+    """A copy of that home, for this test alone: eight customers whose worklist is known by hand."""
+    import shutil
+
+    from engine.insight import scope
+
+    shutil.copytree(kept_desk, home, dirs_exist_ok=True)
+    return scope("desk")
 
 
 @pytest.fixture

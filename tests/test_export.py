@@ -24,7 +24,7 @@ from engine.campaign.export import EXPORTERS, UNPRINTABLE, harmless, original, p
 from engine.errors import EngineError, Refused
 from engine.insight import Filters, Listing, Scope, export_file, export_list, handover
 from engine.schema import CONTACT, Actor, Column
-from tests.desk import ANA, EVE, desk
+from tests.desk import ANA, EVE
 
 COLUMNS = (Column("customer_id", "id", "", "Who"), Column("=note", "text", "", "What"),
            Column("margin", "number", "EUR", "How much"), Column("flag", "flag", "", "Whether"),
@@ -177,9 +177,9 @@ def test_control_characters_are_marked() -> None:
 
 
 @pytest.fixture
-def scope(home: Path, tmp_path: Path, now: datetime) -> Scope:
+def scope(own_desk: Scope) -> Scope:
     """Eight customers whose worklist is known by hand."""
-    return desk(now, tmp_path)
+    return own_desk
 
 
 def test_a_list_as_a_file(scope: Scope, now: datetime) -> None:

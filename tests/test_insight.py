@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -98,10 +99,9 @@ def made(rows: Sequence[Sequence[Any]], why: Sequence[Sequence[Any]], dataset: D
     return Scope(dataset, run)
 
 
-@pytest.fixture
-def acme(home: Path, tmp_path: Path) -> Dataset:
-    """A company without runs."""
-    source = tmp_path / "acme.csv"
+def acme_without_runs(folder: Path) -> Dataset:
+    """The company, registered."""
+    source = folder / "acme.csv"
     source.write_text("customer_id\n")
     with catalog.staging("acme") as staged:
         pd.DataFrame({"customer_id": [row[0] for row in NOW]}).to_parquet(staged / "customers.parquet")
@@ -112,16 +112,41 @@ def acme(home: Path, tmp_path: Path) -> Dataset:
         return catalog.register(Reading(dataset, (), pd.DataFrame()), staged, [source], actor=MEG, now=JULY)
 
 
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three homes, each made once: acme without runs, with that of July, with that of June too."""
+    folder = tmp_path_factory.mktemp("homes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_HOME", str(folder / "now"))
+        patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+        acme = acme_without_runs(folder)
+        shutil.copytree(folder / "now", folder / "none")
+        made(NOW, WHY_NOW, acme, JULY)
+        shutil.copytree(folder / "now", folder / "both")
+        patch.setenv("HOLDFAST_HOME", str(folder / "both"))
+        made(THEN, WHY_THEN, catalog.dataset("acme"), JUNE, in_use=False)
+    return folder
+
+
 @pytest.fixture
-def now_there(acme: Dataset) -> Scope:
+def acme(homes: Path, home: Path) -> Dataset:
+    """A company without runs."""
+    shutil.copytree(homes / "none", home, dirs_exist_ok=True)
+    return catalog.dataset("acme")
+
+
+@pytest.fixture
+def now_there(homes: Path, home: Path) -> Scope:
     """The run of July."""
-    return made(NOW, WHY_NOW, acme, JULY)
+    shutil.copytree(homes / "now", home, dirs_exist_ok=True)
+    return insight.scope("acme")
 
 
 @pytest.fixture
-def both(acme: Dataset) -> tuple[Scope, Scope]:
+def both(homes: Path, home: Path) -> tuple[Scope, Scope]:
     """The runs of July and of June."""
-    return made(NOW, WHY_NOW, acme, JULY), made(THEN, WHY_THEN, acme, JUNE, in_use=False)
+    shutil.copytree(homes / "both", home, dirs_exist_ok=True)
+    return insight.scope("acme"), insight.scope("acme", catalog.runs("acme")[0].run_id)
 
 
 def count(scope: Scope, filters: Filters) -> int:

@@ -20,13 +20,13 @@ from engine.insight import Listing, Scope, export_list, worklist
 from engine.insight.off_limits import off_limits, suppressed, why_off_limits
 from tests.campaigns import ANA as MANAGER
 from tests.campaigns import MIA, NOBODY, asked, decisions, everyone
-from tests.desk import ANA, EVE, IDS, desk
+from tests.desk import ANA, EVE, IDS
 
 
 @pytest.fixture
-def scope(home: Path, tmp_path: Path, now: datetime) -> Scope:
+def scope(own_desk: Scope) -> Scope:
     """Eight customers whose worklist is known by hand."""
-    return desk(now, tmp_path)
+    return own_desk
 
 
 def stop(now: datetime, *entries: Entry) -> None:

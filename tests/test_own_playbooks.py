@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from engine.errors import DataError, EngineError, Refused
 from engine.insight import Scope, scope, worklist
 from engine.insight.source import Filters
 from engine.schema import Actor, Dataset
-from tests.desk import ANA, desk
+from tests.desk import ANA
 
 MARIA = Actor("maria", "manager")
 EVE = Actor("eve", "executive")
@@ -24,9 +23,9 @@ DEARER = shipped_text("telecom").replace("contact_cost = 4.0", "contact_cost = 9
 
 
 @pytest.fixture
-def place(home: Path, tmp_path: Path, now: datetime) -> Scope:
+def place(own_desk: Scope) -> Scope:
     """A small telecom with a run."""
-    return desk(now, tmp_path)
+    return own_desk
 
 
 @pytest.fixture

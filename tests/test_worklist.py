@@ -24,9 +24,9 @@ from tests.desk import ANA, CUSTOMERS, EVE, HELD, IDS, desk
 
 
 @pytest.fixture
-def scope(home: Path, tmp_path: Path, now: datetime) -> Scope:
+def scope(own_desk: Scope) -> Scope:
     """Eight customers whose worklist is known by hand."""
-    return desk(now, tmp_path)
+    return own_desk
 
 
 def ids(scope: Scope, listing: Listing, **more: int) -> list[str]:
