@@ -48,12 +48,31 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="module")
+def launched(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That shop with its campaign of July running."""
+    home = shutil.copytree(made, tmp_path_factory.mktemp("launched") / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_HOME", str(home))
+        patch.delenv("HOLDFAST_DATABASE_URL", raising=False)
+        running(insight.scope("acme"))
+        state.connect().dispose()
+    return home
+
+
 @pytest.fixture
-def shop(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> insight.Scope:
-    """A copy of that shop, for this test alone."""
-    monkeypatch.setenv("HOLDFAST_HOME", str(shutil.copytree(made, tmp_path / "home")))
+def shop(request: pytest.FixtureRequest, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> insight.Scope:
+    """A copy of that shop, for this test alone; with the campaign of July where the test asks for it."""
+    whole = request.getfixturevalue("launched") if "there" in request.fixturenames else made
+    monkeypatch.setenv("HOLDFAST_HOME", str(shutil.copytree(whole, tmp_path / "home")))
     monkeypatch.delenv("HOLDFAST_DATABASE_URL", raising=False)
     return insight.scope("acme")
+
+
+@pytest.fixture
+def there(shop: insight.Scope) -> ledger.Campaign:
+    """The campaign of July, which mia has launched for everybody of the shop."""
+    return ledger.named("acme", "July")
 
 
 def chosen(shop: insight.Scope, treatment: str = "loyalty_points", channel: str = "email", **more: Any) -> pd.DataFrame:
@@ -171,16 +190,14 @@ class TestApprovalAndLaunch:
         after = drafted(shop, name="October", now=NOW + timedelta(days=91))
         assert held <= set(ledger.table_of(after.id, PLANNED)["customer_id"]), "Its window is over."
 
-    def test_a_closed_campaign_lets_its_holdout_go(self, shop: insight.Scope) -> None:
-        there = running(shop)
+    def test_a_closed_campaign_lets_its_holdout_go(self, shop: insight.Scope, there: ledger.Campaign) -> None:
         ledger.close(there.id, "", actor=MIA, now=NOW)
         later = drafted(shop, name="September", now=NOW + timedelta(days=80))
         assert not ledger.table_of(later.id, EXCLUSIONS)["reason"].str.startswith("held out").any()
 
 
 class TestExport:
-    def test_the_list_is_those_treated_and_nobody_held_out(self, shop: insight.Scope, tmp_path: Path) -> None:
-        there = running(shop)
+    def test_the_list_is_those_treated_and_nobody_held_out(self, there: ledger.Campaign, tmp_path: Path) -> None:
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         held = rows["holdout"].astype(bool)
         made, waiting = campaigning.export(there.id, "csv", tmp_path / "out", actor=MIA, now=NOW)
@@ -209,16 +226,14 @@ class TestExport:
         made, _ = campaigning.export(running(shop).id, "klaviyo", actor=MIA, now=NOW)
         assert made.manifest and any(b"Email Address" in content for content in made.files.values())
 
-    def test_who_was_suppressed_since_is_not_sent(self, shop: insight.Scope) -> None:
-        there = running(shop)
+    def test_who_was_suppressed_since_is_not_sent(self, there: ledger.Campaign) -> None:
         rows, _ = campaigning.sendable(there.id, actor=MIA, now=NOW)
         suppression.suppress("acme", [Entry(rows["email"].iloc[0], kind="address")], actor=MIA, now=NOW)
         left, waiting = campaigning.sendable(there.id, actor=MIA, now=NOW)
         assert len(left) == len(rows) - 1 and waiting["reason"].tolist() == ["on the suppression list"]
         assert waiting["customer_id"].iloc[0] == rows["customer_id"].iloc[0]
 
-    def test_who_has_left_since_is_not_sent(self, shop: insight.Scope) -> None:
-        there = running(shop)
+    def test_who_has_left_since_is_not_sent(self, shop: insight.Scope, there: ledger.Campaign) -> None:
         rows, _ = campaigning.sendable(there.id, actor=MIA, now=NOW)
         path = shop.run.folder / "scores.parquet"
         scores = pd.read_parquet(path)
@@ -234,10 +249,9 @@ class TestExport:
         assert made.manifest["rows"] == len(rows) == made.manifest["written"] + 1
 
     @pytest.mark.parametrize("kind", ["csv", "klaviyo"])
-    def test_who_withdrew_or_was_suppressed_since_is_rejected_with_the_reason(self, shop: insight.Scope, tmp_path: Path,
-                                                                              kind: str) -> None:
+    def test_who_withdrew_or_was_suppressed_since_is_rejected_with_the_reason(
+            self, shop: insight.Scope, there: ledger.Campaign, tmp_path: Path, kind: str) -> None:
         """One has withdrawn consent in the data, one wrote STOP; the ledger keeps what was assigned to them."""
-        there = running(shop)
         before = ledger.table_of(there.id, ASSIGNMENTS)
         treated = list(before.loc[~before["holdout"].astype(bool), "customer_id"])
         refuses, stops = treated[:2]
@@ -285,8 +299,7 @@ class TestOutcomes:
         frame.to_csv(path / "outcomes.csv", index=False)
         return path / "outcomes.csv"
 
-    def test_a_file_is_taken_once_and_nobody_is_lost(self, shop: insight.Scope, tmp_path: Path) -> None:
-        there = running(shop)
+    def test_a_file_is_taken_once_and_nobody_is_lost(self, there: ledger.Campaign, tmp_path: Path) -> None:
         file = self.file(there, tmp_path)
         done, read = settling.settle_file(there.id, file, actor=MIA, now=NOW)
         rows = outcomes.with_outcomes(there.id)
@@ -296,8 +309,8 @@ class TestOutcomes:
         assert (again.new, again.known, again.contradicting) == (0, len(rows), ())
         pd.testing.assert_frame_equal(outcomes.with_outcomes(there.id), rows)
 
-    def test_everybody_treated_or_held_out_is_on_the_form(self, shop: insight.Scope, tmp_path: Path) -> None:
-        there = running(shop)
+    def test_everybody_treated_or_held_out_is_on_the_form(self, shop: insight.Scope, there: ledger.Campaign,
+                                                          tmp_path: Path) -> None:
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         name, content = settling.outcome_form(there.id, actor=MIA, now=NOW)
         blank = pd.read_csv(io.BytesIO(content), dtype=str, encoding="utf-8-sig")
@@ -312,9 +325,9 @@ class TestOutcomes:
         with pytest.raises(EngineError, match="was never launched"):
             settling.outcome_form(drafted(shop, chosen(shop, "early_access"), name="Two").id, actor=MIA, now=NOW)
 
-    def test_a_file_by_address_alone_is_the_same_customers(self, shop: insight.Scope, tmp_path: Path) -> None:
+    def test_a_file_by_address_alone_is_the_same_customers(self, shop: insight.Scope, there: ledger.Campaign,
+                                                           tmp_path: Path) -> None:
         """As Klaviyo's files are: they hold no customer_id. Whoever shares an address is told, not guessed."""
-        there = running(shop)
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         emails = rows["customer_id"].map(shop.dataset.frame()["email"]).str.strip().str.lower()
         alone = ~emails.duplicated(keep=False)
@@ -324,8 +337,7 @@ class TestOutcomes:
         assert set(known.loc[known["stayed"] == 1, "customer_id"]) == set(rows.loc[alone, "customer_id"])
         assert done.new + len(read.rejected) == len(rows) and done.new > 100
 
-    def test_what_contradicts_is_told_and_left_unless_meant(self, shop: insight.Scope, tmp_path: Path) -> None:
-        there = running(shop)
+    def test_what_contradicts_is_told_and_left_unless_meant(self, there: ledger.Campaign, tmp_path: Path) -> None:
         settling.settle_file(there.id, self.file(there, tmp_path), actor=MIA, now=NOW)
         before = outcomes.with_outcomes(there.id)
         file = self.file(there, tmp_path, stayed=1)
@@ -375,8 +387,7 @@ class TestOutcomes:
         with pytest.raises(EngineError, match="drawn on 2025-01-01, 91 days or more after the window's end"):
             settling._told_by(there, datetime(2024, 9, 1))
 
-    def test_feedback_of_one_customer(self, shop: insight.Scope) -> None:
-        there = running(shop)
+    def test_feedback_of_one_customer(self, there: ledger.Campaign) -> None:
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         who, gone = rows.loc[rows["holdout"] == 0, "customer_id"].iloc[:2]
         assert there.ends is not None
@@ -399,8 +410,7 @@ class TestOutcomes:
         with pytest.raises(EngineError, match="no outcome 'perhaps'"):
             outcomes.feedback("acme", who, "called", "perhaps", actor=MIA, now=NOW)
 
-    def test_feedback_at_the_end_is_news_of_whoever_was_seen_staying_before(self, shop: insight.Scope) -> None:
-        there = running(shop)
+    def test_feedback_at_the_end_is_news_of_whoever_was_seen_staying_before(self, there: ledger.Campaign) -> None:
         assert there.ends is not None
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         one, two = rows.loc[rows["holdout"] == 0, "customer_id"].iloc[:2]
@@ -510,8 +520,7 @@ class TestResult:
         assert cells.to_numpy().tolist() == [[(~held).sum(), leaves.sum(), held.sum(), gone.sum()]]
         assert (outcomes.with_outcomes(there.id)["revenue"] == 7.0).all(), "What was paid is not forgotten."
 
-    def test_the_shell_gives_the_same_caution(self, shop: insight.Scope, capsys: pytest.CaptureFixture[str]) -> None:
-        there = running(shop)
+    def test_the_shell_gives_the_same_caution(self, there: ledger.Campaign, capsys: pytest.CaptureFixture[str]) -> None:
         rows = ledger.table_of(there.id, ASSIGNMENTS)
         seen = pd.DataFrame({"customer_id": rows["customer_id"], "stayed": ~rows["holdout"].astype(bool),
                              "revenue": float("nan"), "observed_at": NOW})
@@ -524,8 +533,7 @@ class TestResult:
         assert settling.measured("acme", actor=EVE) == () and not len(trials("acme").cells)
 
 
-def test_the_catalog_keeps_what_campaigns_rest_on(shop: insight.Scope) -> None:
-    there = running(shop)
+def test_the_catalog_keeps_what_campaigns_rest_on(there: ledger.Campaign) -> None:
     assert catalog.dataset("acme", there.version).customers.is_file()
 
 
@@ -536,9 +544,9 @@ class TestTheDesk:
         rows.loc[0, "minutes"] = 0.0
         return rows
 
-    def test_takes_over_what_needs_an_agent_but_nobody_held_out(self, shop: insight.Scope) -> None:
+    def test_takes_over_what_needs_an_agent_but_nobody_held_out(self, shop: insight.Scope,
+                                                                there: ledger.Campaign) -> None:
         """Post needs no consent, so that only the holdout and whoever was stopped stay off."""
-        there = running(shop)
         first = ledger.table_of(there.id, ASSIGNMENTS).set_index("customer_id")["holdout"].astype(bool)
         held = set(first.index[first])
         rows = self.calls(shop)
