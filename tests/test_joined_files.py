@@ -97,3 +97,18 @@ def test_rows_that_go_on_after_the_first_have_left_tell_who_left(until: int, sha
     assert len(severe) == shared and all("they do not predict" in found.what for found in severe)
     names = {column.name for column in read.dataset.columns}
     assert "tickets_rows" in names and ("tickets_opened_on_last" in names) != shared
+
+
+def test_whose_rows_come_of_late_is_told_from_whose_came_before(tmp_path: Path) -> None:
+    from engine.data.doctor.joins import Beside, attach
+
+    people = pd.DataFrame({"id": ["early", "late", "even", "none", "timeless"]})
+    days = {"early": [0, 3, 9], "late": [70, 80, 90], "even": [0, 45, 90, 89]}
+    began = pd.Timestamp("2024-01-01")
+    rows = [(who, str((began + pd.Timedelta(days=day)).date())) for who, some in days.items() for day in some]
+    visits = pd.DataFrame([*rows, ("timeless", "")], columns=["who", "at"]).sample(frac=1, random_state=1)
+    beside = Beside("visits", "who", to="id", many=True, columns=("who", "at"), time="at", dates=("at",))
+    made, _ = attach(people, {"visits": visits}, [beside])
+    told = made.set_index(people["id"])["visits_recent"]
+    assert told[["early", "late", "even"]].tolist() == [0.0, 1.0, 0.5]
+    assert told[["none", "timeless"]].isna().all()

@@ -32,6 +32,7 @@ SIZES: tuple[Size, ...] = (
      "extra_trees": True},
     {"num_leaves": 5, "n_estimators": 700, "learning_rate": 0.04, "min_child_samples": 30, "colsample_bytree": 0.6,
      "extra_trees": True},
+    {"num_leaves": 5, "n_estimators": 350, "learning_rate": 0.03, "min_child_samples": 40, "colsample_bytree": 0.6},
     {"num_leaves": 8, "n_estimators": 250, "learning_rate": 0.03, "min_child_samples": 40, "colsample_bytree": 0.6},
     {"num_leaves": 8, "n_estimators": 600, "learning_rate": 0.05, "min_child_samples": 20, "colsample_bytree": 0.6,
      "extra_trees": True},

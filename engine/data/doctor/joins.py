@@ -238,13 +238,14 @@ def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
     stem = snake(beside.name)
     known = key.notna().to_numpy()
     part, key = part[known], key[known]
-    if beside.time in part:
-        at = moments(part[beside.time].map(lambda cell: cures.plain_date(str(cell).strip())).astype(object)
-                     if is_text(part[beside.time]) else part[beside.time], beside.time).values
-        order = at.argsort(kind="stable") if at.notna().any() else np.arange(len(part))
-        part, key = part.iloc[np.asarray(order)], key.iloc[np.asarray(order)]
+    at = _times(part, beside)
+    if at.notna().any():
+        order = np.asarray(at.argsort(kind="stable"))
+        part, key, at = part.iloc[order], key.iloc[order], at.iloc[order]
     group = key.to_numpy()
     made: dict[str, pd.Series] = {f"{stem}_rows": pd.Series(1.0, index=part.index).groupby(group).sum()}
+    if at.nunique() > 1:
+        made[f"{stem}_recent"] = _lately(at).groupby(group).mean()
     for name in beside.numeric:
         if name in part:
             made |= _of_numbers(f"{stem}_{snake(name)}", _as_numbers(part[name]), group)
@@ -255,6 +256,27 @@ def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
         if name in part:
             made |= _of_dates(f"{stem}_{snake(name)}", moments(part[name], name).values, group)
     return pd.DataFrame(made)
+
+
+def _times(part: pd.DataFrame, beside: Beside) -> pd.Series:
+    """When each row was, where the file says it."""
+    if beside.time not in part:
+        return pd.Series(pd.NaT, index=part.index)
+    written = part[beside.time]
+    if is_text(written):
+        written = written.map(lambda cell: cures.plain_date(str(cell).strip())).astype(object)
+    return moments(written, beside.time).values
+
+
+def _lately(at: pd.Series) -> pd.Series:
+    """1 for a row in the last third of the time that the file covers, 0 before, missing where no time is known: its
+    mean over a customer's rows says whether they come more often of late.
+
+    >>> _lately(pd.Series(pd.to_datetime(["2024-01-01", "2024-01-20", "2024-01-31", None]))).tolist()
+    [0.0, 0.0, 1.0, nan]
+    """
+    since = at.max() - (at.max() - at.min()) / 3
+    return (at > since).astype(float).where(at.notna())
 
 
 def _as_numbers(values: pd.Series) -> pd.Series:
