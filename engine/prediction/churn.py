@@ -51,8 +51,9 @@ Tick = Callable[[int, int], None]
 class ChurnOptions:
     """How to train and judge. Smaller numbers and switched-off parts make a quick run, never another model.
 
-    folds x repeats: the cross-validation of a snapshot. replicates: refits behind the intervals. draws: bootstrap
-    draws behind each metric's interval. comparison, stress, balance_effect: parts of the report.
+    folds x repeats: the cross-validation of a snapshot; of more than 30,000 rows the folds are cut once. replicates:
+    refits behind the intervals. draws: bootstrap draws behind each metric's interval. comparison, stress,
+    balance_effect: parts of the report.
     """
 
     folds: int = 5
@@ -69,6 +70,14 @@ class ChurnOptions:
     def refits(self, rows: int) -> int:
         """Refits behind the intervals: half as many where rows are many, for each then tells of thousands unseen."""
         return self.replicates if rows <= MANY_ROWS else max(self.replicates // 2, 2)
+
+    def rounds(self, rows: int) -> int:
+        """Repeats of the folds: one where rows are many, for how they happen to be cut hardly moves a metric then.
+
+        >>> ChurnOptions().rounds(7_000), ChurnOptions().rounds(440_000)
+        (5, 1)
+        """
+        return self.repeats if rows <= MANY_ROWS else 1
 
     @property
     def rules(self) -> Rules:
@@ -222,7 +231,7 @@ def default_splits(snapshot: Snapshot, y: np.ndarray, options: ChurnOptions, see
     """Repeated stratified folds for one moment of knowledge, a temporal backtest for several."""
     if snapshot.as_of.nunique() > 1:
         return temporal_splits(snapshot)
-    return stratified_splits(y, options.folds, options.repeats, seed)
+    return stratified_splits(y, options.folds, options.rounds(len(y)), seed)
 
 
 def owners(snapshot: Snapshot) -> np.ndarray | None:
