@@ -55,8 +55,7 @@ def _notes(dataset: Dataset, settings: Settings, who: ChurnModel, moments: int) 
         "Drivers add up to the model's raw log-odds before calibration.",
     ]
     if who.leaves > SMALLEST:
-        notes.append(f"Trees of {who.leaves} leaves: smaller ones did worse on held-out customers, since who leaves "
-                     "hangs on several columns at once.")
+        notes.append(f"Trees of {who.leaves} leaves: of the sizes tried they did best on customers held out.")
     if settings.segments == "peer":
         notes.append("Segments follow the older definitions of Customer_Churn_LTV_Engine, for comparison only.")
     if moments > 1:
