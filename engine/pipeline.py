@@ -56,11 +56,12 @@ LOOK_BACK_DAYS = (7, 30, 60, 90, 120, 150)
 def run(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
         observed_until: datetime | None = None, options: Mapping[str, Any] = NOTHING, settings: Settings = DEFAULTS,
         apart: Mapping[str, Path] | None = None, queries: Sequence[str] = (), promotion: str = "",
-        progress: Told | None = None) -> dict[str, Any]:
+        said: Sequence[Finding] = (), progress: Told | None = None) -> dict[str, Any]:
     """Read a company's data, learn, score every customer, keep it all; returns what `run --json` prints.
 
     sources, queries: as in `engine.data.sources`: files, archives, folders, databases. promotion: when the new model
-    takes the place of the one in production, one of PROMOTIONS; the dataset's own rule when left out.
+    takes the place of the one in production, one of PROMOTIONS; the dataset's own rule when left out. said: what was
+    found before, to head the figures beside what is found here.
     """
     allow(actor, "run")
     with dataset_lock(name, "run", actor, now):
@@ -69,7 +70,7 @@ def run(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime
         dataset, found = onboard(sources, name=name, actor=actor, now=now, adapter=adapter, options=options,
                                  observed_until=observed_until, apart=apart, queries=queries, steps=steps,
                                  in_use=False)
-        return _put_to_use(dataset, settings, found, rule, actor=actor, now=now, steps=steps)
+        return _put_to_use(dataset, settings, (*said, *found), rule, actor=actor, now=now, steps=steps)
 
 
 def train(name: str, *, actor: Actor, now: datetime, settings: Settings = DEFAULTS, promotion: str = "",

@@ -272,6 +272,8 @@ def test_the_next_file_needs_no_clicks_and_differences_are_said(tmp_path: Path) 
     said = {(change.kind, change.where) for change in again.changes}
     assert again.refresh and said == {("new column", "region"), ("missing column", "months_active"),
                                       ("new categories", "plan"), ("unit", "monthly_fee")}
+    told = {found.where: found.severity for found in onboarding.grave(again)}
+    assert told == {"monthly_fee": "severe", "months_active": "warning"}, "A fee in cents heads every figure."
     assert again.trainable and again.part("label").evidence == "as agreed before"
     onboarding.keep(again, actor=ANA, now=NOW)
     assert onboarding.kept_portrait("acme").keys() >= {"months_active", "region"}

@@ -41,3 +41,22 @@ def test_numbers_of_several_unknown_units_are_words(texts: list[str]) -> None:
 
 def test_one_unit_in_the_singular_and_plural_is_one() -> None:
     assert cures.decorated(pd.Series(["1 visit", "3 visits"])).tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["price_data_rows", "orders_recent", "days_rate"])
+def test_counts_of_rows_are_no_money(name: str, rng: np.random.Generator) -> None:
+    seen = looks(pd.DataFrame({name: rng.integers(1, 50, 300)}))
+    assert recognise.money(seen, frozenset())[0].column == ""
+
+
+@pytest.mark.parametrize("name", ["monthly_dues", "bill_avg", "avg_bill_amount"])
+def test_two_prices_and_an_average_bill_are_money(name: str, rng: np.random.Generator) -> None:
+    seen = looks(pd.DataFrame({name: rng.choice([25.0, 40.0], 300), "agreed": rng.integers(0, 2, 300)}))
+    found, _ = recognise.money(seen, frozenset())
+    assert (found.column, found.value) == (name, "month")
+
+
+@pytest.mark.parametrize("name", ["Nº socio", "N° client", "Matricule", "policy", "Membership #"])
+def test_customers_are_named_by_numbers_of_many_names(name: str, rng: np.random.Generator) -> None:
+    seen = looks(pd.DataFrame({name: rng.permutation(90_000)[:600] + 10_000, "age": rng.integers(18, 80, 600)}))
+    assert recognise.identity(seen).column == name

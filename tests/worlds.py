@@ -182,9 +182,30 @@ def _score_made_afterwards(world: World) -> set[str]:
     return {"churn_score"}
 
 
+def _day_of_ending(world: World) -> set[str]:
+    """Most leavers have it, and some of the others whose earlier contracts ended; everybody has an end to come."""
+    n = len(world.y)
+    filled = world.rng.random(n) < np.where(world.y == 1, 0.95, 0.15)
+    world.X["contracts_end_date_last"] = np.where(filled, world.rng.integers(1, 900, n), np.nan)
+    world.X["contract_end_date"] = world.rng.integers(1, 365, n)
+    return {"contracts_end_date_last"}
+
+
+def _made_of_the_same_column(world: World) -> set[str]:
+    """Rows beside that were marked when the customer left: their mean tells it, and so do sum and change."""
+    n = len(world.y)
+    rows = world.rng.integers(2, 9, n)
+    mean = np.where(world.y == 1, world.rng.uniform(0.2, 1, n), np.where(world.rng.random(n) < 0.08, 0.3, 0.0))
+    names = [f"plans_churn_flag_{made}" for made in ("mean", "sum", "change")]
+    for name, values in zip(names, (mean, mean * rows, mean * world.rng.random(n)), strict=True):
+        world.X[name] = values
+    world.X["plans_price_mean"], world.X["plans_price_sum"] = world.rng.gamma(3, 9, n), world.rng.gamma(3, 40, n)
+    return set(names)
+
+
 PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _threshold, _almost_a_threshold, _band, _copy_of_the_label, _several_categories, _blank_for_stayers,
     _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
     _difference, _either_but_not_both, _text_id, _almost_unique_text, _counted_id, _shuffled_id, _id_by_name,
-    _sorted_by_label, _score_made_afterwards,
+    _sorted_by_label, _score_made_afterwards, _day_of_ending, _made_of_the_same_column,
 )}

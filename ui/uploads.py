@@ -173,7 +173,10 @@ def _asked(upload: Upload) -> Asked:
     """What the dataset is called and what the files do not say."""
     token = upload.token
     with card("What the files do not say", "All but the name may stay empty."), st.grid(5, min_column_width=180):
-        name = st.text_input("Name of the dataset", _slug(upload.sources[0].stem), key=f"data_name_{token}",
+        if f"data_name_{token}" not in st.session_state:  # not shown before, or not while a job was under way
+            called = st.session_state.get(f"_data_called_{token}", _slug(upload.sources[0].stem))
+            st.session_state[f"data_name_{token}"] = called
+        name = st.text_input("Name of the dataset", key=f"data_name_{token}",
                              help="Small letters, digits, - and _. A taken name gets a new version, read as was agreed "
                                   "for the one before.")
         drawn = st.date_input("Drawn on", None, key=f"data_drawn_{token}", format="YYYY-MM-DD",
@@ -184,6 +187,7 @@ def _asked(upload: Upload) -> Asked:
                                 placeholder="as in the file", accept_new_options=True)
         reader = st.selectbox("Read them as", list(engine.ADAPTERS), None, key=f"data_adapter_{token}",
                               placeholder="as they look", format_func=lambda each: engine.ADAPTERS[each].describes)
+    st.session_state[f"_data_called_{token}"] = name
     anew = _is_known(name.strip()) and st.toggle(
         f"Look at them as if nothing had been kept of {escaped(name.strip())}", key=f"data_anew_{token}",
         help="Otherwise they are read as was agreed for the file before.")

@@ -22,6 +22,7 @@ from engine.schema import Dataset, Finding, Snapshot, plural
 
 TOO_GOOD = 0.95
 FEWEST_OF_A_CLASS = 5
+GATHERED = ("_mean", "_sum", "_change")
 ONLY_DESCRIBE = "the figures describe, they do not predict"
 
 Reasons = dict[str, str]
@@ -89,8 +90,16 @@ def _answers(
 ) -> Reasons:
     """Every reason to quarantine: what names customers or rows, what knows the answer alone, then what two know."""
     known = {name: reason for name, column in columns.items() if (reason := alone(name, column, aucs[name], y, fold))}
-    reasons = names | known
+    reasons = names | known | _made_of_the_same(known, columns)
     return reasons | together({n: column for n, column in columns.items() if n not in reasons}, aucs, y, fold, rng)
+
+
+def _made_of_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reasons:
+    """Means, sums and changes of a joined file's column of which another is known only afterwards."""
+    stems = {name.removesuffix(end): name for name, reason in known.items() for end in GATHERED
+             if name.endswith(end) and reason.startswith("Known only afterwards")}
+    return {f"{stem}{end}": f"Known only afterwards: made of the same column as {name}." for stem, name in stems.items()
+            for end in GATHERED if f"{stem}{end}" in columns and f"{stem}{end}" not in known}
 
 
 def _positions(snapshot: Snapshot, dataset: Dataset) -> np.ndarray:

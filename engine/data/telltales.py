@@ -6,6 +6,7 @@ ratio. Its errors are compared with those of the rule that knows nothing and cal
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
@@ -37,6 +38,9 @@ SCREEN_COLUMNS = 45
 CROSSED_LEVELS = 8
 MOST_GROUPS = 256
 ROWS_PER_GROUP = 20
+ENDED_MORE = 0.5
+ENDING = re.compile(r"(?:^|_)(?:end|ended|ending|closing|closed|closure|churn\w*|cancel\w*|exit|terminat\w*|left|"
+                    r"leaving|lapse\w*)_?(?:date|day|dt|at|on|time|timestamp)(?=_|$)")
 AFTERWARDS = ("churn", "cancel", "exit_", "terminat", "closed", "closure", "leaving", "_left", "left_", "refund_after",
               "winback", "win_back", "deactivat", "offboard", "attrition", "lost_")
 
@@ -47,7 +51,7 @@ def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray
     for errors, rule in (_by_blanks(column, y), _by_interval(column, y), _by_groups(column, y, fold)):
         if errors <= FUNCTION_ERRORS * least:
             return f"A function of the label: {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
-    return _only_leavers(name, column, y) or _named(name, auc)
+    return _only_leavers(name, column, y) or _ended(name, column, y) or _named(name, auc)
 
 
 def _by_blanks(column: Levels, y: np.ndarray) -> tuple[int, str]:
@@ -147,6 +151,18 @@ def sounds_like_after(name: str) -> bool:
     """
     plain = name.casefold().replace(" ", "_")
     return any(word in plain for word in AFTERWARDS)
+
+
+def _ended(name: str, column: Levels, y: np.ndarray) -> str:
+    """A day of ending that leavers have far more often than others: it was written down when they left."""
+    if not ENDING.search(name.casefold().replace(" ", "_")):
+        return ""
+    filled = ~column.missing
+    of_leavers, of_others = (float(filled[y == answer].mean()) for answer in (1, 0))
+    if of_leavers - of_others < ENDED_MORE:
+        return ""
+    told = f"{of_leavers:.0%} of leavers and {of_others:.0%} of others".replace("%", " %")
+    return f"Known only afterwards: its name speaks of an end, and {told} have it."
 
 
 def _named(name: str, auc: float) -> str:

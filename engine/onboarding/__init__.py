@@ -12,11 +12,11 @@ from engine.data.doctor.changes import Change
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.recognise import Part
 from engine.data.doctor.silence import Silence
-from engine.onboarding.accepting import accept, keep
+from engine.onboarding.accepting import accept, grave, keep
 from engine.onboarding.amending import amended
 from engine.onboarding.memory import kept, kept_portrait, read_mapping, said_before, settings_before
 from engine.onboarding.proposal import Cure, Examined, Proposal
 from engine.onboarding.proposing import propose
 
-__all__ = ["Change", "Cure", "Examined", "Fault", "Part", "Proposal", "Silence", "accept", "amended", "keep", "kept",
-           "kept_portrait", "propose", "read_mapping", "said_before", "settings_before"]
+__all__ = ["Change", "Cure", "Examined", "Fault", "Part", "Proposal", "Silence", "accept", "amended", "grave", "keep",
+           "kept", "kept_portrait", "propose", "read_mapping", "said_before", "settings_before"]

@@ -18,7 +18,7 @@ from engine.permissions import allow
 from engine.prediction import store
 from engine.prediction.settings import Settings
 from engine.progress import Told
-from engine.schema import Actor, Dataset
+from engine.schema import Actor, Dataset, Finding
 
 
 def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Settings | None = None,
@@ -38,7 +38,8 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
                             "observed_until": proposal.observed_until, "queries": proposal.queries, "actor": actor,
                             "now": now}
     if proposal.trainable:
-        report = pipeline.run(proposal.sources, settings=settings or Settings(), progress=progress, **told)
+        report = pipeline.run(proposal.sources, settings=settings or Settings(), said=grave(proposal),
+                              progress=progress, **told)
     else:
         dataset, found = pipeline.onboard(proposal.sources, **told)
         scored = _scored(dataset, actor, now)
@@ -47,6 +48,15 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
                   "findings": list(found), **scored}
     keep(proposal, actor=actor, now=now)
     return report
+
+
+def grave(proposal: Proposal) -> tuple[Finding, ...]:
+    """What differs so from the file before that figures may be wrong until somebody has looked: other units and kinds
+    head every figure, columns that are missing or blanker are warned of."""
+    fix = "Look at the column in both files; if the new one is right, `onboard --anew` maps it anew."
+    return tuple(Finding("severe" if change.kind in ("unit", "kind") else "warning", change.where,
+                         f"Since the last file: {change.what}", fix)
+                 for change in proposal.changes if change.serious)
 
 
 def _options(proposal: Proposal) -> dict[str, Any]:

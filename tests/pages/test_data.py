@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -154,6 +155,19 @@ def test_a_file_is_recognised_examined_and_trained_on(shop: Path, monkeypatch: p
     assert (name, actor) == ("beta", "ana") and upload.mapping
     assert args == ["onboard", str(upload.sources[0]), "--name", "beta", "--mapping", str(upload.mapping), "--yes",
                     "--horizon-days", "30"]
+
+
+def test_the_name_that_was_given_outlives_a_cancelled_job(shop: Path, monkeypatch: pytest.MonkeyPatch,
+                                                          telco: bytes) -> None:
+    app = brought(monkeypatch, "june.csv", telco)
+    assert field(app, "data_name_").value == "june"
+    app = healthy(field(app, "data_name_").set_value("beta").run())
+    with monkeypatch.context() as meanwhile:
+        running = SimpleNamespace(status="running", dataset="beta")
+        meanwhile.setattr("ui.uploads.watch.job_of", lambda _upload: running)
+        app = healthy(app.run())
+        assert "beta is being learned" in said(app)
+    assert field(healthy(app.run()), "data_name_").value == "beta"
 
 
 def test_files_without_an_answer_are_scored_or_kept_and_may_be_looked_at_anew(

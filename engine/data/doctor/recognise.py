@@ -292,7 +292,8 @@ def money(looks: Mapping[str, Look], taken: frozenset[str]) -> tuple[Part, tuple
 
 
 def _as_money(look: Look) -> Part | None:
-    if look.kind != "number" or look.distinct < 3 or (look.low < 0 and look.median <= 0) or look.high <= 0:
+    two = says(look.plain, words.MONTHLY_MONEY) and look.low > 0
+    if look.kind != "number" or look.distinct < 3 - two or (look.low < 0 and look.median <= 0) or look.high <= 0:
         return None
     name = look.plain
     marked = 0.08 * look.decorated
