@@ -3,7 +3,8 @@
 Where columns add up, trees of three leaves with random cuts tell the most, and larger ones lose up to .03 of ROC-AUC.
 Where an answer hangs on several columns at once (a dear plan *and* many calls), they are the ones that lose up to .04.
 So sizes are tried on held-out rows, in quick sketches: a fifth of the trees, each of which counts five times. The
-smallest is kept where neither of the next two has a lower log loss; else the one with the lowest is taken.
+smallest is kept unless one of the next two has a log loss lower by half a standard error, for sketches flatter the
+small; then the one with the lowest is taken.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from engine.prediction.metrics import log_loss
+from engine.prediction.metrics import TINY
 
 if TYPE_CHECKING:
     from lightgbm import LGBMClassifier
@@ -40,6 +41,7 @@ SIZES: tuple[Size, ...] = (
     {"num_leaves": 31, "n_estimators": 400, "learning_rate": 0.05, "min_child_samples": 10, "colsample_bytree": 0.6},
 )
 ALWAYS_TRIED = 3
+STANDARD_ERRORS = 0.5
 SMALLEST = SIZES[0]["num_leaves"]
 
 
@@ -82,13 +84,19 @@ def size_for(X: pd.DataFrame, y: np.ndarray, seed: int) -> Size:
         return SIZES[0]
     rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_ROWS])
     lost = [_held_out_loss(size, X.iloc[rows], y[rows], seed) for size in SIZES[:ALWAYS_TRIED]]
-    if min(lost) < lost[0]:
-        lost += [_held_out_loss(size, X.iloc[rows], y[rows], seed) for size in SIZES[ALWAYS_TRIED:]]
-    return SIZES[int(np.argmin(lost))]
+    if not any(_clearly_less(loss, lost[0]) for loss in lost[1:]):
+        return SIZES[0]
+    lost += [_held_out_loss(size, X.iloc[rows], y[rows], seed) for size in SIZES[ALWAYS_TRIED:]]
+    return SIZES[int(np.argmin([loss.mean() for loss in lost]))]
 
 
-def _held_out_loss(size: Size, X: pd.DataFrame, y: np.ndarray, seed: int) -> float:
-    """Log loss of the rows by sketches of that size, each learned from the other folds."""
+def _clearly_less(loss: np.ndarray, other: np.ndarray) -> bool:
+    gain = other - loss
+    return bool(gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)))
+
+
+def _held_out_loss(size: Size, X: pd.DataFrame, y: np.ndarray, seed: int) -> np.ndarray:
+    """Log loss of each row by a sketch of that size that was learned from the other folds."""
     from sklearn.model_selection import StratifiedKFold
 
     sketch = {**size, "n_estimators": size["n_estimators"] // SKETCHED,
@@ -97,7 +105,7 @@ def _held_out_loss(size: Size, X: pd.DataFrame, y: np.ndarray, seed: int) -> flo
     for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(X, y):
         model = boosted(sketch, X.shape[1], seed).fit(X.iloc[train], y[train])
         p[test] = np.asarray(model.predict_proba(X.iloc[test]))[:, 1]
-    return log_loss(y, p)
+    return -np.log(np.clip(np.where(y == 1, p, 1 - p), TINY, 1))
 
 
 def boosted(size: Size, columns: int, seed: int) -> LGBMClassifier:
