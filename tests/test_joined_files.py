@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine import onboarding
 from engine.data import adapters
 from engine.data.doctor import faults, joins, propose, tables
 from engine.data.doctor.looks import looks
+from engine.schema import Actor, Reading
 
 NOW = datetime(2026, 7, 1)
+ANA = Actor("ana", "admin")
 
 
 def written(folder: Path, **files: pd.DataFrame) -> list[Path]:
@@ -112,3 +115,30 @@ def test_whose_rows_come_of_late_is_told_from_whose_came_before(tmp_path: Path) 
     told = made.set_index(people["id"])["visits_recent"]
     assert told[["early", "late", "even"]].tolist() == [0.0, 1.0, 0.5]
     assert told[["none", "timeless"]].isna().all()
+
+
+@pytest.mark.parametrize(("last", "moment"), [("2024-03-31", datetime(2024, 4, 1)), ("2031-01-01", None)])
+def test_a_file_is_of_the_moment_at_which_its_joined_rows_end(last: str, moment: datetime | None,
+                                                              tmp_path: Path) -> None:
+    rows = 120
+    pd.DataFrame({"id": [f"C{row:03d}" for row in range(rows)], "age": np.arange(rows) % 60 + 18,
+                  "churned": np.arange(rows) % 4 == 0}).to_csv(tmp_path / "people.csv", index=False)
+    days = pd.date_range(end=last, periods=300, freq="D").strftime("%Y-%m-%d")
+    pd.DataFrame({"id": [f"C{row % rows:03d}" for row in range(300)], "played_at": days,
+                  "minutes": np.arange(300) % 50}).to_csv(tmp_path / "plays.csv", index=False)
+    sources, now = [tmp_path / "people.csv", tmp_path / "plays.csv"], datetime(2024, 9, 1, 9)
+    made = onboarding.propose(sources, name="acme", actor=ANA, now=now)
+
+    def read(drawn: datetime | None = None) -> Reading:
+        return adapters.read(sources, tmp_path / f"read-{drawn}", "table", name="acme", now=now, observed_until=drawn,
+                             options={"mapping": made.mapping})
+
+    told = read()
+    said = [found.what for found in told.findings if "does not say when it was drawn" in found.what]
+    if moment is None:  # rows of a time to come tell nothing about the moment up to which the data are known
+        assert told.dataset.observed_until <= now
+    else:
+        assert told.dataset.observed_until == moment
+        assert said == ["The file does not say when it was drawn; the last row of plays is of 2024-03-31, and the data "
+                        "are taken to be known up to then."]
+    assert read(datetime(2024, 5, 1)).dataset.observed_until == datetime(2024, 5, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     parts = _parts(sources, plan)
     raw, raws, said = prepared(parts["customers"], plan)
     plan, unlike = _of_one_moment(plan, raw)
+    ask, dated = _drawn_with_its_rows(ask, plan, raw)
     names = [str(name) for name in raw.frame.columns]
     _refuse_unknown(plan, raw, names)
     fields, found = _fields(plan, names)
@@ -46,7 +48,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     gathered = with_extras(ask, parts, raws, taken, features=fields)
     label, about = _label(plan, ask, names)
     money, worth = _money(plan, found)
-    findings = (*gathered.findings, *said, *unread, *about, *unlike, *worth)
+    findings = (*gathered.findings, *said, *dated, *unread, *about, *unlike, *worth)
     return finish(ask, replace(gathered, findings=findings), label, money,
                   currency=plan.currency or ("" if plan.money else MONTHS), sector=plan.sector)
 
@@ -115,6 +117,26 @@ def _of_one_moment(plan: Plan, raw: Raw) -> tuple[Plan, tuple[Finding, ...]]:
     dates = tuple(name for name in plan.dates if name not in last)
     return replace(plan, dates=dates, ignored=(*plan.ignored, *last)), (
         Finding("severe", plan.label, what, fix, len(known)),)
+
+
+def _drawn_with_its_rows(ask: Ask, plan: Plan, raw: Raw) -> tuple[Ask, tuple[Finding, ...]]:
+    """What is asked, with the midnight after the last joined row as the moment of the data where nobody tells another:
+    a file of customers was drawn with the rows beside it, not on the day on which it is read."""
+    if ask.observed_until or ask.options.get("observed_until"):
+        return ask, ()
+    ends = {beside.name: raw.frame[last] for beside in plan.files if (last := joins.last_row(beside)) in raw.frame}
+    until = {name: days[days <= ask.now].max() for name, days in ends.items()}
+    known = {name: day for name, day in until.items() if not pd.isna(day)}
+    if not known:
+        return ask, ()
+    name = max(known, key=lambda each: known[each])
+    moment = datetime.combine(known[name].date() + timedelta(days=1), time())
+    if moment >= ask.now:
+        return ask, ()
+    what = (f"The file does not say when it was drawn; the last row of {name} is of {known[name]:%Y-%m-%d}, and the "
+            "data are taken to be known up to then.")
+    return replace(ask, observed_until=moment), (
+        Finding("note", name, what, "If they were drawn on another day, give it (--as-of).", 0),)
 
 
 # ----------------------------------------------------------------------------------------------------- columns

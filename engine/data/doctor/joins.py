@@ -303,6 +303,11 @@ def last_days(besides: Iterable[Beside]) -> tuple[str, ...]:
                  for name in beside.dates)
 
 
+def last_row(beside: Beside) -> str:
+    """The column that says when a customer's last row of a file with many was; "" where the file tells no times."""
+    return f"{snake(beside.name)}_{snake(beside.time)}_last" if beside.many and beside.time in beside.dates else ""
+
+
 def _of_dates(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:
     by = values.groupby(group)
     return {f"{stem}_first": by.min(), f"{stem}_last": by.max()}
