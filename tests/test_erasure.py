@@ -174,7 +174,7 @@ def _model_id(dataset: Dataset) -> str:
     from engine.prediction.card import write_card
 
     known = SimpleNamespace(windows=(Window(dataset.observed_until, 90),), y=pd.Series([0, 1]))
-    who = SimpleNamespace(columns=(), threshold=0.5, knows_nothing=False)
+    who = SimpleNamespace(columns=(), threshold=0.5, knows_nothing=False, leaves=0)
     return write_card(dataset, engine.Settings(), known, SimpleNamespace(quarantined=()), (), {}, who).model_id
 
 

@@ -115,6 +115,8 @@ def test_whose_rows_come_of_late_is_told_from_whose_came_before(tmp_path: Path) 
     told = made.set_index(people["id"])["visits_recent"]
     assert told[["early", "late", "even"]].tolist() == [0.0, 1.0, 0.5]
     assert told[["none", "timeless"]].isna().all()
+    counted = made.set_index(people["id"])["visits_rows"].dropna().to_dict()
+    assert counted == {"early": 3, "late": 3, "even": 4, "timeless": 1}
 
 
 @pytest.mark.parametrize(("last", "moment"), [("2024-03-31", datetime(2024, 4, 1)), ("2031-01-01", None)])

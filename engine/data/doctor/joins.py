@@ -240,7 +240,7 @@ def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
     part, key = part[known], key[known]
     at = _times(part, beside)
     if at.notna().any():
-        order = np.asarray(at.argsort(kind="stable"))
+        order = np.argsort(at.to_numpy(), kind="stable")  # rows without a time come last
         part, key, at = part.iloc[order], key.iloc[order], at.iloc[order]
     group = key.to_numpy()
     made: dict[str, pd.Series] = {f"{stem}_rows": pd.Series(1.0, index=part.index).groupby(group).sum()}
