@@ -63,8 +63,17 @@ def settings(asked: argparse.Namespace, name: str) -> Settings:
         given["overrule"] = tuple(column for column in asked.overrule if column)
     now = replace(before, **given, quick=asked.quick, line=replace(before.line, **_given(asked, LINE)),
                   money=replace(before.money, **_given(asked, MONEY)))
-    _tell(name, _unlike_defaults(now), _unlike_defaults(before))
+    tell(name, now, before)
     return now
+
+
+def tell(name: str, now: Settings, before: Settings) -> None:
+    """Say on stderr which settings hold as they did for the model in use."""
+    then = _unlike_defaults(before)
+    held = ", ".join(f"{option} {value}" for option, value in sorted(_unlike_defaults(now).items())
+                     if then.get(option) == value)
+    if held:
+        sys.stderr.write(f"As {name}'s model in use was learned: {held}. `run` or `train` with an option changes it.\n")
 
 
 def _given(asked: argparse.Namespace, names: dict[str, str]) -> dict[str, Any]:
@@ -81,9 +90,3 @@ def _unlike_defaults(told: Settings) -> dict[str, str]:
                   if getattr(getattr(told, part), field) != getattr(getattr(first, part), field)}
     return {spelt.get(name, name).replace("_", "-"): ", ".join(value) if isinstance(value, tuple) else str(value)
             for name, value in apart.items()}
-
-
-def _tell(name: str, now: dict[str, str], before: dict[str, str]) -> None:
-    held = ", ".join(f"{option} {value}" for option, value in sorted(now.items()) if before.get(option) == value)
-    if held:
-        sys.stderr.write(f"As {name}'s model in use was learned: {held}. Say an option anew to change it.\n")

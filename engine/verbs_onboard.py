@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import cards, cards_onboard
+from engine import cards, cards_onboard, verbs_learn
 from engine.errors import EngineError
 from engine.grammar import Printed, moment, told_on_stderr, verb
 from engine.permissions import acting
@@ -16,6 +16,7 @@ from engine.schema import jsonable
 
 if TYPE_CHECKING:
     from engine.onboarding import Proposal
+    from engine.prediction.settings import Settings
 
 
 def add(verbs: Any) -> None:
@@ -58,10 +59,22 @@ def _onboard(asked: argparse.Namespace) -> Printed:
         record["written"] = str(asked.write)
     if asked.propose or not _agreed(asked, record):
         return record, cards_onboard.proposal
-    settings = replace(onboarding.settings_before(asked.name), quick=asked.quick)
+    settings = _as_before(proposal, asked)
     record["run"] = onboarding.accept(proposal, actor=acting(), now=asked.now, settings=settings,
                                       progress=told_on_stderr)
     return jsonable(record), _readable
+
+
+def _as_before(proposal: Proposal, asked: argparse.Namespace) -> Settings:
+    """How the model in use was learned, and told; without what was overruled of columns that these files lack."""
+    from engine.data.names import snake
+    from engine.onboarding import settings_before
+
+    before, there = settings_before(asked.name), {*map(snake, proposal.portrait), "tenure_months", "recency_days"}
+    overrule = tuple(name for name in before.overrule if name in there or proposal.adapter != "table")
+    now = replace(before, quick=asked.quick, overrule=overrule)
+    verbs_learn.tell(asked.name, now, before)
+    return now
 
 
 def _agreed(asked: argparse.Namespace, record: dict[str, Any]) -> bool:

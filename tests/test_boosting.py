@@ -85,9 +85,9 @@ def test_the_size_chosen_ranks_within_a_hair_of_the_best_size() -> None:
     for world in (adding_up, together, rules):
         X, y = world(11)
         fresh, truth = world(12)
-        models = {size["num_leaves"]: boosting.boosted(size, 8, 0).fit(X, y) for size in SIZES}
-        found = {leaves: roc_auc_score(truth, model.predict_proba(fresh)[:, 1]) for leaves, model in models.items()}
-        assert found[size_for(X, y, seed=0)["num_leaves"]] > max(found.values()) - 0.005, (world.__name__, found)
+        models = [boosting.boosted(size, 8, 0).fit(X, y) for size in SIZES]
+        found = [roc_auc_score(truth, model.predict_proba(fresh)[:, 1]) for model in models]
+        assert found[SIZES.index(size_for(X, y, seed=0))] > max(found) - 0.005, (world.__name__, found)
 
 
 def test_the_smallest_trees_alone_would_lose_where_columns_act_together() -> None:
@@ -100,32 +100,31 @@ def test_the_smallest_trees_alone_would_lose_where_columns_act_together() -> Non
     assert roc_auc_score(truth, ours) > roc_auc_score(truth, small) + 0.02
 
 
-def test_rows_made_up_by_smote_have_no_say_in_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of each question after the size, to which the second is the answer."""
+    rows: list[int] = []
 
-    def told(X: pd.DataFrame, y: np.ndarray, seed: int) -> boosting.Size:
-        seen.append(len(y))
-        return SIZES[0]
-
-    monkeypatch.setattr(boosting, "size_for", told)
-    X, y = adding_up(1)
-    model = fit_balanced(ensembles.lightgbm, 0, X, y, "smote")
-    assert seen == [len(y)] and model.num_leaves == SMALLEST
-
-
-def test_refits_behind_the_intervals_keep_the_size_and_folds_choose_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-
-    def told(X: pd.DataFrame, y: np.ndarray, seed: int) -> boosting.Size:
-        sizes.append(len(y))
+    def second(X: pd.DataFrame, y: np.ndarray, seed: int) -> boosting.Size:
+        rows.append(len(y))
         return SIZES[1]
 
-    monkeypatch.setattr(boosting, "size_for", told)
+    monkeypatch.setattr(boosting, "size_for", second)
+    return rows
+
+
+def test_rows_made_up_by_smote_have_no_say_in_the_size(asked: list[int]) -> None:
+    X, y = adding_up(1)
+    model = fit_balanced(ensembles.lightgbm, 0, X, y, "smote")
+    assert asked == [len(y)] and model.num_leaves == SIZES[1]["num_leaves"]
+
+
+def test_refits_behind_the_intervals_keep_the_size_and_folds_choose_their_own(asked: list[int]) -> None:
     X, y = together(3)
     options = ChurnOptions(folds=3, repeats=1, replicates=2, draws=20, comparison=False, stress=False,
                            balance_effect=False)
     model, _ = train_churn(snapshot_of(X, y), "lightgbm", seed=0, options=options)
-    assert sorted(sizes) == [1333, 1333, 1334, 2000]
+    assert sorted(asked) == [1333, 1333, 1334, 2000]
     assert model.leaves == SIZES[1]["num_leaves"] > SMALLEST
 
 

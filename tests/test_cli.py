@@ -229,3 +229,26 @@ def test_what_was_said_of_learning_holds_next_month_until_it_is_said_anew(verb: 
     assert (changed["balance"], changed["overrule"]) == ("none", [])
     assert "margin-rate" not in told and "capacity 0.1" in told
     assert changed["algorithm"] == first["algorithm"] == "lightgbm"
+
+
+def test_onboarding_learns_as_the_model_in_use_and_forgets_overruled_columns_that_are_gone(
+    verb: Verb, folder: Path,
+) -> None:
+    plain = _telecom(700)[["customerID", "tenure", "Contract", "MonthlyCharges", "PaymentMethod", "Churn"]]
+    plain.to_csv(folder / "may.csv", index=False)
+    plain.drop(columns="PaymentMethod").to_csv(folder / "june.csv", index=False)
+
+    def learned(month: str) -> tuple[dict[str, Any], str]:
+        done = verb("onboard", str(folder / f"{month}.csv"), "--name", "plain", "--yes", "--quick", "--json")
+        assert done.returncode == 0, done.stderr
+        return dict(store.card("plain", home=folder / "home").settings), done.stderr
+
+    learned("may")
+    said = verb("train", "--dataset", "plain", "--margin-rate", "0.5", "--overrule", "payment_method", "--quick")
+    assert said.returncode == 0, said.stderr
+    again, told = learned("may")
+    assert (again["money"]["margin_rate"], again["overrule"]) == (0.5, ["payment_method"])
+    assert "margin-rate 0.5, overrule payment_method" in told
+    june, told = learned("june")
+    assert (june["money"]["margin_rate"], june["overrule"]) == (0.5, [])
+    assert "margin-rate 0.5." in told

@@ -261,7 +261,8 @@ def test_who_may_not_onboard_is_refused(tmp_path: Path) -> None:
         onboarding.propose([small(tmp_path)], name="acme", actor=Actor("eve", "executive"), now=NOW)
 
 
-def test_the_next_file_needs_no_clicks_and_differences_are_said(tmp_path: Path) -> None:
+def test_the_next_file_needs_no_clicks_and_differences_are_said(tmp_path: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     first = onboarding.propose([small(tmp_path / "may")], name="acme", actor=ANA, now=NOW)
     onboarding.keep(first, actor=ANA, now=NOW)
     path = small(tmp_path / "june", seed=6, region="north")
@@ -274,6 +275,9 @@ def test_the_next_file_needs_no_clicks_and_differences_are_said(tmp_path: Path) 
                                       ("new categories", "plan"), ("unit", "monthly_fee")}
     told = {found.where: found.severity for found in onboarding.grave(again)}
     assert told == {"monthly_fee": "severe", "months_active": "warning"}, "A fee in cents heads every figure."
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.pipeline.run", lambda *_, **more: {"said": more["said"]})
+        assert onboarding.accept(again, actor=ANA, now=NOW)["said"] == onboarding.grave(again)
     assert again.trainable and again.part("label").evidence == "as agreed before"
     onboarding.keep(again, actor=ANA, now=NOW)
     assert onboarding.kept_portrait("acme").keys() >= {"months_active", "region"}
