@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 from engine import catalog, onboarding
-from engine.data import adapters, chunks, headless
+from engine.data import adapters, headless
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import changes, cures, joins, kinds, propose, recognise, silence, tables
+from engine.data.doctor import changes, cures, joins, propose, recognise, tables
 from engine.data.doctor.looks import look, looks
 from engine.data.labels import snapshot, windows_for
 from engine.data.names import snake
@@ -28,6 +25,7 @@ from engine.schema import Actor
 from tests import fuzz
 from tests.companies import Company, company
 from tests.exports import company as export
+from tests.files import small, visits
 
 ANA = Actor("ana", "manager")
 NOW = datetime(2024, 7, 1)
@@ -90,40 +88,6 @@ def test_every_leak_is_quarantined_and_nothing_honest(make: Callable[[], Company
     assert not proposal.examined.stopped and proposal.examined.left == pytest.approx(made.left.mean(), abs=0.01)
 
 
-# ----------------------------------------------------------------------------------------------------------- recognise
-
-@pytest.mark.parametrize(("name", "values", "positive"), [
-    ("Attrition_Flag", ["Existing Customer", "Attrited Customer"], "Attrited Customer"),
-    ("is_active", [1, 0], "0"), ("Churn?", [" False.", " True."], "True."),
-    ("status", ["active", "churned"], "churned"),
-    ("Kündigung", ["nein", "ja"], "ja"), ("renewed", ["Yes", "No"], "No"), ("target", [0, 1], "1"),
-    ("membership_status", ["Active", "Expired"], "Expired"), ("churn", [-1, 1], "1"), ("not_churned", [1, 0], "0"),
-    ("state", ["trialing", "past_due_canceled"], "past_due_canceled"),
-])
-def test_who_left_is_found_however_it_is_spelled(name: str, values: list[Any], positive: str) -> None:
-    frame = pd.DataFrame({"plan": ["a", "b"] * 50, name: pd.Series([values[0]] * 70 + [values[1]] * 30).map(str)})
-    label, _ = recognise.label(looks(frame))
-    assert (label.column, label.value) == (name, positive)
-
-
-@pytest.mark.parametrize(("name", "values"), [
-    ("churn_score", [str(number) for number in range(100)]), ("gender", ["M", "F"]), ("Partner", ["Yes", "No"]),
-    ("risk", ["low", "high"]), ("last_login", ["2024-01-01", "2024-02-01"]), ("calls_left_over", ["3", "9"]),
-])
-def test_what_does_not_say_who_left_is_no_label(name: str, values: list[str]) -> None:
-    frame = pd.DataFrame({name: (values * 100)[:100]})
-    assert recognise.label(looks(frame))[0].column == ""
-
-
-def test_an_income_or_a_balance_is_not_what_a_customer_pays() -> None:
-    frame = pd.DataFrame({"MonthlyIncome": range(1000, 1100), "Balance": range(100), "fee": [5, 9] * 50,
-                          "HourSpendOnApp": range(100), "time_spend_company": range(100)})
-    assert recognise.money(looks(frame.astype(str)), frozenset())[0].column == ""
-    frame["monthly_premium"] = range(20, 120)
-    found = recognise.money(looks(frame.astype(str)), frozenset())[0]
-    assert (found.column, found.value, found.word) == ("monthly_premium", "month", "sure")
-
-
 # --------------------------------------------------------------------------------------------------------------- cures
 
 def test_cures_do_what_they_say_and_no_more() -> None:
@@ -162,20 +126,6 @@ def test_numbers_written_with_units_and_words_among_them_are_numbers() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- proposal
-
-def small(folder: Path, rows: int = 600, seed: int = 5, **columns: Any) -> Path:
-    """A file of which the answer is known: who pays much leaves more."""
-    rng = np.random.default_rng(seed)
-    fee = np.round(20 + 60 * rng.random(rows), 2)
-    left = rng.random(rows) < 0.05 + 0.5 * (fee > 50)
-    frame = pd.DataFrame({"client_no": [f"K{n:05d}" for n in range(rows)], "monthly_fee": fee,
-                          "plan": rng.choice(["Basic", "Pro", "basic "], rows, p=[0.45, 0.45, 0.1]),
-                          "months_active": rng.integers(1, 60, rows),
-                          "status": np.where(left, "cancelled", "active"), **columns})
-    folder.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(folder / "clients.csv", index=False)
-    return folder / "clients.csv"
-
 
 def test_a_proposal_says_what_it_rests_on_and_keeps_nothing(tmp_path: Path) -> None:
     proposal = onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW)
@@ -512,99 +462,6 @@ def test_what_is_accepted_is_learned_from_and_read_alike_next_month(tmp_path: Pa
     assert set(catalog.dataset("acme").frame()["plan"]) == {"Basic", "Pro"}
     again = onboarding.propose([small(tmp_path / "june", seed=8)], name="acme", actor=ANA, now=NOW)
     assert again.refresh and again.mapping["cures"] == list(proposal.mapping["cures"])
-
-
-# --------------------------------------------------------------------------------------------------- orders and events
-
-def visits(seed: int = 0, customers: int = 1_500) -> pd.DataFrame:
-    """Customers who come every 20 days on average and stop for good after each visit with a chance of one in ten."""
-    rng = np.random.default_rng(seed)
-    count = rng.geometric(0.1, customers)
-    who = np.repeat(np.arange(customers), count)
-    pause = rng.exponential(20, len(who))
-    first = np.concatenate([[True], who[1:] != who[:-1]])
-    pause[first] = rng.uniform(0, 700, customers)
-    day = pd.Series(pause).groupby(who).cumsum().to_numpy()
-    at = pd.Timestamp("2021-06-01") + pd.to_timedelta(np.round(day * 24), unit="h")
-    frame = pd.DataFrame({"customer_id": [f"K{number:05d}" for number in who], "at": at})
-    return frame[frame["at"] < "2024-01-01"]
-
-
-def test_the_chance_to_return_is_that_of_a_simulated_world() -> None:
-    told = silence.of_events(duckdb.from_df(visits(customers=4_000)), pd.Timestamp("2024-01-01"))
-    curve = told.curve.set_index("days")
-    for days in (7, 14, 30, 60, 90):
-        coming = 0.9 * np.exp(-days / 20)
-        truth = coming / (coming + 0.1)
-        assert curve.loc[days, "returns"] == pytest.approx(truth, abs=0.02)
-        assert curve.loc[days, "low"] <= curve.loc[days, "returns"] <= curve.loc[days, "high"]
-    assert told.days == 90 and "after 60 days" in told.evidence and curve["returns"].is_monotonic_decreasing
-
-
-def test_pauses_are_counted_between_active_days(rng: np.random.Generator) -> None:
-    """Against a count by hand: several events of a day are one, and what comes after the end is not known."""
-    frame = pd.DataFrame({"customer_id": rng.choice(["a", "b", "c"], 90),
-                          "at": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 24 * 99, 90), "h")})
-    until = pd.Timestamp("2024-03-20 15:00")
-    ended, unended = Counter[int](), Counter[int]()
-    for _, own in frame.groupby("customer_id"):
-        days = sorted({day for day in own["at"].dt.normalize() if day <= until})
-        ended.update((after - before).days for before, after in pairwise(days))
-        unended[(until - days[-1]).days] += 1
-    found = duckdb.from_df(frame).query("events", silence.PAUSES.format(until=until))
-    assert found is not None
-    told = found.df().set_index("days")
-    assert {day: n for day, n in told["ended"].items() if n} == dict(ended)
-    assert {day: n for day, n in told["unended"].items() if n} == dict(unended)
-
-
-def test_without_pauses_nothing_is_made_up() -> None:
-    once = pd.DataFrame({"customer_id": ["a", "b"], "at": pd.to_datetime(["2024-01-01", "2024-01-02"])})
-    told = silence.of_events(duckdb.from_df(once), pd.Timestamp("2024-02-01"))
-    assert told.days == 90 and told.curve.empty and "only 0 pauses" in told.evidence
-
-
-@pytest.mark.slow
-def test_orders_and_events_are_known_under_names_of_any_language(tmp_path: Path) -> None:
-    frame = visits(customers=400)
-    lines = frame.assign(at=frame["at"].dt.strftime("%d/%m/%Y %H:%M"), importe="12,50", factura=range(len(frame)))
-    lines = lines.rename(columns={"customer_id": "cliente", "at": "fecha"})
-    lines.to_csv(tmp_path / "ventas.csv", sep=";", index=False)
-    orders = onboarding.propose([tmp_path / "ventas.csv"], name="ventas", actor=ANA, now=NOW)
-    assert orders.kind == "order lines" and orders.trainable and orders.silence is not None
-    assert orders.mapping["names"] == {"customer_id": "cliente", "at": "fecha", "order_id": "factura",
-                                       "amount": "importe"}
-    assert orders.mapping["horizon_days"] == orders.silence.days
-    assert orders.part("label").value == f"no order within {orders.silence.days} days"
-    assert [found for found in orders.examined.findings if found.where == "label"] == []
-    frame.rename(columns={"customer_id": "user_id", "at": "timestamp"}).to_csv(tmp_path / "log.csv", index=False)
-    events = onboarding.propose([tmp_path / "log.csv"], name="log", actor=ANA, now=NOW)
-    assert events.kind == "an event log" and events.trainable
-    assert events.part("label").value.startswith("no event within")
-
-
-def test_one_row_per_customer_is_no_history_of_orders(tmp_path: Path) -> None:
-    path = small(tmp_path)
-    frame = pd.read_csv(path).rename(columns={"client_no": "customer_id", "monthly_fee": "amount"})
-    frame.assign(date="2024-05-01").to_csv(path, index=False)
-    proposal = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
-    assert proposal.adapter == "table" and proposal.part("label").column == "status"
-
-
-@pytest.mark.slow
-def test_a_table_of_customers_too_big_to_look_through_is_not_taken_for_orders(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, count = tmp_path / "customers.csv", 30_000
-    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(count) % 100, "D")
-    frame = pd.DataFrame({"customer_id": np.arange(count) + 5000, "order_date": days, "amount": 5.0,
-                          "comment": "x" * 20, "churn": np.arange(count) % 2})
-    frame.to_csv(path, index=False)
-    monkeypatch.setenv("HOLDFAST_WHOLE_MB", "1")
-    monkeypatch.setattr(chunks, "WHOLE_BYTES", 1 << 20)
-    with pytest.raises(EngineError, match=r"one row per customer.*--adapter orders.*up to 1 MB"):
-        kinds.kind_of([path])
-    frame.assign(customer_id=np.arange(count) % 700).to_csv(path, index=False)
-    assert kinds.kind_of([path]).adapter == "orders"
 
 
 # ------------------------------------------------------------------------------------------------------- several files

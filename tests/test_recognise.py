@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,3 +62,35 @@ def test_two_prices_and_an_average_bill_are_money(name: str, rng: np.random.Gene
 def test_customers_are_named_by_numbers_of_many_names(name: str, rng: np.random.Generator) -> None:
     seen = looks(pd.DataFrame({name: rng.permutation(90_000)[:600] + 10_000, "age": rng.integers(18, 80, 600)}))
     assert recognise.identity(seen).column == name
+
+
+@pytest.mark.parametrize(("name", "values", "positive"), [
+    ("Attrition_Flag", ["Existing Customer", "Attrited Customer"], "Attrited Customer"),
+    ("is_active", [1, 0], "0"), ("Churn?", [" False.", " True."], "True."),
+    ("status", ["active", "churned"], "churned"),
+    ("Kündigung", ["nein", "ja"], "ja"), ("renewed", ["Yes", "No"], "No"), ("target", [0, 1], "1"),
+    ("membership_status", ["Active", "Expired"], "Expired"), ("churn", [-1, 1], "1"), ("not_churned", [1, 0], "0"),
+    ("state", ["trialing", "past_due_canceled"], "past_due_canceled"),
+])
+def test_who_left_is_found_however_it_is_spelled(name: str, values: list[Any], positive: str) -> None:
+    frame = pd.DataFrame({"plan": ["a", "b"] * 50, name: pd.Series([values[0]] * 70 + [values[1]] * 30).map(str)})
+    label, _ = recognise.label(looks(frame))
+    assert (label.column, label.value) == (name, positive)
+
+
+@pytest.mark.parametrize(("name", "values"), [
+    ("churn_score", [str(number) for number in range(100)]), ("gender", ["M", "F"]), ("Partner", ["Yes", "No"]),
+    ("risk", ["low", "high"]), ("last_login", ["2024-01-01", "2024-02-01"]), ("calls_left_over", ["3", "9"]),
+])
+def test_what_does_not_say_who_left_is_no_label(name: str, values: list[str]) -> None:
+    frame = pd.DataFrame({name: (values * 100)[:100]})
+    assert recognise.label(looks(frame))[0].column == ""
+
+
+def test_an_income_or_a_balance_is_not_what_a_customer_pays() -> None:
+    frame = pd.DataFrame({"MonthlyIncome": range(1000, 1100), "Balance": range(100), "fee": [5, 9] * 50,
+                          "HourSpendOnApp": range(100), "time_spend_company": range(100)})
+    assert recognise.money(looks(frame.astype(str)), frozenset())[0].column == ""
+    frame["monthly_premium"] = range(20, 120)
+    found = recognise.money(looks(frame.astype(str)), frozenset())[0]
+    assert (found.column, found.value, found.word) == ("monthly_premium", "month", "sure")
