@@ -12,7 +12,9 @@ from engine.data.doctor.recognise import Part, who_left, window_days
 from engine.data.doctor.vocabulary import named
 from engine.data.sources import brought
 from engine.errors import EngineError
+from engine.onboarding import renames
 from engine.onboarding.examining import examined
+from engine.onboarding.memory import kept
 from engine.onboarding.proposal import Proposal, written
 from engine.onboarding.proposing import again
 
@@ -43,7 +45,9 @@ def amended(proposal: Proposal, *, parts: Mapping[str, str] = NOTHING, uses: Map
     scaled = [spec for spec in changed.mapping.get("cures", ()) if spec.get("cure") == "times"]
     chosen = written(cure for cure in switched if cure.spec not in scaled)
     window = {} if horizon_days is None else {"horizon_days": horizon_days}
-    final = {**changed.mapping, **window, **({"cures": [*chosen, *scaled]} if proposal.adapter == "table" else {})}
+    again_there = [cure.spec["to"] for cure in switched if cure.on and cure.spec.get("cure") == "renamed"]
+    told = renames.restored(changed.mapping, kept(proposal.name) or {}, again_there) if again_there else changed.mapping
+    final = {**told, **window, **({"cures": [*chosen, *scaled]} if proposal.adapter == "table" else {})}
     with brought(proposal.sources, proposal.queries) as came:
         return examined(replace(changed, cures=switched, mapping=final), came.files)
 

@@ -19,6 +19,7 @@ from engine.data.doctor.recognise import Part
 from engine.data.readers import Raw
 from engine.data.sources import brought
 from engine.errors import EngineError, choose
+from engine.onboarding import renames
 from engine.onboarding.examining import examined
 from engine.onboarding.memory import kept, kept_portrait
 from engine.onboarding.proposal import Cure, Proposal, written
@@ -104,17 +105,19 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     if adapter != "table":
         return start
     plan = mappings.check(mapping)
-    raw = _fitting(start.name, plan, paths) if refresh else joins.joined(paths, plan.files)[0]
+    before = kept_portrait(start.name) if refresh else {}
+    raw, other_names = _fitting(start.name, plan, paths, before) if refresh else _joined(plan, paths, {})
     below = cures.totals(raw.frame)
     customers = raw.frame.iloc[:-below] if below else raw.frame
     ids = plan.id if plan.id in raw.frame else ""
     seen = beside_key(looks(customers), ids)
-    found = (*faults.of_columns(customers, seen, start.now, ids), *faults.of_rows(raw.frame, ids, seen, raw.name))
+    found = (*other_names, *faults.of_columns(customers, seen, start.now, ids),
+             *faults.of_rows(raw.frame, ids, seen, raw.name))
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
-    mended = _with_new(plan, [fault for fault in new if fault.cure and fault.safe])
+    mended = _with_new(plan, [fault for fault in new if fault.cure and (fault.safe or fault in other_names)])
     parts = tuple(part for part in _agreed(plan) if part.role not in MAY_LACK or part.column in raw.frame)
     portrait = _portrait(raw.frame, seen, parts)
-    different = changes.compared(before, portrait) if refresh and (before := kept_portrait(start.name)) else ()
+    different = changes.compared(before, portrait) if before else ()
     kind = SNAPSHOT if plan.label in raw.frame else UNLABELLED
     return replace(start, kind=kind, parts=parts, faults=tuple(new), cures=mended, portrait=portrait, changes=different,
                    looks=seen,
@@ -144,18 +147,29 @@ def _grown(spec: Mapping[str, Any], fault: Fault | None) -> dict[str, Any]:
     return {**spec, **more}
 
 
-def _fitting(name: str, plan: mappings.Plan, paths: Sequence[Path]) -> Raw:
-    """The customers' table as was agreed before; EngineError with the way out where the files do not fit any more."""
+def _fitting(name: str, plan: mappings.Plan, paths: Sequence[Path], before: Mapping[str, Any]
+             ) -> tuple[Raw, tuple[Fault, ...]]:
+    """The customers' table as was agreed before, and columns that come under other names; EngineError with the way out
+    where the files do not fit any more."""
     try:
         joins.told_apart(paths, plan.files)
     except EngineError as problem:
         raise EngineError(f"{problem} {_anew(name)}") from problem
-    raw = joins.joined(paths, plan.files)[0]
+    raw, other_names = _joined(plan, paths, before)
     lacking = [column for column in (plan.id, plan.money) if column and column not in raw.frame]
     if lacking:
         raise EngineError(f"{raw.name} lacks {', '.join(map(repr, lacking))}, by which {name} was read before; it has: "
-                          f"{', '.join(map(str, raw.frame))}. {_anew(name)}")
-    return raw
+                          f"{', '.join(map(str, raw.frame))}.{renames.hints(other_names, lacking)} {_anew(name)}")
+    return raw, other_names
+
+
+def _joined(plan: mappings.Plan, paths: Sequence[Path], before: Mapping[str, Any]) -> tuple[Raw, tuple[Fault, ...]]:
+    """The customers' table under the names that were agreed, and the columns that come under others."""
+    raw = joins.joined(paths, plan.files)[0]
+    frame, _ = cures.renamed(raw.frame, plan.cures)
+    other_names = renames.found(plan, before, frame)
+    frame, _ = cures.renamed(frame, [fault.cure for fault in other_names if fault.safe])
+    return replace(raw, frame=frame), other_names
 
 
 def _anew(name: str) -> str:

@@ -63,12 +63,17 @@ def compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Chang
     """
     found = [Change("missing column", name, "It was in the file before and is not in this one.", True)
              for name in before if name not in after]
-    found += [Change("new column", name, "It was not in the file before; it is not used until it is mapped.")
+    found += [Change("new column", name, "It was not in the file before; it is read by what it looks like.")
               for name in after if name not in before]
     for name in after:
         if name in before:
             found += _of_column(name, before[name], after[name])
     return tuple(found)
+
+
+def serious(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a column differs so from one before that figures may be wrong until somebody has looked."""
+    return "kind" not in before or any(change.serious for change in _of_column(name, before, after))
 
 
 def _of_column(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

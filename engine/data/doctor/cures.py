@@ -191,7 +191,8 @@ CURES: dict[str, tuple[Callable[[pd.Series, Spec], pd.Series], str]] = {
     "date": (_date, "Read a month as its first day"),
     "times": (_times, "Multiply into the unit that is wanted"),
 }
-WHOLE_TABLE = {"totals": "Leave out what stands below the last customer",
+WHOLE_TABLE = {"renamed": "Read it as the column that it was before",
+               "totals": "Leave out what stands below the last customer",
                "repeats": "Keep one of each row that is repeated exactly",
                "latest": "Keep the latest row of each customer",
                "quarantine": "Leave the column out"}
@@ -213,10 +214,10 @@ def cured(frame: pd.DataFrame, specs: Sequence[Spec], name: str, key: str = "") 
 
     key: the column that names the customers, whose repetitions "latest" ends.
     """
-    found: list[Finding] = []
+    frame, found = renamed(frame, specs)
     if any(spec.get("cure") == "totals" for spec in specs) and (below := totals(frame)):
         what = f"{plural(below, 'row')} below the last customer: a total or a remark."
-        frame, found = frame.iloc[:-below], [Finding("note", name, what, "Left out.", below)]
+        frame, found = frame.iloc[:-below], [*found, Finding("note", name, what, "Left out.", below)]
     for spec in specs:
         if spec.get("cure") == "repeats":
             frame, found = _without_repeats(frame, name, found)
@@ -235,6 +236,19 @@ def cured(frame: pd.DataFrame, specs: Sequence[Spec], name: str, key: str = "") 
     return frame.drop(columns=gone), found
 
 
+def renamed(frame: pd.DataFrame, specs: Sequence[Spec]) -> tuple[pd.DataFrame, list[Finding]]:
+    """The table with columns under the names that they had before, and notes on them.
+
+    >>> renamed(pd.DataFrame({"CustomerID": ["a"]}), [{"column": "CustomerID", "cure": "renamed", "to": "id"}])[0].columns
+    Index(['id'], dtype='str')
+    """
+    names = {str(spec["column"]): str(spec["to"]) for spec in specs if spec.get("cure") == "renamed"
+             and spec["column"] in frame and spec["to"] not in frame}
+    return frame.rename(columns=names), [
+        Finding("note", old, f"It is written {new} in this file.", "Read as the same column.", len(frame))
+        for new, old in names.items()]
+
+
 def check(specs: object) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
     """The cures that are carried out, and those that a person has declined (off); EngineError for what is no cure.
 
@@ -245,6 +259,9 @@ def check(specs: object) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, An
         raise EngineError(f"'cures' in the mapping is {specs!r}. Write each as [[cures]] with a column and a cure.")
     for spec in specs:
         choose("cure", str(spec.get("cure")), {**CURES, **dict.fromkeys(WHOLE_TABLE)})
+        if spec["cure"] == "renamed" and not (spec.get("column") and spec.get("to")):
+            raise EngineError(f"The cure {dict(spec)!r} lacks 'column' or 'to': the column's name in the file, and the "
+                              "one that it had before.")
     on, off = ([{key: value for key, value in spec.items() if key != "off"} for spec in specs
                 if bool(spec.get("off")) == declined] for declined in (False, True))
     return tuple(on), tuple(off)
