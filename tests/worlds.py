@@ -203,9 +203,19 @@ def _made_of_the_same_column(world: World) -> set[str]:
     return set(names)
 
 
+def _nearly_the_label(world: World) -> set[str]:
+    """An answer wrong of 2 in 100; where few leave that is much for each of them, and a rule's errors seem many."""
+    kept = (world.y == 0) | (world.rng.random(len(world.y)) < 0.3)
+    world.X, world.y = world.X[kept].reset_index(drop=True), world.y[kept]
+    wrong = world.rng.random(len(world.y)) < 0.02
+    world.X["stopped_paying"] = pd.Categorical(np.where((world.y == 1) ^ wrong, "yes", "no"))
+    return {"stopped_paying"}
+
+
 PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _threshold, _almost_a_threshold, _band, _copy_of_the_label, _several_categories, _blank_for_stayers,
     _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
     _difference, _either_but_not_both, _text_id, _almost_unique_text, _counted_id, _shuffled_id, _id_by_name,
     _sorted_by_label, _score_made_afterwards, _day_of_ending, _made_of_the_same_column,
+    _nearly_the_label,
 )}

@@ -32,6 +32,7 @@ PURE_SHARE = 0.98
 PURE_BOUND, PURE_ODDS_RATIO = 0.90, 50.0
 NAMED_BOUND, NAMED_ODDS_RATIO = 0.75, 20.0
 NAMED_AUC = 0.90
+RESTATED_AUC, FEW_ANSWERS = 0.95, 3
 COMMON_VALUE = 0.30
 SCREEN_ROWS = 1_200
 SCREEN_COLUMNS = 45
@@ -42,7 +43,7 @@ ENDED_MORE = 0.5
 ENDING = re.compile(r"(?:^|_)(?:end|ended|ending|closing|closed|closure|churn\w*|cancel\w*|exit|terminat\w*|left|"
                     r"leaving|lapse\w*)_?(?:date|day|dt|at|on|time|timestamp)(?=_|$)")
 AFTERWARDS = ("churn", "cancel", "exit_", "terminat", "closed", "closure", "leaving", "_left", "left_", "refund_after",
-              "winback", "win_back", "deactivat", "offboard", "attrition", "lost_")
+              "winback", "win_back", "deactivat", "offboard", "attrition", "lost_", "propensity", "predict", "risk_score")
 
 
 def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray) -> str:
@@ -51,7 +52,7 @@ def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray
     for errors, rule in (_by_blanks(column, y), _by_interval(column, y), _by_groups(column, y, fold)):
         if errors <= FUNCTION_ERRORS * least:
             return f"A function of the label: {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
-    return _only_leavers(name, column, y) or _ended(name, column, y) or _named(name, auc)
+    return _only_leavers(name, column, y) or _ended(name, column, y) or _named(name, auc) or _restates(column, auc, y)
 
 
 def _by_blanks(column: Levels, y: np.ndarray) -> tuple[int, str]:
@@ -169,6 +170,18 @@ def _named(name: str, auc: float) -> str:
     if auc < NAMED_AUC or not sounds_like_after(name):
         return ""
     return f"Known only afterwards: its name speaks of leaving, and alone it reaches a ROC-AUC of {auc:.3f}."
+
+
+def _restates(column: Levels, auc: float, y: np.ndarray) -> str:
+    """An answer in two or three values that nearly all leavers give and hardly anybody else: what is known beforehand
+    tells leavers apart by degrees."""
+    if auc < RESTATED_AUC or len(column.values) > FEW_ANSWERS:
+        return ""
+    left, stayed = (column.counts(y == answer) for answer in (1, 0))
+    level = int(np.argmax(left))
+    value = repr(_value(column, level)) if level else "missing"
+    told = f"{left[level] / left.sum():.0%} of leavers and {stayed[level] / stayed.sum():.0%} of others".replace("%", " %")
+    return f"Nearly the same as the label: {told} have {value}."
 
 
 def together(

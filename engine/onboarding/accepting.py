@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from engine.schema import Actor, Dataset, Finding
 
 
 def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Settings | None = None,
-           progress: Told | None = None) -> dict[str, Any]:
+           progress: Told | None = None, unasked: bool = False) -> dict[str, Any]:
     """Run the files through the pipeline by the proposal's mapping, and keep the mapping with the dataset.
+
+    unasked: nobody has looked at the proposal, so what it guesses stays a guess, and is warned of, month by month.
 
     Returns what `run` returns; where nobody says who left, or too few did, what `onboard` made of the files, for a
     model to score.
@@ -34,6 +37,8 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
     allow(actor, "run")
     if proposal.examined.stopped:
         raise DataError([finding for finding in proposal.examined.findings if finding.severity == "error"])
+    if not unasked:
+        proposal = replace(proposal, mapping={**proposal.mapping, "guessed": {}})
     told: dict[str, Any] = {"name": proposal.name, "adapter": proposal.adapter, "options": _options(proposal),
                             "observed_until": proposal.observed_until, "queries": proposal.queries, "actor": actor,
                             "now": now}

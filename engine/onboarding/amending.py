@@ -20,6 +20,7 @@ from engine.onboarding.proposing import again
 
 NOTHING: Mapping[str, Any] = {}
 UNCHANGED: Mapping[int, bool] = {}
+MORE = {"positive": "label", "per": "money"}
 
 
 def amended(proposal: Proposal, *, parts: Mapping[str, str] = NOTHING, uses: Mapping[str, str] = NOTHING,
@@ -70,13 +71,15 @@ def _with_parts(proposal: Proposal, said: Mapping[str, str]) -> Proposal:
             parts[role] = Part(role, "", 1.0, "a person said so", value)
         elif role not in ("positive", "per"):
             parts[role] = _said(proposal, parts.get(role, Part(role)), value)
-    for role, more in (("label", "positive"), ("money", "per")):
+    for more, role in MORE.items():
         if more in said:
             parts[role] = replace(parts.get(role, Part(role)), value=said[more], confidence=1.0)
     if (label := parts.get("label", Part("label"))).column and not label.value:
         parts["label"] = replace(label, confidence=0.0, evidence="which of its values mean that a customer left is not "
                                                                  "said yet: choose them")
     mapping |= _as_mapping(parts, mapping) | _window(proposal.part("label").column, parts, mapping)
+    asked = {MORE.get(role, role) for role in said}
+    mapping["guessed"] = {role: why for role, why in mapping.get("guessed", {}).items() if role not in asked}
     used = {part.column for part in parts.values() if part.column and not part.role.startswith("consent")}
     freed = [part.column for part in proposal.parts if part.column and part.column not in used]
     for use in mappings.LISTS:

@@ -15,7 +15,7 @@ from engine.data.doctor import changes, cures, faults, joins, kinds, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import beside_key, looks
-from engine.data.doctor.recognise import Part
+from engine.data.doctor.recognise import HALF, Part
 from engine.data.readers import Raw
 from engine.data.sources import brought
 from engine.errors import EngineError, choose
@@ -27,7 +27,7 @@ from engine.permissions import allow
 from engine.schema import Actor
 
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
-AGREED = "as agreed before"
+AGREED, UNASKED = "as agreed before", "as before, to which nobody has agreed"
 MAY_LACK = frozenset({"tenure", "recency", *mappings.CONTACT_KEYS})
 KEPT = ("currency", "horizon_days")
 NOTHING: Mapping[str, Any] = {}
@@ -183,9 +183,15 @@ def _agreed(plan: mappings.Plan) -> tuple[Part, ...]:
             **plan.contact}
     value = {"label": "filled" if plan.filled else "|".join(map(str, plan.positive)),
              "money": "month" if plan.per == "month" else f"{plan.period_days:g}"}
-    columns = (Part(role, column, 1.0, AGREED, value.get(role, "")) for role, column in said.items() if column)
+    columns = (Part(role, column, *_sure(plan, role), value.get(role, "")) for role, column in said.items() if column)
     words = (("currency", plan.currency), ("sector", plan.sector))
     return (*columns, *(Part(role, "", 1.0, AGREED, word) for role, word in words if word))
+
+
+def _sure(plan: mappings.Plan, role: str) -> tuple[float, str]:
+    """How sure a part of a kept mapping is, and on what that rests."""
+    why = plan.guessed.get(role)
+    return (HALF, f"{UNASKED}: {why}") if why else (1.0, AGREED)
 
 
 def _without(mapping: Mapping[str, Any], there: set[str]) -> dict[str, Any]:

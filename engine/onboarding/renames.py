@@ -100,7 +100,6 @@ def restored(mapping: Mapping[str, Any], before: Mapping[str, Any], names: Colle
 
 
 def hints(faults: Sequence[Fault], lacking: Sequence[str]) -> str:
-    """What to say of columns that nothing can be read without: those that may be them, as a sentence; "" without."""
-    may_be = [f"{fault.cure['column']!r} may be {fault.cure['to']!r} ({fault.finding.what.rpartition(', and ')[2][:-1]})"
-              for fault in faults if not fault.safe and fault.cure["to"] in lacking]
-    return f" {'; '.join(may_be)}." if may_be else ""
+    """What to say of columns that nothing can be read without: those that may be them; "" without any."""
+    return "".join(f" {fault.finding.where}: {fault.finding.what}" for fault in faults
+                   if not fault.safe and fault.cure["to"] in lacking)

@@ -26,6 +26,9 @@
     [contact]                      # optional, where the names do not say it
     email = "correo"
 
+    [guessed]                      # what nobody has agreed to yet: the part and what it rests on; leave it out to agree
+    money = "its name says what was paid; over which time is not said, a year is taken"
+
     [[files]]                      # optional: what further files bring (engine/data/doctor/joins.py)
     name = "tickets"
     key = "account"
@@ -55,9 +58,11 @@ from engine.schema import CONTACT
 
 LISTS = ("categorical", "numeric", "flags", "dates", "ignored", *consents.USES)
 TEXTS = ("id", "tenure", "recency", "sector", "currency")
-KEYS = {"adapter", "rows", "value", "horizon_days", "label", "money", "contact", "files", "cures", *LISTS, *TEXTS}
+KEYS = {"adapter", "rows", "value", "horizon_days", "label", "money", "contact", "guessed", "files", "cures", *LISTS,
+        *TEXTS}
 LABEL_KEYS, MONEY_KEYS = {"column", "positive", "filled"}, {"column", "per", "period_days"}
 CONTACT_KEYS = {column.name for column in CONTACT}
+GUESSED_KEYS = {"label", "money"}
 EMPTY: tuple[Any, ...] = ("", None, [], (), {})
 
 
@@ -84,6 +89,7 @@ class Plan:
     sector: str = ""
     currency: str = ""
     contact: Mapping[str, str] = field(default_factory=dict)
+    guessed: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Beside, ...] = ()
     cures: tuple[Mapping[str, Any], ...] = ()
     declined: tuple[Mapping[str, Any], ...] = ()
@@ -174,7 +180,8 @@ def check(mapping: Mapping[str, Any]) -> Plan:
     """
     parts: tuple[tuple[str, Any, set[str]], ...] = (
         ("mapping", mapping, KEYS), ("[label]", mapping.get("label", {}), LABEL_KEYS),
-        ("[money]", mapping.get("money", {}), MONEY_KEYS), ("[contact]", mapping.get("contact", {}), CONTACT_KEYS))
+        ("[money]", mapping.get("money", {}), MONEY_KEYS), ("[contact]", mapping.get("contact", {}), CONTACT_KEYS),
+        ("[guessed]", mapping.get("guessed", {}), GUESSED_KEYS))
     for where, part, keys in parts:
         if not isinstance(part, Mapping) or set(part) - keys:
             raise EngineError(f"The {where} may hold {', '.join(sorted(keys))}, but holds {part!r}.")
@@ -192,7 +199,7 @@ def _plan(mapping: Mapping[str, Any], label: Mapping[str, Any], money: Mapping[s
     contact = {name: str(column) for name, column in mapping.get("contact", {}).items()}
     chosen, declined = cures.check(mapping.get("cures", ()))
     return Plan(**_label(label), **_money(money), horizon_days=mapping.get("horizon_days"), **lists, **texts,
-                consents=told, contact=contact, files=joins.check(mapping.get("files", ())),
+                consents=told, contact=contact, guessed=_guessed(mapping), files=joins.check(mapping.get("files", ())),
                 cures=chosen, declined=declined)
 
 
@@ -217,6 +224,11 @@ def _money(money: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(days, (int, float)) or isinstance(days, bool) or not 0 < days < 1e5:
         raise EngineError(f"'period_days' in [money] is {days!r}. Give a number of days above 0.")
     return {"money": str(money["column"]), "per": money["per"], "period_days": float(days)}
+
+
+def _guessed(mapping: Mapping[str, Any]) -> dict[str, str]:
+    """What each guess rests on, of those parts that some column plays."""
+    return {role: str(why) for role, why in mapping.get("guessed", {}).items() if mapping.get(role)}
 
 
 def _list(mapping: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ TENURE = Column("tenure_months", "number", "months", "Months since the customer 
 RECENCY = Column("recency_days", "number", "days", "Days since the customer was last active", 0, label="Recency")
 ROW = "row of the file"
 MONTHS = "months"
+GUESSED = {"label": "the answer who left", "money": "what a customer pays"}
 
 
 def read(ask: Ask, sources: Sequence[Path]) -> Reading:
@@ -48,7 +49,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     gathered = with_extras(ask, parts, raws, taken, features=fields)
     label, about = _label(plan, ask, names)
     money, worth = _money(plan, found)
-    findings = (*gathered.findings, *said, *dated, *unread, *about, *unlike, *worth)
+    findings = (*gathered.findings, *said, *dated, *unread, *about, *unlike, *worth, *_guesses(plan))
     return finish(ask, replace(gathered, findings=findings), label, money,
                   currency=plan.currency or ("" if plan.money else MONTHS), sector=plan.sector)
 
@@ -181,6 +182,15 @@ def _money(plan: Plan, found: dict[str, str]) -> tuple[MoneyRule, tuple[Finding,
     what = "The file holds no money: what a customer is worth is counted in months as a customer."
     fix = "Name the column with what a customer pays; until then costs cannot be weighed against value."
     return MoneyRule("", "month"), (Finding("severe", "money", what, fix),)
+
+
+def _guesses(plan: Plan) -> Iterator[Finding]:
+    """A finding for each part that nobody has agreed to."""
+    columns = {"label": plan.label, "money": plan.money}
+    for role, why in plan.guessed.items():
+        what = f"{columns[role]} is taken for {GUESSED[role]}, which is a guess: {why}."
+        yield Finding("warning", columns[role], what, "Look whether it is. Accept the proposal with a yes of your own "
+                      "(Data, or `onboard` without --yes) to say so, or name another column.")
 
 
 # ------------------------------------------------------------------------------------------------------- label

@@ -239,8 +239,8 @@ def cured(frame: pd.DataFrame, specs: Sequence[Spec], name: str, key: str = "") 
 def renamed(frame: pd.DataFrame, specs: Sequence[Spec]) -> tuple[pd.DataFrame, list[Finding]]:
     """The table with columns under the names that they had before, and notes on them.
 
-    >>> renamed(pd.DataFrame({"CustomerID": ["a"]}), [{"column": "CustomerID", "cure": "renamed", "to": "id"}])[0].columns
-    Index(['id'], dtype='str')
+    >>> list(renamed(pd.DataFrame({"No.": ["a"]}), [{"column": "No.", "cure": "renamed", "to": "id"}])[0])
+    ['id']
     """
     names = {str(spec["column"]): str(spec["to"]) for spec in specs if spec.get("cure") == "renamed"
              and spec["column"] in frame and spec["to"] not in frame}

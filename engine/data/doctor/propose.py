@@ -24,6 +24,7 @@ from engine.data.parsing import as_written
 USES = {"number": "numeric", "flag": "flags", "date": "dates", "category": "categorical"}
 IN_MONTHS = {"months": MONTHS_OF[words.MONTHS], "years": MONTHS_OF[words.YEARS], "days": MONTHS_OF[words.DAYS],
              "weeks": MONTHS_OF[words.WEEKS]}
+DOUBT = 0.7
 CONTACT_ONLY = {"email", "phone", "first_name", "last_name"}
 
 
@@ -161,8 +162,14 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
         "sector": by["sector"].value, "currency": by["currency"].value if money.column else "",
         "tenure": tenure.column, "recency": by["recency"].column,
         **({} if money.column else {"value": "months"}), **lists,
-        "label": labelled(label, cures), "money": paid(money), "contact": contact, "cures": cures,
+        "label": labelled(label, cures), "money": paid(money), "contact": contact, "guessed": _guessed(label, money),
+        "cures": cures,
     }
+
+
+def _guessed(*parts: Part) -> dict[str, str]:
+    """What the parts that nobody can be sure of rest on: figures hang on them."""
+    return {part.role: part.evidence for part in parts if part.column and part.confidence < DOUBT}
 
 
 def labelled(label: Part, cures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -179,13 +179,13 @@ NOT_REVENUE = (r"rows|recent|peak|tariff|var|std|income|salary|wage|balance|limi
                r"avg|average|mean|max|min|change|ratio|chng|q4|q1|hike|increase|rate|pct|percent|day|daily|hourly|"
                r"number|hours?|time|minutes?|mins?|seconds?|visits|clicks|app|count|extra|overdue|late|last|net_?worth|"
                r"worth|assets?|market|median|delta|trend|past_?due|outstanding|family_?income|estimated")
-TENURE = (r"tenure\w*|months_?(?:on_?book|active|as_?\w+|since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
+TENURE = (r"tenure\w*|months_?(?:on_?book|active|member\w*|customer|client|subscribed|old|as_?\w+|since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
           r"mths_?on_?book|account_?(?:length|age|weeks)|(?:customer|account|membership|contract|relationship)_?"
           r"(?:age|tenure|length|duration|months|years)|length_?of_?(?:service|relationship|membership)|"
           r"years_?(?:at_?company|as_?\w+|with_?\w+|active|enrolled)|seniority|vintage|loyalty_?months|"
           r"lifetime_?months|"
           r"days_?(?:active|since_?(?:signup|registration|joining|join|start|first\w*)|as_?\w+)|"
-          r"(?:customer|member|subscription)_?for_?(?:months|years|days)|subscription_?(?:length|age|months)|"
+          r"(?:customer|member|subscription)_?for_?(?:months|years|days)|(?:member|customer|subscriber)_(?:months|days)|subscription_?(?:length|age|months)|"
           r"age_?on_?network|aon|"
           r"vertrags?_?(?:dauer|laufzeit|monate)|kunden?_?(?:dauer|jahre|monate)|mitgliedschafts?_?(?:dauer|monate)|"
           r"antiguedad\w*|meses_?(?:activo|cliente|antiguedad|de_?\w+)|anciennete\w*|tempo_?(?:de_)?(?:casa|"
@@ -253,6 +253,11 @@ SECTORS: Mapping[str, str] = {
             r"branch|kredit|konto\w*|saldo|prestamo|mutuo",
     "insurance": r"premium|policy\w*|claims?|insured|coverage|deductible|policen?|schaden|siniestros?|sinistre|"
                  r"vehicle\w*",
+    "streaming": r"watch\w*|genres?|episodes?|playlists?|songs?|tracks?|skips|listen\w*|num_unq|total_secs|binge\w*|"
+                 r"movies?|shows|titles?_(?:watched|played)|profiles|screens|streams?|stream_\w+",
+    "medspa": r"treatments?|injectables?|botox|fillers?|facials?|appointments?|no_?shows?|laser\w*|aesthetician|clinic",
+    "real_estate": r"listings?|propert(?:y|ies)|rent|leases?|lease_\w+|tenants?|landlord|bedrooms?|square_?(?:feet|"
+                   r"meters|metres)|sqft|maintenance_?requests",
     "saas": r"mrr|arr|seats?|plan|subscription\w*|workspace|logins?|feature\w*|api_?calls|trial|nps|integrations",
     "retail": r"orders?|basket|cart\w*|recency|frequency|monetary|coupon\w*|returns?|sku|cashback|warehouse\w*|"
               r"wishlist|"

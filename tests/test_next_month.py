@@ -1,4 +1,4 @@
-"""Columns that come under another name than last month: what is read so unasked, what a person is asked, what stops."""
+"""The next file: columns under other names are read as before or asked about, and guesses stay guesses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 
 from engine import onboarding
 from engine.data.adapters import mapping as mappings
+from engine.data.adapters.table import GUESSED
 from engine.data.doctor import cures
 from engine.errors import EngineError
 from engine.onboarding import Proposal
+from engine.prediction.settings import Settings
 from engine.schema import Actor
 from tests.files import small
 
@@ -49,7 +51,7 @@ def test_the_same_words_otherwise_written_are_the_same_column(may: Path, old: st
 
 
 def test_the_same_words_with_other_values_are_asked_about(may: Path) -> None:
-    with pytest.raises(EngineError, match="'fee_monthly' may be 'monthly_fee' .their names share words.*--anew"):
+    with pytest.raises(EngineError, match=r"fee_monthly: .* monthly_fee is missing, and their names share words\..*--anew"):
         june(may, times=100, monthly_fee="fee_monthly")
 
 
@@ -71,3 +73,44 @@ def test_a_renaming_needs_both_names() -> None:
         cures.check([{"column": "a", "cure": "renamed"}])
     both = pd.DataFrame({"a": [1], "b": [2]})
     assert list(cures.renamed(both, [{"column": "a", "cure": "renamed", "to": "b"}])[0]) == ["a", "b"]
+
+
+# --------------------------------------------------------------------------------------- what nobody has agreed to yet
+
+def guesses(found: Proposal) -> set[str]:
+    """The parts of which it is said that they are guesses."""
+    return {role for role, words in GUESSED.items()
+            for finding in found.examined.findings if f"is taken for {words}, which is a guess" in finding.what}
+
+
+@pytest.fixture
+def vague(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file whose money and answer have names that say little."""
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    path = small(tmp_path, rows=400)
+    frame = pd.read_csv(path).assign(status=lambda rows: (rows["status"] == "cancelled").astype(int))
+    frame.rename(columns={"monthly_fee": "amount", "status": "target"}).to_csv(path, index=False)
+    return path
+
+
+def test_what_figures_hang_on_and_nobody_has_agreed_to_is_said_until_somebody_does(vague: Path) -> None:
+    first = onboarding.propose([vague], name="acme", actor=ANA, now=MAY)
+    assert guesses(first) == {"label", "money"} == first.mapping["guessed"].keys()
+    said = onboarding.amended(first, parts={"money": "amount", "per": "month"})
+    assert guesses(said) == {"label"}, "What a person names is no guess."
+    onboarding.keep(said, actor=ANA, now=MAY)
+    june = onboarding.propose([vague], name="acme", actor=ANA, now=JUNE)
+    assert guesses(june) == {"label"} and (june.part("label").word, june.part("money").word) == ("a guess", "sure")
+
+
+@pytest.mark.slow
+def test_a_yes_of_a_persons_own_ends_a_guess_and_none_keeps_it(vague: Path) -> None:
+    quick = Settings(quick=True)
+    report = onboarding.accept(onboarding.propose([vague], name="acme", actor=ANA, now=MAY), actor=ANA, now=MAY,
+                               settings=quick, unasked=True)
+    assert sum("which is a guess" in finding["what"] for finding in report["findings"]) == 2
+    june = onboarding.propose([vague], name="acme", actor=ANA, now=JUNE)
+    assert guesses(june) == {"label", "money"}
+    report = onboarding.accept(june, actor=ANA, now=JUNE, settings=quick)
+    assert not any("which is a guess" in finding["what"] for finding in report["findings"])
+    assert guesses(onboarding.propose([vague], name="acme", actor=ANA, now=JUNE)) == set()
