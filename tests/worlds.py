@@ -205,7 +205,7 @@ def _made_of_the_same_column(world: World) -> set[str]:
 
 def _nearly_the_label(world: World) -> set[str]:
     """An answer wrong of 2 in 100; where few leave that is much for each of them, and a rule's errors seem many."""
-    kept = (world.y == 0) | (world.rng.random(len(world.y)) < 0.3)
+    kept = (world.y == 0) | (world.rng.random(len(world.y)) < 0.4)
     world.X, world.y = world.X[kept].reset_index(drop=True), world.y[kept]
     wrong = world.rng.random(len(world.y)) < 0.02
     world.X["stopped_paying"] = pd.Categorical(np.where((world.y == 1) ^ wrong, "yes", "no"))
