@@ -364,6 +364,14 @@ def test_a_positive_value_that_never_occurs_is_reported(tmp_path: Path) -> None:
     assert "the values are Gone, active" in said(table(tmp_path, MAPPING.replace('"gone"', '"cancelled"')))
 
 
+def test_answers_of_several_kinds_that_count_as_having_stayed_are_told(tmp_path: Path) -> None:
+    joined = (*CLIENTS, "d,joined,7,0,1,1,1,hm,north", "e,active,7,4,1,1,1,hm,north")
+    found = next(one for one in table(tmp_path, clients=joined).findings if "count as having stayed" in one.what)
+    assert (found.severity, found.where, found.rows) == ("warning", "status", 1)
+    assert "active (2), joined (1)" in found.what
+    assert "count as having stayed" not in said(table(tmp_path)), "Of one kind there is nothing to tell."
+
+
 # ------------------------------------------------------------------------------------------------------- all
 
 def test_the_adapter_is_guessed_from_the_columns_of_any_source(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 from worlds import AS_OF, FLAG, PLANTS, World, honest
 
 from engine.data.identity import identifier, order_matters, order_signal
-from engine.data.leakage import audit
+from engine.data.leakage import audit, without_advice_on
 from engine.data.signal import auc, best_interval, folds, levels, levels_of_numbers, single_column_auc
 from engine.data.telltales import in_words
 from engine.errors import DataError, EngineError
-from engine.schema import LabelRule
+from engine.schema import Finding, LabelRule
 
 
 def quarantined(world: World, folder: Path, seed: int = 0) -> set[str]:
@@ -89,6 +89,12 @@ def test_a_name_alone_never_quarantines(tmp_path: Path) -> None:
     world.X["cancellation_date"] = np.where(world.rng.random(len(world.y)) < 0.3, 1.0, np.nan)
     world.X["customer_number"] = world.rng.integers(0, 40, len(world.y))
     assert quarantined(world, tmp_path) == set()
+
+
+def test_nobody_is_advised_to_mend_what_is_never_used() -> None:
+    blank, bad = (Finding(how, "winback_offer", "blank", "Write 0 at the source.") for how in ("warning", "error"))
+    other = Finding("warning", "fee", "blank", "Write 0 at the source.")
+    assert without_advice_on([("winback_offer", "a leak")], [blank, bad, other]) == (bad, other)
 
 
 def test_overruling_keeps_the_column_and_says_so(tmp_path: Path) -> None:

@@ -171,6 +171,12 @@ def _quarantine(quarantined: Sequence[tuple[str, str]], rows: int) -> Iterator[F
         yield Finding("warning", name, reason, fix, rows)
 
 
+def without_advice_on(quarantined: Sequence[tuple[str, str]], found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings but for those that advise how to mend a column which is never used."""
+    never_used = {name for name, _ in quarantined}
+    return tuple(finding for finding in found if finding.where not in never_used or finding.severity == "error")
+
+
 def _kept(overrule: Sequence[str], reasons: Reasons, rows: int) -> Iterator[Finding]:
     for name in overrule:
         if name in reasons:

@@ -43,7 +43,8 @@ ENDED_MORE = 0.5
 ENDING = re.compile(r"(?:^|_)(?:end|ended|ending|closing|closed|closure|churn\w*|cancel\w*|exit|terminat\w*|left|"
                     r"leaving|lapse\w*)_?(?:date|day|dt|at|on|time|timestamp)(?=_|$)")
 AFTERWARDS = ("churn", "cancel", "exit_", "terminat", "closed", "closure", "leaving", "_left", "left_", "refund_after",
-              "winback", "win_back", "deactivat", "offboard", "attrition", "lost_", "propensity", "predict", "risk_score")
+              "winback", "win_back", "deactivat", "offboard", "attrition", "lost_", "propensity", "predict",
+              "risk_score")
 
 
 def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray) -> str:
@@ -180,7 +181,8 @@ def _restates(column: Levels, auc: float, y: np.ndarray) -> str:
     left, stayed = (column.counts(y == answer) for answer in (1, 0))
     level = int(np.argmax(left))
     value = repr(_value(column, level)) if level else "missing"
-    told = f"{left[level] / left.sum():.0%} of leavers and {stayed[level] / stayed.sum():.0%} of others".replace("%", " %")
+    of_leavers, of_others = (100 * counts[level] / counts.sum() for counts in (left, stayed))
+    told = f"{of_leavers:.0f} % of leavers and {of_others:.0f} % of others"
     return f"Nearly the same as the label: {told} have {value}."
 
 

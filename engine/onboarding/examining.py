@@ -19,7 +19,7 @@ from engine.data.doctor import silence
 from engine.data.doctor.recognise import Part
 from engine.data.features.happened import happened
 from engine.data.labels import HISTORY_DAYS, labels, snapshot, windows_for
-from engine.data.leakage import audit
+from engine.data.leakage import audit, without_advice_on
 from engine.errors import DataError, EngineError
 from engine.onboarding.proposal import Examined, Proposal
 from engine.schema import SEVERITIES, Dataset, Finding
@@ -61,7 +61,7 @@ def _looked_at(dataset: Dataset, findings: Sequence[Finding]) -> Examined:
     quarantined: tuple[tuple[str, str], ...] = ()
     if dataset.label.kind != "none" and not stopped:
         left, quarantined, more = _audited(dataset)
-        found = (*found, *(() if few else more))
+        found = (*without_advice_on(quarantined, found), *(() if few else more))
     return Examined(_worst_first(found), listings.rows(dataset), 0, left, quarantined, stopped,
                     " ".join(finding.what for finding in few))
 

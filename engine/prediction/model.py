@@ -15,7 +15,7 @@ import pandas as pd
 
 from engine.data.features import features
 from engine.data.labels import how_it_ended, labels, snapshot, windows_for
-from engine.data.leakage import audit
+from engine.data.leakage import audit, without_advice_on
 from engine.errors import EngineError
 from engine.prediction import churn, drivers, explain, figures, value
 from engine.prediction.card import write_card
@@ -116,7 +116,8 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         kept = held_out(known, report.out_of_fold)
         model = replace(model, uplift=told_by_offers, held_out=kept)
     ways = how_it_ended(dataset)
-    findings = (*found, *short, *_ways_told(ways), *audited.findings, *report.findings, *level_findings(level, told))
+    findings = (*without_advice_on(audited.quarantined, found), *short, *_ways_told(ways), *audited.findings,
+                *report.findings, *level_findings(level, told))
     card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
     more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told,
             "held_out": kept.told(),

@@ -18,7 +18,7 @@ from engine.data.dates import moments
 from engine.data.doctor import consents, cures, joins
 from engine.data.leakage import ONLY_DESCRIBE
 from engine.data.names import snake, title
-from engine.data.parsing import TRUE
+from engine.data.parsing import FALSE, TRUE
 from engine.data.readers import Raw, column_names
 from engine.errors import EngineError
 from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Reading
@@ -27,6 +27,7 @@ HORIZON_DAYS = 91
 TENURE = Column("tenure_months", "number", "months", "Months since the customer joined", 0, label="Tenure")
 RECENCY = Column("recency_days", "number", "days", "Days since the customer was last active", 0, label="Recency")
 ROW = "row of the file"
+MOST_ANSWERS = 5
 MONTHS = "months"
 GUESSED = {"label": "the answer who left", "money": "what a customer pays"}
 
@@ -206,7 +207,8 @@ def _answered(taken: Taken, plan: Plan) -> Taken:
     columns = tuple(answer if column.name == CHURNED.name else column for column in taken.columns)
     known = said.notna() | plan.filled
     frame = taken.frame.assign(churned=said.isin(left).astype(float).where(known))
-    return replace(taken, frame=frame, columns=columns, findings=(*taken.findings, *_never(plan, values, left)))
+    found = (*_never(plan, values, left), *_several_stayed(plan, said[~said.isin(left)]))
+    return replace(taken, frame=frame, columns=columns, findings=(*taken.findings, *found))
 
 
 def _same(value: str, positive: object) -> bool:
@@ -228,6 +230,19 @@ def _never(plan: Plan, values: Sequence[str], left: Collection[str]) -> tuple[Fi
         return ()
     what = f"The positive value {_shown(plan)} never occurs; the values are {', '.join(sorted(values)[:5])}."
     return (Finding("warning", plan.label, what, "Correct it in the mapping if customers have left."),)
+
+
+def _several_stayed(plan: Plan, others: pd.Series) -> tuple[Finding, ...]:
+    """A finding where several answers count as having stayed: they may not mean the same."""
+    rows = others.dropna().astype(str).value_counts()
+    if plan.filled or len(rows) < 2 or {value.lower() for value in rows.index} <= FALSE:
+        return ()
+    told = ", ".join(f"{value} ({count:,})" for value, count in rows.head(MOST_ANSWERS).items())
+    more = f" and {len(rows) - MOST_ANSWERS} more" if len(rows) > MOST_ANSWERS else ""
+    fix = ("Where one of them is no answer, such as of those who only just joined, blank it: they are scored then, not "
+           "learned from. Where it means left, name it among the label's values.")
+    return (Finding("warning", plan.label, f"Several answers count as having stayed: {told}{more}.", fix,
+                    int(rows.iloc[1:].sum())),)
 
 
 def _shown(plan: Plan) -> str:

@@ -179,7 +179,8 @@ NOT_REVENUE = (r"rows|recent|peak|tariff|var|std|income|salary|wage|balance|limi
                r"avg|average|mean|max|min|change|ratio|chng|q4|q1|hike|increase|rate|pct|percent|day|daily|hourly|"
                r"number|hours?|time|minutes?|mins?|seconds?|visits|clicks|app|count|extra|overdue|late|last|net_?worth|"
                r"worth|assets?|market|median|delta|trend|past_?due|outstanding|family_?income|estimated")
-TENURE = (r"tenure\w*|months_?(?:on_?book|active|member\w*|customer|client|subscribed|old|as_?\w+|since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
+TENURE = (r"tenure\w*|months_?(?:on_?book|active|member\w*|customer|client|subscribed|old|as_?\w+|"
+          r"since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
           r"mths_?on_?book|account_?(?:length|age|weeks)|(?:customer|account|membership|contract|relationship)_?"
           r"(?:age|tenure|length|duration|months|years)|length_?of_?(?:service|relationship|membership)|"
           r"years_?(?:at_?company|as_?\w+|with_?\w+|active|enrolled)|seniority|vintage|loyalty_?months|"
