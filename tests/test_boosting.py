@@ -90,6 +90,7 @@ def test_the_size_chosen_ranks_within_a_hair_of_the_best_size() -> None:
         assert found[SIZES.index(size_for(X, y, seed=0))] > max(found) - 0.005, (world.__name__, found)
 
 
+@pytest.mark.slow
 def test_the_smallest_trees_alone_would_lose_where_columns_act_together() -> None:
     from sklearn.metrics import roc_auc_score
 
@@ -119,6 +120,7 @@ def test_rows_made_up_by_smote_have_no_say_in_the_size(asked: list[int]) -> None
     assert asked == [len(y)] and model.num_leaves == SIZES[1]["num_leaves"]
 
 
+@pytest.mark.slow
 def test_refits_behind_the_intervals_keep_the_size_and_folds_choose_their_own(asked: list[int]) -> None:
     X, y = together(3)
     options = ChurnOptions(folds=3, repeats=1, replicates=2, draws=20, comparison=False, stress=False,
@@ -128,6 +130,7 @@ def test_refits_behind_the_intervals_keep_the_size_and_folds_choose_their_own(as
     assert model.leaves == SIZES[1]["num_leaves"] > SMALLEST
 
 
+@pytest.mark.slow
 def test_the_same_rows_and_seed_give_the_same_model() -> None:
     X, y = together(5)
     first, again = (Boosting(4).fit(X, y).predict_proba(X) for _ in range(2))

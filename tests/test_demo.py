@@ -278,8 +278,8 @@ class TestTelecomOffers:
         assert share[offers["churned"] == 0].mean() == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.slow
 class TestShop:
-    @pytest.mark.slow
     def test_files_have_the_columns_the_adapters_read(self, store: tuple) -> None:
         orders, events, _ = store
         assert orders.columns.tolist() == ["customer_id", "order_id", "item", "at", "quantity", "price"]
@@ -288,7 +288,6 @@ class TestShop:
             assert frame["at"].max() < shop.OBSERVED_UNTIL
             assert frame["at"].min() > shop.BEGAN - timedelta(days=1)
 
-    @pytest.mark.slow
     def test_returns_are_negative_lines_of_what_was_bought_before(self, store: tuple) -> None:
         orders, _, _ = store
         back, bought = orders[orders["quantity"] < 0], orders[orders["quantity"] > 0]

@@ -112,6 +112,7 @@ def test_one_job_per_dataset(start: Start) -> None:
     assert jobs.wait(start("well"), 60).status == "done"
 
 
+@pytest.mark.slow
 def test_cancel_ends_every_process(start: Start, now: datetime) -> None:
     job = jobs.status(start("long"))
     assert job.pid is not None
@@ -276,6 +277,7 @@ def _hold(now: datetime) -> None:
         time.sleep(60)
 
 
+@pytest.mark.slow
 def test_a_stranger_does_not_inherit(home: Path, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable alone opens nothing: the very file must be open, and locked, in this process."""
     lock = locks.take("acme")
