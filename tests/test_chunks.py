@@ -64,6 +64,22 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: list[Path], s
     return whole, read(sources, tmp_path / "parts", **options)
 
 
+def dirty_visits(rng: np.random.Generator, rows: int = 1_200) -> pd.DataFrame:
+    """Shop events with the faults that such files have: repeated views and purchases, unknown types, free purchases."""
+    at = pd.Timestamp(2024, 1, 1) + pd.to_timedelta(np.sort(rng.integers(0, 120 * 86_400, rows)), "s")
+    frame = pd.DataFrame({
+        "event_time": at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "event_type": rng.choice(["view", "Cart", "purchase", "remove_from_cart", "wish: is no list"], rows,
+                                 p=[.6, .15, .2, .03, .02]),
+        "product_id": rng.integers(1, 40, rows).astype(str), "category_id": rng.integers(1, 5, rows).astype(str),
+        "category_code": rng.choice(["electronics.phone", "", "home"], rows), "brand": rng.choice(["aurel", ""], rows),
+        "price": [f"{price:.2f}" for price in rng.uniform(-4, 90, rows)],
+        "user_id": rng.integers(1, 60, rows).astype(str), "user_session": rng.integers(1, 150, rows).astype(str),
+    })
+    frame.loc[[7, 500], "user_id"] = ""
+    return pd.concat([frame.iloc[:700], frame.iloc[650:720], frame.iloc[700:], frame.iloc[::40]])
+
+
 def dirty_lines(rng: np.random.Generator, rows: int = 900) -> pd.DataFrame:
     """Order lines with the faults that such files have, the decisive date and number far down."""
     at = pd.Timestamp(2023, 1, 1) + pd.to_timedelta(rng.integers(0, 12 * 30, rows), "D")
@@ -127,6 +143,35 @@ def test_parquet_lines_in_chunks_are_those_of_the_whole_file(tmp_path: Path, mon
     frame.loc[4, "Country"] = None
     frame.to_parquet(tmp_path / "orders.parquet", row_group_size=100)
     same(*both(tmp_path, monkeypatch, [tmp_path / "orders.parquet"]))
+
+
+# --- views, carts and purchases
+
+@pytest.mark.parametrize("size", [700, pytest.param(4_000, marks=pytest.mark.slow),
+                                  pytest.param(30_000, marks=pytest.mark.slow)])
+def test_shop_events_in_chunks_are_those_of_the_whole_file(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                           rng: np.random.Generator) -> None:
+    path = tmp_path / "2024-Apr.csv"
+    dirty_visits(rng).to_csv(path, index=False)
+    whole, parts = both(tmp_path, monkeypatch, [path], size)
+    told = " ".join(finding.what for finding in whole.findings)
+    assert "event_type is no kind of shop event" in told and "repeat another in the same second" in told
+    assert whole.rejected["reason"].str.contains("is not above 0|is no kind").sum() > 20
+    same(whole, parts)
+
+
+@pytest.mark.slow
+def test_months_of_shop_events_are_one_history_though_some_are_big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                  rng: np.random.Generator) -> None:
+    every = dirty_visits(rng)
+    months = [tmp_path / f"2024-{month}.csv" for month in ("Jan", "Feb", "Mar")]
+    for path, rows in zip(months, (every[:200], every[200:1_000], every[1_000:]), strict=True):
+        rows.to_csv(path, index=False)
+    whole = read(months, tmp_path / "whole")
+    small_chunks(monkeypatch)
+    monkeypatch.setattr(chunks, "WHOLE_BYTES", months[2].stat().st_size)
+    assert [chunks.is_big(path) for path in months] == [False, True, False]
+    same(whole, read(months, tmp_path / "parts"))
 
 
 # --- events beside customers, orders beside events

@@ -9,14 +9,24 @@ for two pieces in one basket are two equal rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from engine.data.adapters.assemble import Ask, Role, finish, sorted_by_role, take_all, with_extras
+from engine.data.adapters import spool
+from engine.data.adapters.assemble import (
+    Ask,
+    Role,
+    all_parts,
+    finish,
+    in_chunks,
+    sorted_by_role,
+    take_all,
+    with_extras,
+)
 from engine.data.adapters.common import (
     ID_FIELD,
     IDS,
@@ -24,15 +34,20 @@ from engine.data.adapters.common import (
     Options,
     Taken,
     horizon,
+    kinds_of,
     lacking,
     match,
     one_row_each,
     rejects,
     take,
+    told_of,
 )
 from engine.data.adapters.events import ITEM
+from engine.data.adapters.orders import Lines
+from engine.data.chunks import Chunks, is_big, open_chunks
 from engine.data.parsing import Findings
 from engine.data.readers import Raw, read_raw
+from engine.data.repeats import Repeats
 from engine.errors import EngineError
 from engine.schema import CUSTOMER_ID, EVENT_EXTRAS, EVENTS, Column, Finding, LabelRule, MoneyRule, Reading, plural
 
@@ -73,15 +88,18 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     parts = sorted_by_role(sources, role, f"shop events need {', '.join(REQUIRED)}")
     if not parts["events"]:
         raise EngineError(f"None of the files holds shop events. Give one with {', '.join(REQUIRED)}.")
-    raws = [read_raw(path) for path in parts["events"]]
-    taken = [take_shop_events(raw, number, ask.options) for number, raw in enumerate(raws)]
+    raws: list[Raw | Chunks] = []
+    happened: list[Taken] = []
+    for path in parts["events"]:
+        raw, taken = _taken(path, len(raws), ask)
+        raws.append(raw)
+        happened.append(taken)
     files = [(raw, one_row_each(take_all(raw, (ID_FIELD,), ask.options), raw))
              for raw in map(read_raw, parts["customers"])]
-    every = pd.concat([one.frame for one in taken], ignore_index=True)
-    customers = _customers(every, [one for _, one in files])
-    visits = Taken(_visits(every), (), pd.DataFrame(), ())
+    visits, known, first = _who_came(ask, happened)
+    customers = _customers(known, first, [one for _, one in files])
     parts = {**parts, "events": [], "customers": []}
-    gathered = with_extras(ask, parts, [*raws, *(raw for raw, _ in files)], customers, [*taken, visits])
+    gathered = with_extras(ask, parts, [*raws, *(raw for raw, _ in files)], customers, [*happened, visits])
     days, assumed = horizon(ask.options, QUIET_DAYS)
     label = LabelRule("inactivity", days, f"no order within {days} days", assumed=assumed)
     note = Finding("note", "label", f"A customer counts as having left after {days} days without an order.",
@@ -90,8 +108,45 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
                   MoneyRule("", "total"))
 
 
+def _taken(path: Path, number: int, ask: Ask) -> tuple[Raw | Chunks, Taken]:
+    """A file's events: as a whole, or a big file's chunk by chunk."""
+    if is_big(path):
+        chunks = open_chunks(path, Repeats(spool.aside(ask.into, f"repeats-{number}")))
+        return chunks, shop_events_in_chunks(chunks, number, ask)
+    raw = read_raw(path)
+    return raw, take_shop_events(raw, number, ask.options)
+
+
 def take_shop_events(raw: Raw, number: int, options: Options) -> Taken:
     """The file's events as EVENTS; unknown types and purchases without a price are rejected."""
+    part = _events_of(raw, number, options, lambda rows: rows.duplicated().to_numpy())
+    told = _told_of_events(raw.name, kinds_of(part.refused["reason"]), part.repeats)
+    return replace(part.taken, findings=(*part.taken.findings, *told),
+                   rejected=pd.concat([part.taken.rejected, part.refused], ignore_index=True))
+
+
+def shop_events_in_chunks(chunks: Chunks, number: int, ask: Ask) -> Taken:
+    """What `take_shop_events` takes, of a big file, the events written aside."""
+    repeats = 0
+
+    def again(rows: pd.DataFrame) -> np.ndarray:
+        return np.isin(rows.index, chunks.repeated)
+
+    def one(raw: Raw) -> tuple[Taken, list[pd.DataFrame]]:
+        nonlocal repeats
+        part = _events_of(raw, number, ask.options, again)
+        repeats += part.repeats
+        return part.taken, [part.refused]
+
+    taken, cells, (refused,) = in_chunks(chunks, number, ask, one)
+    findings = (*told_of(chunks, FIELDS, match(FIELDS, chunks.names), cells),
+                *_told_of_events(chunks.name, refused.kinds, repeats))
+    return replace(taken, findings=findings)
+
+
+def _events_of(raw: Raw, number: int, options: Options, repeated: Callable[[pd.DataFrame], np.ndarray]) -> Lines:
+    """The events of a file or a part of it. `repeated`: which rows equal an earlier one in every column; such views and
+    carts count once, purchases as they stand."""
     found = match(FIELDS, raw.frame.columns)
     taken = take(raw, FIELDS, found, options)
     frame = taken.frame.drop(columns="category_id", errors="ignore")
@@ -101,28 +156,36 @@ def take_shop_events(raw: Raw, number: int, options: Options) -> Taken:
     reasons[unknown] = f"{found['kind']}: " + frame.loc[unknown, "kind"] + " is no kind of shop event"
     free = (typed == "purchase") & ~(frame["amount"] > 0)
     reasons[free] = f"{found['amount']} of a purchase is not above 0"
-    kept = (reasons == "").to_numpy()
+    fine = (reasons == "").to_numpy()
+    again = fine & (typed != "purchase").to_numpy() & repeated(raw.frame.loc[frame.index])
+    kept = fine & ~again
     events = frame[kept].assign(kind=typed[kept].map(KINDS), quantity=1.0)
-    events, repeated = _once(events, raw)
     events = events.assign(event_id=f"{number}-" + events.index.astype(str).str.zfill(9))
-    return replace(taken, frame=events, findings=(*taken.findings, *_refused(reasons[~kept], raw), *repeated),
-                   rejected=pd.concat([taken.rejected, rejects(raw, reasons[~kept])], ignore_index=True))
+    return Lines(replace(taken, frame=events), rejects(raw, reasons[~fine]), int(again.sum()))
 
 
-def _refused(reasons: pd.Series, raw: Raw) -> Findings:
-    sorts = reasons.str.replace(r": .* is no ", " is no ", regex=True).value_counts()
-    return tuple(Finding("note", raw.name, f"{plural(int(count), 'row was', 'rows were')} rejected: {sort}.",
-                         "See the rejected rows.", int(count)) for sort, count in sorts.items())
+def _told_of_events(file: str, kinds: Mapping[str, int], repeats: int) -> Findings:
+    """What was found about the events beyond their cells, the most frequent reason to reject one first."""
+    often = sorted(kinds.items(), key=lambda kind: -kind[1])
+    refused = tuple(Finding("note", file, f"{plural(count, 'row was', 'rows were')} rejected: {kind}.",
+                            "See the rejected rows.", count) for kind, count in often)
+    what = f"{plural(repeats, 'row repeats', 'rows repeat')} another in the same second."
+    again = (Finding("note", file, what, "One of each was kept; purchases all count.", repeats),) if repeats else ()
+    return (*refused, *again)
 
 
-def _once(events: pd.DataFrame, raw: Raw) -> tuple[pd.DataFrame, Findings]:
-    """Views and carts that repeat another exactly once; purchases as they stand."""
-    repeated = events.duplicated() & (events["kind"] != "order")
-    if not repeated.any():
-        return events, ()
-    count = int(repeated.sum())
-    return events[~repeated], (Finding("note", raw.name, f"{plural(count, 'row repeats', 'rows repeat')} another in "
-                                       "the same second.", "One of each was kept; purchases all count.", count),)
+def _who_came(ask: Ask, happened: Sequence[Taken]) -> tuple[Taken, pd.DataFrame, pd.DataFrame]:
+    """The visits as events of their own, everybody who came, and of those who ordered the first order (`at`)."""
+    if not any(taken.parts for taken in happened):
+        every = pd.concat([taken.frame for taken in happened], ignore_index=True)
+        orders = every[every["kind"] == "order"]
+        first = orders.groupby("customer_id", as_index=False)["at"].min()
+        return Taken(_visits(every), (), pd.DataFrame(), ()), every[["customer_id"]].drop_duplicates(), first
+    parts = all_parts(ask, happened)
+    known, first = spool.first_orders(parts, ask.into)
+    begun = spool.first_of_groups(parts, "session", len(happened), ask.into)
+    columns = pd.DataFrame(columns=["event_id", "customer_id", "at", "kind", "group_id"])
+    return Taken(columns, (), pd.DataFrame(), (), parts=begun), known, first.drop(columns="country")
 
 
 def _visits(events: pd.DataFrame) -> pd.DataFrame:
@@ -132,21 +195,20 @@ def _visits(events: pd.DataFrame) -> pd.DataFrame:
                          "kind": "session", "group_id": first["group_id"], "quantity": np.nan})
 
 
-def _customers(events: pd.DataFrame, files: Sequence[Taken]) -> Taken:
+def _customers(known: pd.DataFrame, first: pd.DataFrame, files: Sequence[Taken]) -> Taken:
     """Whoever ordered or looked, the time of the first order, and what further files say."""
-    orders = events[events["kind"] == "order"]
-    frame = pd.DataFrame({"customer_id": np.sort(events["customer_id"].unique())})
-    first = orders.groupby("customer_id")["at"].min().rename(FIRST_ORDER.name)
-    frame, columns, findings = frame.merge(first, how="left", on="customer_id"), [CUSTOMER_ID, FIRST_ORDER], []
+    frame = known.sort_values("customer_id", ignore_index=True)
+    frame = frame.merge(first.rename(columns={"at": FIRST_ORDER.name}), how="left", on="customer_id")
+    columns, findings = [CUSTOMER_ID, FIRST_ORDER], []
     for taken in files:
         new = [column for column in taken.columns if column.name not in frame]
         frame = frame.merge(taken.frame[["customer_id", *(column.name for column in new)]], how="left")
         columns += new
         findings += list(taken.findings)
     visitors = int(frame[FIRST_ORDER.name].isna().sum())
-    if not len(orders):
+    if not len(first):
         findings.append(Finding("error", "event_type", "There is no purchase among the events.",
-                                "Give files with purchases: without them nobody is a customer.", len(events)))
+                                "Give files with purchases: without them nobody is a customer.", visitors))
     elif visitors:
         findings.append(Finding("note", "customers", f"{plural(visitors, 'visitor has', 'visitors have')} never "
                                 "ordered.", "Kept; nothing is predicted for them.", visitors))

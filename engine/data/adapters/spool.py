@@ -89,6 +89,15 @@ def first_orders(parts: Sequence[Path], folder: Path) -> tuple[pd.DataFrame, pd.
     return known, found.rename(columns={"moment": "at"}).astype({"at": "datetime64[us]", "country": object})
 
 
+def first_of_groups(parts: Sequence[Path], kind: str, source: int, folder: Path) -> tuple[Path, ...]:
+    """The first event of each customer's group as an event of its own kind, written aside as a source's parts."""
+    first = (f"SELECT 's' || arg_min(event_id, (\"at\", event_id)) AS event_id, customer_id, min(\"at\") AS \"at\", "
+             f"'{kind}' AS kind, group_id FROM parts GROUP BY customer_id, group_id")
+    with _over(parts, folder) as connection:
+        reader = connection.sql(f'SELECT * FROM ({first}) ORDER BY "at", event_id').to_arrow_reader(ROWS)
+        return tuple(keep_part(folder, source, batch.to_pandas()) for batch in reader)
+
+
 def last_moments(path: Path, now: datetime) -> tuple[datetime | None, datetime | None]:
     """The time of the last event up to `now`, and of the last one of all."""
     import duckdb
