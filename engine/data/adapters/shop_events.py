@@ -179,7 +179,7 @@ def _who_came(ask: Ask, happened: Sequence[Taken]) -> tuple[Taken, pd.DataFrame,
     if not any(taken.parts for taken in happened):
         every = pd.concat([taken.frame for taken in happened], ignore_index=True)
         orders = every[every["kind"] == "order"]
-        first = orders.groupby("customer_id", as_index=False)["at"].min()
+        first = orders.groupby("customer_id")["at"].min().reset_index()
         return Taken(_visits(every), (), pd.DataFrame(), ()), every[["customer_id"]].drop_duplicates(), first
     parts = all_parts(ask, happened)
     known, first = spool.first_orders(parts, ask.into)
@@ -199,7 +199,7 @@ def _customers(known: pd.DataFrame, first: pd.DataFrame, files: Sequence[Taken])
     """Whoever ordered or looked, the time of the first order, and what further files say."""
     frame = known.sort_values("customer_id", ignore_index=True)
     frame = frame.merge(first.rename(columns={"at": FIRST_ORDER.name}), how="left", on="customer_id")
-    columns, findings = [CUSTOMER_ID, FIRST_ORDER], []
+    columns, findings = [CUSTOMER_ID, FIRST_ORDER], list[Finding]()
     for taken in files:
         new = [column for column in taken.columns if column.name not in frame]
         frame = frame.merge(taken.frame[["customer_id", *(column.name for column in new)]], how="left")
