@@ -115,8 +115,22 @@ def test_whose_rows_come_of_late_is_told_from_whose_came_before(tmp_path: Path) 
     told = made.set_index(people["id"])["visits_recent"]
     assert told[["early", "late", "even"]].tolist() == [0.0, 1.0, 0.5]
     assert told[["none", "timeless"]].isna().all()
-    counted = made.set_index(people["id"])["visits_rows"].dropna().to_dict()
-    assert counted == {"early": 3, "late": 3, "even": 4, "timeless": 1}
+    counted = made.set_index(people["id"])["visits_rows"].to_dict()
+    assert counted == {"early": 3, "late": 3, "even": 4, "none": 0, "timeless": 1}
+
+
+@pytest.mark.parametrize(("cells", "counted"), [(["web", "web", "call"], ("web",)), (["web", "web", "call", ""], (
+    "web", "call")), (["web", "web"], ("web",))], ids=["all", "some blank", "one"])
+def test_where_words_are_all_the_share_of_the_last_is_what_is_left(cells: list[str], counted: tuple[str, ...],
+                                                                  tmp_path: Path) -> None:
+    people = pd.DataFrame({"client_id": [f"K{n:04d}" for n in range(90)], "fee": np.arange(90) % 7,
+                           "churned": np.arange(90) % 3 == 0})
+    calls = pd.DataFrame({"call_no": range(360), "client_id": np.tile(people["client_id"], 4),
+                          "by": np.resize(cells, 360)})
+    people.to_csv(tmp_path / "clients.csv", index=False)
+    calls.to_csv(tmp_path / "calls.csv", index=False)
+    whole = tables.together([tmp_path / "clients.csv", tmp_path / "calls.csv"], datetime(2024, 7, 1))
+    assert [beside.words["by"] for beside in whole.besides] == [counted]
 
 
 @pytest.mark.parametrize(("last", "moment"), [("2024-03-31", datetime(2024, 4, 1)), ("2031-01-01", None)])

@@ -194,7 +194,11 @@ def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Seq
         reached[beside.name] = key, mine
         brought = _gathered(part, key, beside) if beside.many else _as_it_is(part, key, beside)
         said += _strangers(keys(part[beside.key]), key, mine, beside)
-        frame = _beside_each_other(frame, brought.reindex(mine.to_numpy()), beside)
+        more = brought.reindex(mine.to_numpy())
+        if beside.many:
+            count = _count_of(beside)
+            more[count] = more[count].where(more[count].notna() | mine.isna().to_numpy(), 0.0)
+        frame = _beside_each_other(frame, more, beside)
     return frame, said
 
 
@@ -243,7 +247,7 @@ def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
         order = np.argsort(at.to_numpy(), kind="stable")  # rows without a time come last
         part, key, at = part.iloc[order], key.iloc[order], at.iloc[order]
     group = key.to_numpy()
-    made: dict[str, pd.Series] = {f"{stem}_rows": pd.Series(1.0, index=part.index).groupby(group).sum()}
+    made: dict[str, pd.Series] = {_count_of(beside): pd.Series(1.0, index=part.index).groupby(group).sum()}
     if at.nunique() > 1:
         made[f"{stem}_recent"] = _lately(at).groupby(group).mean()
     for name in beside.numeric:
@@ -256,6 +260,11 @@ def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
         if name in part:
             made |= _of_dates(f"{stem}_{snake(name)}", moments(part[name], name).values, group)
     return pd.DataFrame(made)
+
+
+def _count_of(beside: Beside) -> str:
+    """The column that counts a customer's rows in a file with many."""
+    return f"{snake(beside.name)}_rows"
 
 
 def _times(part: pd.DataFrame, beside: Beside) -> pd.Series:
