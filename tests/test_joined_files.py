@@ -115,22 +115,8 @@ def test_whose_rows_come_of_late_is_told_from_whose_came_before(tmp_path: Path) 
     told = made.set_index(people["id"])["visits_recent"]
     assert told[["early", "late", "even"]].tolist() == [0.0, 1.0, 0.5]
     assert told[["none", "timeless"]].isna().all()
-    counted = made.set_index(people["id"])["visits_rows"].to_dict()
-    assert counted == {"early": 3, "late": 3, "even": 4, "none": 0, "timeless": 1}
-
-
-@pytest.mark.parametrize(("cells", "counted"), [(["web", "web", "call"], ("web",)), (["web", "web", "call", ""], (
-    "web", "call")), (["web", "web"], ("web",))], ids=["all", "some blank", "one"])
-def test_where_words_are_all_the_share_of_the_last_is_what_is_left(cells: list[str], counted: tuple[str, ...],
-                                                                  tmp_path: Path) -> None:
-    people = pd.DataFrame({"client_id": [f"K{n:04d}" for n in range(90)], "fee": np.arange(90) % 7,
-                           "churned": np.arange(90) % 3 == 0})
-    calls = pd.DataFrame({"call_no": range(360), "client_id": np.tile(people["client_id"], 4),
-                          "by": np.resize(cells, 360)})
-    people.to_csv(tmp_path / "clients.csv", index=False)
-    calls.to_csv(tmp_path / "calls.csv", index=False)
-    whole = tables.together([tmp_path / "clients.csv", tmp_path / "calls.csv"], datetime(2024, 7, 1))
-    assert [beside.words["by"] for beside in whole.besides] == [counted]
+    counted = made.set_index(people["id"])["visits_rows"].dropna().to_dict()
+    assert counted == {"early": 3, "late": 3, "even": 4, "timeless": 1}
 
 
 @pytest.mark.parametrize(("last", "moment"), [("2024-03-31", datetime(2024, 4, 1)), ("2031-01-01", None)])
@@ -158,3 +144,55 @@ def test_a_file_is_of_the_moment_at_which_its_joined_rows_end(last: str, moment:
         assert said == ["The file does not say when it was drawn; the last row of plays is of 2024-03-31, and the data "
                         "are taken to be known up to then."]
     assert read(datetime(2024, 5, 1)).dataset.observed_until == datetime(2024, 5, 1)
+
+
+# ------------------------------------------------------------------------- rows of the time after a customer has left
+
+def club(folder: Path, **names: str) -> list[Path]:
+    """Members of a club with their payments: most of those who left have paid a fee for it, after 30 June."""
+    rng, rows = np.random.default_rng(8), 1_200
+    age = rng.integers(18, 70, rows)
+    left = rng.random(rows) < 1 / (1 + np.exp(0.06 * (age - 25)))
+    who = [f"M{row:05d}" for row in range(rows)]
+    every = [(one, f"2025-0{month}-0{1 + row % 8}", "monthly fee") for row, one in enumerate(who)
+             for month in range(1, 7) if rng.random() < 0.9]
+    fees = [(one, f"2025-07-{10 + row % 9}", "exit fee") for row, one in enumerate(who)
+            if left[row] and rng.random() < 0.7]
+    payments = pd.DataFrame([*every, *fees], columns=["member_id", "paid_on", "kind"])
+    payments = payments.sample(frac=1, random_state=3).assign(amount=np.arange(len(payments)) % 9 + 30)
+    members = pd.DataFrame({"member_id": who, "age": age, "status": np.where(left, "cancelled", "active")})
+    folder.mkdir(exist_ok=True)
+    for name, frame in (("members", members), ("payments", payments)):
+        mine = {old: new for old, new in names.items() if old in frame}
+        frame.rename(columns=mine).to_csv(folder / f"{name}.csv", index=False)
+    return [folder / "members.csv", folder / "payments.csv"]
+
+
+def test_rows_written_because_a_customer_left_are_left_out_of_all_that_is_counted(tmp_path: Path) -> None:
+    found = onboarding.propose(club(tmp_path), name="acme", actor=ANA, now=datetime(2025, 8, 1))
+    payments, = joins.check(found.mapping["files"])
+    assert (payments.without, payments.words) == ({"kind": ("exit fee",)}, {"kind": ("monthly fee",)})
+    told = [finding for finding in found.examined.findings if "written because a customer had left" in finding.what]
+    assert [finding.severity for finding in told] == ["warning"] and told[0].rows > 200
+    first = found.examined.first
+    assert first is not None and (pd.to_datetime(first["payments_paid_on_last"]) < pd.Timestamp("2025-07-01")).all()
+    assert found.examined.quarantined == () and found.trainable
+
+
+def test_what_joined_files_say_of_the_moment_of_the_data_or_later_is_left_out(tmp_path: Path) -> None:
+    found = onboarding.propose(club(tmp_path), name="acme", actor=ANA, now=datetime(2025, 8, 1),
+                               observed_until=datetime(2025, 6, 1))
+    late = next(finding for finding in found.examined.findings if "2025-06-01 or later" in finding.what)
+    assert late.where == "payments" and late.rows > 1_000
+    first = found.examined.first
+    assert first is not None and first["payments_rows"].max() <= 5
+
+
+def test_joined_files_whose_columns_are_otherwise_written_are_known_again(tmp_path: Path) -> None:
+    now = datetime(2025, 8, 1)
+    may = onboarding.propose(club(tmp_path), name="acme", actor=ANA, now=now)
+    onboarding.keep(may, actor=ANA, now=now)
+    june = onboarding.propose(club(tmp_path, member_id="Member ID", paid_on="Paid on", kind="Kind"), name="acme",
+                              actor=ANA, now=now)
+    assert june.refresh and not june.changes and june.examined.customers == may.examined.customers
+    pd.testing.assert_frame_equal(june.examined.first, may.examined.first)

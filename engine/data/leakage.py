@@ -22,7 +22,7 @@ from engine.schema import Dataset, Finding, Snapshot, plural
 
 TOO_GOOD = 0.95
 FEWEST_OF_A_CLASS = 5
-GATHERED = ("_mean", "_sum", "_change")
+GATHERED = ("_mean", "_sum", "_change", "_first", "_last")
 ONLY_DESCRIBE = "the figures describe, they do not predict"
 
 Reasons = dict[str, str]
@@ -95,9 +95,9 @@ def _answers(
 
 
 def _made_of_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reasons:
-    """Means, sums and changes of a joined file's column of which another is known only afterwards."""
+    """What else was gathered of a joined file's column of which one thing is known only afterwards."""
     stems = {name.removesuffix(end): name for name, reason in known.items() for end in GATHERED
-             if name.endswith(end) and reason.startswith("Known only afterwards")}
+             if name.endswith(end) and reason.startswith(("Known only afterwards", "A function of the label"))}
     return {f"{stem}{end}": f"Known only afterwards: made of the same column as {name}." for stem, name in stems.items()
             for end in GATHERED if f"{stem}{end}" in columns and f"{stem}{end}" not in known}
 

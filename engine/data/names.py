@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 def plain(name: str) -> str:
@@ -22,6 +23,27 @@ def snake(name: str) -> str:
     """
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return re.sub(r"\W+|_+", "_", parted).strip("_").lower() or "column"
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether two names hold the same words, however they are written and ordered.
+
+    >>> same_words("customer_id", "CustomerID"), same_words("monthly_fee", "Fee (monthly)"), same_words("a_b", "a")
+    (True, True, False)
+    """
+    return plain(one) == plain(other) or sorted(snake(one).split("_")) == sorted(snake(other).split("_"))
+
+
+def otherwise_written(names: Iterable[str], wanted: Iterable[str]) -> dict[str, str]:
+    """By name the wanted one that is not among the names, and of which it alone holds the same words.
+
+    >>> otherwise_written(["Member_ID", "kind", "paid"], ["member_id", "kind"])
+    {'Member_ID': 'member_id'}
+    """
+    there, wanted = list(names), list(wanted)
+    free = [name for name in there if name not in wanted]
+    alike = {one: [name for name in free if same_words(name, one)] for one in wanted if one not in there}
+    return {found[0]: one for one, found in alike.items() if len(found) == 1}
 
 
 def title(name: str) -> str:

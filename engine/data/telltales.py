@@ -32,6 +32,7 @@ PURE_SHARE = 0.98
 PURE_BOUND, PURE_ODDS_RATIO = 0.90, 50.0
 NAMED_BOUND, NAMED_ODDS_RATIO = 0.75, 20.0
 NAMED_AUC = 0.90
+FEWEST_MARKED = 20
 RESTATED_AUC, FEW_ANSWERS = 0.93, 3
 COMMON_VALUE = 0.30
 SCREEN_ROWS = 1_200
@@ -42,9 +43,11 @@ ROWS_PER_GROUP = 20
 ENDED_MORE = 0.5
 ENDING = re.compile(r"(?:^|_)(?:end|ended|ending|closing|closed|closure|churn\w*|cancel\w*|exit|terminat\w*|left|"
                     r"leaving|lapse\w*)_?(?:date|day|dt|at|on|time|timestamp)(?=_|$)")
+SCORED = re.compile(r"(?:^|_)(?:(?:retention|renewal|loyalty|survival|stay|save|model|ml|ai|outcome|target)_?(?:score|"
+                    r"prob|probability|risk|index)|prob(?:ability)?|propensity|predict\w*|pred|forecast|likelihood)"
+                    r"(?=_|$|\d)")
 AFTERWARDS = ("churn", "cancel", "exit_", "terminat", "closed", "closure", "leaving", "_left", "left_", "refund_after",
-              "winback", "win_back", "deactivat", "offboard", "attrition", "lost_", "propensity", "predict",
-              "risk_score")
+              "winback", "win_back", "deactivat", "reactivat", "offboard", "attrition", "lost_", "risk_score")
 
 
 def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray) -> str:
@@ -53,7 +56,8 @@ def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray
     for errors, rule in (_by_blanks(column, y), _by_interval(column, y), _by_groups(column, y, fold)):
         if errors <= FUNCTION_ERRORS * least:
             return f"A function of the label: {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
-    return _only_leavers(name, column, y) or _ended(name, column, y) or _named(name, auc) or _restates(column, auc, y)
+    return (_only_leavers(name, column, y) or _ended(name, column, y) or _filled_afterwards(name, column, y)
+            or _named(name, auc) or _restates(column, auc, y))
 
 
 def _by_blanks(column: Levels, y: np.ndarray) -> tuple[int, str]:
@@ -167,9 +171,26 @@ def _ended(name: str, column: Levels, y: np.ndarray) -> str:
     return f"Known only afterwards: its name speaks of an end, and {told} have it."
 
 
-def _named(name: str, auc: float) -> str:
-    if auc < NAMED_AUC or not sounds_like_after(name):
+def _filled_afterwards(name: str, column: Levels, y: np.ndarray) -> str:
+    """A column that speaks of leaving and that leavers have far more often than others, whatever stands in it."""
+    if not sounds_like_after(name) or not column.missing.any():
         return ""
+    filled = ~column.missing
+    left, others = (int(filled[y == answer].sum()) for answer in (1, 0))
+    (gone, stayed) = int(y.sum()), int(len(y) - y.sum())
+    odds = (left + 0.5) / (gone - left + 0.5), (others + 0.5) / (stayed - others + 0.5)
+    if odds[0] < NAMED_ODDS_RATIO * odds[1] or left < FEWEST_MARKED:
+        return ""
+    return (f"Known only afterwards: its name speaks of leaving, and {100 * left / gone:.0f} % of leavers and "
+            f"{100 * others / stayed:.0f} % of others have it.")
+
+
+def _named(name: str, auc: float) -> str:
+    if auc < NAMED_AUC or not (sounds_like_after(name) or SCORED.search(name.casefold().replace(" ", "_"))):
+        return ""
+    if not sounds_like_after(name):
+        return (f"Known only afterwards: it is a score of somebody's own, and alone it reaches a ROC-AUC of {auc:.3f}, "
+                "more than can be known beforehand.")
     return f"Known only afterwards: its name speaks of leaving, and alone it reaches a ROC-AUC of {auc:.3f}."
 
 

@@ -14,8 +14,9 @@ from engine.data.adapters import mapping as mappings
 from engine.data.doctor import changes, cures, faults, joins, kinds, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
-from engine.data.doctor.looks import beside_key, looks
+from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import HALF, Part
+from engine.data.doctor.vocabulary import NO, word
 from engine.data.readers import Raw
 from engine.data.sources import brought
 from engine.errors import EngineError, choose
@@ -28,6 +29,7 @@ from engine.schema import Actor
 
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
 AGREED, UNASKED = "as agreed before", "as before, to which nobody has agreed"
+AFTERWARDS = ("Known only afterwards", "A function of the label")
 MAY_LACK = frozenset({"tenure", "recency", *mappings.CONTACT_KEYS})
 KEPT = ("currency", "horizon_days")
 NOTHING: Mapping[str, Any] = {}
@@ -59,7 +61,32 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
             _fresh(start, came.files, adapter)
         found = _as_said(found, {key: options[key] for key in KEPT if options.get(key)})
         told = tuple(Fault(finding) for finding in came.findings)
-        return examined(replace(found, faults=(*told, *found.faults)), came.files)
+        looked = examined(replace(found, faults=(*told, *found.faults)), came.files)
+        return looked if known is not None else _without_rows_of_leaving(looked, came.files)
+
+
+def _without_rows_of_leaving(looked: Proposal, paths: Sequence[Path]) -> Proposal:
+    """The proposal without the rows of joined files that were written when a customer left, as the audit shows."""
+    known = {column for column, why in looked.examined.quarantined if why.startswith(AFTERWARDS)
+             and column in looked.looks and _mostly_none(looked.looks[column])}
+    besides = joins.check(looked.mapping.get("files", ()))
+    told = [joins.without_afterwards(beside, known) for beside in besides]
+    if not any(beside.without for beside in told):
+        return looked
+    gone = {joins.share_of(beside, column, word) for beside in told for column, words in beside.without.items()
+            for word in words}
+    mapping = {**looked.mapping, "files": [joins.written(beside) for beside in told],
+               **{use: [name for name in looked.mapping.get(use, ()) if name not in gone] for use in mappings.LISTS}}
+    columns = tuple(part for part in looked.columns if part.column not in gone)
+    frame = joins.joined(paths, told)[0].frame
+    seen = beside_key(looks(frame), looked.part("id").column)
+    return examined(replace(looked, mapping=mapping, columns=columns, looks=seen,
+                            portrait=_portrait(frame, seen, looked.parts)), paths)
+
+
+def _mostly_none(look: Look) -> bool:
+    """Whether most customers have no such row."""
+    return bool(look.values) and word(look.values[0][0]) in NO
 
 
 def _as_said(proposal: Proposal, said: Mapping[str, Any]) -> Proposal:

@@ -13,7 +13,7 @@ from engine.data.doctor import changes
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import looks
 from engine.data.doctor.vocabulary import named
-from engine.data.names import plain
+from engine.data.names import same_words
 from engine.schema import Finding
 
 ALIKE = 0.1
@@ -39,7 +39,7 @@ def found(plan: Plan, before: Portrait, frame: pd.DataFrame) -> tuple[Fault, ...
 
 
 def _of(old: str, before: Portrait, after: Mapping[str, Portrait]) -> Iterator[Fault]:
-    same = [new for new in after if _same_words(old, new) and not changes.serious(new, before, after[new])]
+    same = [new for new in after if same_words(old, new) and not changes.serious(new, before, after[new])]
     if len(same) == 1:
         what = f"It is {old} as it came before, written otherwise."
         yield Fault(Finding("note", same[0], what, "It is read as the same column."), cure=_cure(same[0], old))
@@ -57,15 +57,6 @@ def _cure(new: str, old: str) -> dict[str, str]:
 
 def _words(name: str) -> list[str]:
     return sorted(named(name).split("_"))
-
-
-def _same_words(old: str, new: str) -> bool:
-    """Whether two names hold the same words.
-
-    >>> _same_words("customer_id", "CustomerID"), _same_words("monthly_fee", "Fee (monthly)"), _same_words("a_b", "a")
-    (True, True, False)
-    """
-    return plain(old) == plain(new) or _words(old) == _words(new)
 
 
 def _alike(old: str, new: str, before: Portrait, after: Portrait) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine.data.adapters.assemble import Ask, Role, extra_role, finish, take_all, with_extras
+from engine.data.adapters.assemble import Ask, Role, extra_role, finish, observed_until, take_all, with_extras
 from engine.data.adapters.common import SOME, Field, Taken, by_onboarding, horizon, one_row_each
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
@@ -38,7 +38,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     plan = check(mapping)
     ask = replace(ask, options={**ask.options, "mapping": mapping})
     parts = _parts(sources, plan)
-    raw, raws, said = prepared(parts["customers"], plan)
+    raw, raws, said = prepared(parts["customers"], plan, observed_until(ask, None))
     plan, unlike = _of_one_moment(plan, raw)
     ask, dated = _drawn_with_its_rows(ask, plan, raw)
     names = [str(name) for name in raw.frame.columns]
@@ -55,9 +55,13 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
                   currency=plan.currency or ("" if plan.money else MONTHS), sector=plan.sector)
 
 
-def prepared(sources: Sequence[Path], plan: Plan) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
-    """The customers' table, joined and mended as the mapping says; all files as read; what was found on the way."""
-    raw, raws, said = joins.joined(sources, plan.files)
+def prepared(sources: Sequence[Path], plan: Plan, until: datetime | None = None
+             ) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
+    """The customers' table, joined and mended as the mapping says; all files as read; what was found on the way.
+
+    until: the moment of the data, where somebody tells it.
+    """
+    raw, raws, said = joins.joined(sources, plan.files, until)
     frame, mended = cures.cured(raw.frame, plan.cures, raw.name, plan.id)
     if not plan.id:
         frame = frame.assign(**{ROW: ("row-" + frame.index.astype(str)).astype("category")})
@@ -72,8 +76,9 @@ def _parts(sources: Sequence[Path], plan: Plan) -> dict[Role, list[Path]]:
         raise EngineError("No file was given. Name at least one source.")
     parts: dict[Role, list[Path]] = {"customers": [], "orders": [], "events": [], "offers": []}
     joins_by = {beside.key for beside in plan.files}
+    wanted = [plan.id, *dict.fromkeys(name for beside in plan.files for name in (beside.key, *beside.columns))]
     for path in sources:
-        names = column_names(path)
+        names = sorted(joins.as_known(column_names(path), wanted))
         extra = extra_role(names)
         mine = plan.id in names and not joins_by & set(names) and not (extra and _tells_else(names, plan))
         part = extra if not mine and not _joined(names, plan) else None

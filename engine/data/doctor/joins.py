@@ -7,8 +7,9 @@ last day.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pandas as pd
 
 from engine.data.dates import moments
 from engine.data.doctor import cures
-from engine.data.names import snake
+from engine.data.names import otherwise_written, snake
 from engine.data.parsing import as_written, flags, is_text, numbers
 from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
@@ -25,7 +26,8 @@ from engine.schema import Finding, plural
 
 ALIKE, MEET = 0.5, 0.5
 TEXTS, LISTS = ("name", "key", "to", "through", "own", "time"), ("columns", "numeric", "dates")
-KEYS = {*TEXTS, *LISTS, "many", "unused", "words", "cures"}
+BY_WORD = ("words", "without")
+KEYS = {*TEXTS, *LISTS, *BY_WORD, "many", "unused", "cures"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Beside:
 
     key: its column that holds the value of the column `to` of the customers' file; or, where `through` names another
     file beside, that of the column `own` there. many: several rows per customer, gathered; `time` orders them.
-    columns: by which it is known again. words: by column, the frequent words whose shares are counted. unused: it has
-    nothing to do with the customers.
+    columns: by which it is known again. words: by column, the frequent words whose shares are counted. without: by
+    column, words whose rows were written because a customer had left. unused: it has nothing to do with the customers.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Beside:
     numeric: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cures: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -68,22 +71,37 @@ def check(parts: object) -> tuple[Beside, ...]:
 def _beside(part: Mapping[str, Any]) -> Beside:
     texts = {name: str(part.get(name, "")) for name in TEXTS}
     lists = {name: tuple(map(str, part.get(name, ()))) for name in LISTS}
-    words = {str(column): tuple(map(str, values)) for column, values in dict(part.get("words", {})).items()}
-    told: dict[str, Any] = {**texts, **lists}
+    by_word = {name: {str(column): tuple(map(str, values)) for column, values in dict(part.get(name, {})).items()}
+               for name in BY_WORD}
+    told: dict[str, Any] = {**texts, **lists, **by_word}
     return Beside(**told, many=bool(part.get("many", False)), unused=bool(part.get("unused", False)),
-                  words=words, cures=cures.check(part.get("cures", ()))[0])
+                  cures=cures.check(part.get("cures", ()))[0])
+
+
+def without_afterwards(beside: Beside, known: Collection[str]) -> Beside:
+    """The file without the rows of words whose shares are known only afterwards: they were written when a customer had
+    left."""
+    gone = {column: tuple(word for word in words if share_of(beside, column, word) in known)
+            for column, words in beside.words.items()}
+    kept = {column: tuple(word for word in words if word not in gone[column]) for column, words in beside.words.items()}
+    return replace(beside, words=kept, without={column: words for column, words in gone.items() if words})
+
+
+def share_of(beside: Beside, column: str, word: str) -> str:
+    """The column that says which share of a customer's rows has the word."""
+    return f"{snake(beside.name)}_{snake(column)}_{snake(word)}"
 
 
 def written(beside: Beside) -> dict[str, Any]:
     """The file as a mapping writes it, what is empty left out."""
-    told = {name: getattr(beside, name) for name in (*TEXTS, "many", "unused", *LISTS, "words", "cures")}
+    told = {name: getattr(beside, name) for name in (*TEXTS, "many", "unused", *LISTS, *BY_WORD, "cures")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items() if value}
 
 
 # ------------------------------------------------------------------------------------------------------ which is which
 
 def told_apart(sources: Sequence[Path], besides: Sequence[Beside]) -> tuple[list[Path], dict[str, list[Path]]]:
-    """The customers' files, and by name the files beside them, known by their columns.
+    """The customers' files, and by name the files beside them, known by their columns, however these are written.
 
     Raises:
         EngineError: when a file that the mapping joins is not there.
@@ -91,16 +109,33 @@ def told_apart(sources: Sequence[Path], besides: Sequence[Beside]) -> tuple[list
     names = {path: set(column_names(path)) for path in sources}
     found: dict[str, list[Path]] = {}
     for beside in besides:
-        wanted = {*beside.columns, beside.key} - {""}
-        fits = [path for path, has in names.items() if {beside.key} - {""} <= has and _alike(has, wanted) >= ALIKE
+        wanted = _known_by(beside)
+        said = {path: as_known(has, wanted) for path, has in names.items()}
+        fits = [path for path, has in said.items() if {beside.key} - {""} <= has and _alike(has, wanted) >= ALIKE
                 and not any(path in taken for taken in found.values())]
-        best = max((_alike(names[path], wanted) for path in fits), default=0.0)
-        found[beside.name] = [path for path in fits if _alike(names[path], wanted) == best]
+        best = max((_alike(said[path], wanted) for path in fits), default=0.0)
+        found[beside.name] = [path for path in fits if _alike(said[path], wanted) == best]
         if not fits and not beside.unused:
             raise EngineError(f"The mapping joins the file {beside.name!r} (columns {', '.join(beside.columns[:8])}), "
                               "but none of the files looks like it. Give it as a further file.")
     taken_by_others: set[Path] = {path for paths in found.values() for path in paths}
     return [path for path in sources if path not in taken_by_others], found
+
+
+def _known_by(beside: Beside) -> set[str]:
+    """The columns by which a file beside is known again."""
+    return {*beside.columns, beside.key} - {""}
+
+
+def as_known(names: Iterable[str], wanted: Iterable[str]) -> set[str]:
+    """The names, those that are only written otherwise than the wanted ones as these are.
+
+    >>> sorted(as_known(["Member_ID", "paid"], ["member_id", "kind"]))
+    ['member_id', 'paid']
+    """
+    names = list(names)
+    known = otherwise_written(names, wanted)
+    return {known.get(name, name) for name in names}
 
 
 def _alike(one: set[str], other: set[str]) -> float:
@@ -159,47 +194,81 @@ def met(one: pd.Series, other: pd.Series) -> float:
     return float(known.isin(set(other.dropna())).mean()) if len(known) else 0.0
 
 
-def joined(sources: Sequence[Path], besides: Sequence[Beside]) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
-    """The customers' table with what the further files bring, all files as read, and what was found on the way."""
+def joined(sources: Sequence[Path], besides: Sequence[Beside], until: datetime | None = None
+           ) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
+    """The customers' table with what the further files bring, all files as read, and what was found on the way.
+
+    until: the moment of the data, where somebody tells it; what the files with many rows say of later is left out.
+    """
     main, found = told_apart(sources, besides)
     if not main:
         raise EngineError("None of the files is the customers' own. Give the file with one row per customer.")
-    customers = [read_raw(path) for path in main]
     besides = [beside for beside in besides if not beside.unused]
-    others = {beside.name: [read_raw(path) for path in found[beside.name]] for beside in besides}
-    raw = stacked(customers)
     said: list[Finding] = []
+    customers = [_named_as_known(read_raw(path), {beside.to for beside in besides} - {""}, said) for path in main]
+    others = {beside.name: [_named_as_known(read_raw(path), _known_by(beside), said) for path in found[beside.name]]
+              for beside in besides}
+    raw = stacked(customers)
     if len(customers) > 1:
         said.append(Finding("note", raw.name, f"{plural(len(customers), 'file')} of one kind: "
                             f"{', '.join(part.name for part in customers)}.", "Taken as one.", len(raw.frame)))
-    frame, said = attach(raw.frame, {name: stacked(parts).frame for name, parts in others.items()}, besides, said)
+    frames = {name: stacked(parts).frame for name, parts in others.items()}
+    frame, said = attach(raw.frame, frames, besides, said, until)
     return replace(raw, frame=frame), (*customers, *(part for parts in others.values() for part in parts)), said
 
 
+def _named_as_known(raw: Raw, wanted: Iterable[str], said: list[Finding]) -> Raw:
+    """The file with its columns called as the mapping calls them, where they are only written otherwise."""
+    known = otherwise_written(map(str, raw.frame.columns), wanted)
+    said += [Finding("note", raw.name, f"The column {old} is written {new!r} in this file.", "Read as the same column.",
+                     len(raw.frame)) for new, old in known.items()]
+    return replace(raw, frame=raw.frame.rename(columns=known),
+                   clashes={known.get(name, name): texts for name, texts in raw.clashes.items()})
+
+
 def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Sequence[Beside],
-           said: Sequence[Finding] = ()) -> tuple[pd.DataFrame, list[Finding]]:
+           said: Sequence[Finding] = (), until: datetime | None = None) -> tuple[pd.DataFrame, list[Finding]]:
     """The customers' table with a column for everything that the files beside it bring."""
     mended = {beside.name: cures.cured(others[beside.name], _harmless(beside, besides), beside.name)[0]
               for beside in besides}
     said, reached = list(said), dict[str, tuple[pd.Series, pd.Series]]()
     for beside in besides:
-        part = mended[beside.name]
+        part, left_out = _of_before(mended[beside.name], beside, until)
+        said += left_out
         if beside.through:
-            key, own = paired(part[beside.key], mended[beside.through][beside.own])
             owner, mine = reached[beside.through]
+            key, own = paired(part[beside.key], mended[beside.through].loc[owner.index, beside.own])
             led = pd.Series(owner.to_numpy(), index=own)
             key = key.map(led[~led.index.duplicated()])
         else:
             key, mine = paired(part[beside.key], frame[beside.to])
         reached[beside.name] = key, mine
-        brought = _gathered(part, key, beside) if beside.many else _as_it_is(part, key, beside)
+        brought = _gathered(part, key, beside, _times(mended[beside.name], beside).nunique()) if beside.many else \
+            _as_it_is(part, key, beside)
         said += _strangers(keys(part[beside.key]), key, mine, beside)
-        more = brought.reindex(mine.to_numpy())
-        if beside.many:
-            count = _count_of(beside)
-            more[count] = more[count].where(more[count].notna() | mine.isna().to_numpy(), 0.0)
-        frame = _beside_each_other(frame, more, beside)
+        frame = _beside_each_other(frame, brought.reindex(mine.to_numpy()), beside)
     return frame, said
+
+
+def _of_before(part: pd.DataFrame, beside: Beside, until: datetime | None) -> tuple[pd.DataFrame, list[Finding]]:
+    """The rows of a file with many but for those of the moment of the data or later, and those that were written
+    because a customer had left."""
+    found: list[Finding] = []
+    if not beside.many:
+        return part, found
+    for column, words in beside.without.items():
+        if column in part and (gone := as_written(part[column]).str.strip().isin(words)).any():
+            part, count = part[~gone.to_numpy()], int(gone.sum())
+            what = (f"{plural(count, 'row')} whose {column} is {' or '.join(map(repr, words))} "
+                    f"{'was' if count == 1 else 'were'} written because a customer had left: (almost) only leavers "
+                    "have such rows.")
+            found.append(Finding("warning", beside.name, what, "Left out, so that nothing counted tells of them.",
+                                 count))
+    if until is not None and (late := _times(part, beside) >= until).any():
+        part, count = part[~late.to_numpy()], int(late.sum())
+        what = f"{plural(count, 'row')} of {until:%Y-%m-%d} or later, the moment up to which the data are known."
+        found.append(Finding("note", beside.name, what, "Left out.", count))
+    return part, found
 
 
 def _harmless(beside: Beside, besides: Sequence[Beside]) -> list[Mapping[str, Any]]:
@@ -237,8 +306,8 @@ def _as_it_is(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
     return kept[~kept.index.duplicated(keep="last")]
 
 
-def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFrame:
-    """One row per customer of a file with many."""
+def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside, moments_of_all: int) -> pd.DataFrame:
+    """One row per customer of a file with many. moments_of_all: how many moments all of its rows tell."""
     stem = snake(beside.name)
     known = key.notna().to_numpy()
     part, key = part[known], key[known]
@@ -247,24 +316,20 @@ def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
         order = np.argsort(at.to_numpy(), kind="stable")  # rows without a time come last
         part, key, at = part.iloc[order], key.iloc[order], at.iloc[order]
     group = key.to_numpy()
-    made: dict[str, pd.Series] = {_count_of(beside): pd.Series(1.0, index=part.index).groupby(group).sum()}
-    if at.nunique() > 1:
+    made: dict[str, pd.Series] = {f"{stem}_rows": pd.Series(1.0, index=part.index).groupby(group).sum()}
+    if moments_of_all > 1:
         made[f"{stem}_recent"] = _lately(at).groupby(group).mean()
     for name in beside.numeric:
         if name in part:
             made |= _of_numbers(f"{stem}_{snake(name)}", _as_numbers(part[name]), group)
     for name, words in beside.words.items():
         if name in part:
-            made |= _of_words(f"{stem}_{snake(name)}", as_written(part[name]).str.strip(), group, words)
+            said = as_written(part[name]).str.strip()
+            made |= {share_of(beside, name, word): (said == word).astype(float).groupby(group).mean() for word in words}
     for name in beside.dates:
         if name in part:
             made |= _of_dates(f"{stem}_{snake(name)}", moments(part[name], name).values, group)
     return pd.DataFrame(made)
-
-
-def _count_of(beside: Beside) -> str:
-    """The column that counts a customer's rows in a file with many."""
-    return f"{snake(beside.name)}_rows"
 
 
 def _times(part: pd.DataFrame, beside: Beside) -> pd.Series:
@@ -300,10 +365,6 @@ def _of_numbers(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd
     later = place > by.transform("size").to_numpy() / 2
     halves = [values[mask].groupby(group[mask]).mean() for mask in (later, ~later)]
     return {f"{stem}_mean": by.mean(), f"{stem}_sum": by.sum(min_count=1), f"{stem}_change": halves[0].sub(halves[1])}
-
-
-def _of_words(stem: str, values: pd.Series, group: np.ndarray, words: Iterable[str]) -> dict[str, pd.Series]:
-    return {f"{stem}_{snake(word)}": (values == word).astype(float).groupby(group).mean() for word in words}
 
 
 def last_days(besides: Iterable[Beside]) -> tuple[str, ...]:

@@ -224,12 +224,6 @@ def _described(beside: Beside, group: Group, now: datetime) -> Beside:
     dates = [name for name, look in seen.items() if look.kind == "date"]
     time = next((name for name in dates if words.says(seen[name].plain, TIMES)), dates[0] if dates else "")
     numeric = tuple(name for name, look in seen.items() if look.numeric and not _is_key(look))
-    frequent = {name: _told_apart(look) for name, look in seen.items() if look.kind == "category"}
+    frequent = {name: tuple(text for text, rows in look.values[:MOST_WORDS] if rows >= WORD_SHARE * look.rows)
+                for name, look in seen.items() if look.kind == "category"}
     return replace(beside, time=time, numeric=numeric, dates=tuple(dates), words=frequent, cures=mended)
-
-
-def _told_apart(look: Look) -> tuple[str, ...]:
-    """The frequent words whose shares are counted; where they are all that there is, the share of the last is what the
-    others leave."""
-    frequent = tuple(text for text, rows in look.values[:MOST_WORDS] if rows >= WORD_SHARE * look.rows)
-    return frequent[:-1] if 1 < len(frequent) == look.distinct and look.blank == 0 else frequent
