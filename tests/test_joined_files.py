@@ -188,7 +188,9 @@ def test_what_joined_files_say_of_the_moment_of_the_data_or_later_is_left_out(tm
     assert first is not None and first["payments_rows"].max() <= 5
 
 
-def test_joined_files_whose_columns_are_otherwise_written_are_known_again(tmp_path: Path) -> None:
+def test_joined_files_whose_columns_are_otherwise_written_are_known_again(tmp_path: Path,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
     now = datetime(2025, 8, 1)
     may = onboarding.propose(club(tmp_path), name="acme", actor=ANA, now=now)
     onboarding.keep(may, actor=ANA, now=now)
