@@ -138,10 +138,11 @@ def _staged(dataset: Dataset, learned: tuple[Model, ModelCard], actor: Actor, no
 def onboard(sources: Sequence[str | Path], *, name: str, actor: Actor, now: datetime, adapter: str | None = None,
             observed_until: datetime | None = None, options: Mapping[str, Any] = NOTHING,
             apart: Mapping[str, Path] | None = None, queries: Sequence[str] = (), steps: Steps | None = None,
-            in_use: bool = True) -> tuple[Dataset, tuple[Finding, ...]]:
+            in_use: bool = True, said: Sequence[Finding] = ()) -> tuple[Dataset, tuple[Finding, ...]]:
     """Read and check the data and make them the dataset's current version (`in_use`); returns it with every finding.
 
-    sources, queries: as in `engine.data.sources`: files, archives, folders, databases.
+    sources, queries: as in `engine.data.sources`: files, archives, folders, databases. said: what was found before,
+    which is kept with what is found here.
 
     Raises:
         DataError: when the data cannot be learned from; nothing is registered then.
@@ -154,7 +155,7 @@ def onboard(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
             came = stack.enter_context(brought(sources, queries))
             reading = adapters.read(came.files, staged, adapter, name=name, observed_until=observed_until, now=now,
                                     options=options)
-            reading = replace(reading, findings=(*came.findings, *reading.findings))
+            reading = replace(reading, findings=(*said, *came.findings, *reading.findings))
             reading = corrections.applied(reading, _corrections_of(name), staged)
         with steps("Check the data"):
             found = (*reading.findings, *checked(reading.dataset))

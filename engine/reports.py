@@ -15,6 +15,7 @@ from engine.campaign import export
 from engine.data.features import feature_columns
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment
 from engine.decision.treatments import Allowed
+from engine.insight import answers
 from engine.insight.handover import Export, described
 from engine.insight.source import Scope
 from engine.insight.worklist import Listing
@@ -119,7 +120,7 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
         "currency": dataset.currency, "horizon_days": dataset.label.horizon_days, "label": dataset.label.words,
         "as_of": scored.as_of.isoformat(), "model_id": card.model_id, "usable": card.usable,
         "notes": notes(dataset, card, book),
-        "findings": [finding for finding in card.findings if finding.severity == "severe"],
+        "findings": [finding for finding in answers.findings(card, dataset) if finding.severity == "severe"],
     })
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine import onboarding
+from engine import catalog, onboarding, pipeline
 from engine.data.adapters import mapping as mappings
 from engine.data.adapters.table import GUESSED
 from engine.data.doctor import cures
@@ -114,3 +114,21 @@ def test_a_yes_of_a_persons_own_ends_a_guess_and_none_keeps_it(vague: Path) -> N
     report = onboarding.accept(june, actor=ANA, now=JUNE, settings=quick)
     assert not any("which is a guess" in finding["what"] for finding in report["findings"])
     assert guesses(onboarding.propose([vague], name="acme", actor=ANA, now=JUNE)) == set()
+
+
+@pytest.mark.slow
+def test_a_file_that_is_only_scored_keeps_what_is_odd_and_is_not_what_the_next_is_compared_with(may: Path) -> None:
+    file = pd.read_csv(may)
+    onboarding.accept(onboarding.propose([may], name="acme", actor=ANA, now=MAY), actor=ANA, now=MAY,
+                      settings=Settings(quick=True))
+    said = []
+    for now in (JUNE, datetime(2024, 8, 1)):
+        file.assign(monthly_fee=file["monthly_fee"] * 1000).drop(columns="status").to_csv(may, index=False)
+        odd = onboarding.propose([may], name="acme", actor=ANA, now=now)
+        said.append({(change.kind, change.where) for change in odd.changes})
+        onboarding.accept(odd, actor=ANA, now=now)
+    assert said[0] == said[1] >= {("unit", "monthly_fee")}
+    kept = [finding for finding in catalog.findings(catalog.dataset("acme")) if finding.severity == "severe"]
+    assert ["thousands" in finding.what for finding in kept] == [True]
+    record = pipeline.predict("acme", "K00007", actor=ANA, now=JUNE)
+    assert any("thousands" in finding["what"] for finding in record["findings"])

@@ -92,3 +92,14 @@ def test_another_label_comes_with_its_own_answer_and_without_one_the_way_on_stay
     assert "not said yet" in unsaid.part("label").evidence
     assert onboarding.amended(first, parts={"label": "colour", "positive": "red|tan"}).trainable
     assert onboarding.amended(first, parts={"label": "churn", "positive": ""}).part("label").word == "open"
+
+
+@pytest.mark.parametrize("wrong", [0, 9])
+def test_a_second_column_that_says_who_left_is_told_with_the_rows_in_which_they_differ(wrong: int) -> None:
+    left = np.arange(300) % 4 == 0
+    other = left ^ (np.arange(300) < wrong)
+    frame = pd.DataFrame({"id": [f"K{n:04d}" for n in range(300)], "fee": np.arange(300) % 70 + 0.5,
+                          "renewed": np.where(left, "N", "Y"), "churned": np.where(other, "Yes", "No")})
+    draft = propose.of_table(frame, "policies.csv", datetime(2024, 7, 1))
+    told = [fault.finding for fault in draft.faults if "says who left as well as churned" in fault.finding.what]
+    assert [(one.where, one.rows, one.severity) for one in told] == [("renewed", wrong, "warning" if wrong else "note")]

@@ -46,7 +46,7 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
         report = pipeline.run(proposal.sources, settings=settings or Settings(), said=grave(proposal),
                               progress=progress, **told)
     else:
-        dataset, found = pipeline.onboard(proposal.sources, **told)
+        dataset, found = pipeline.onboard(proposal.sources, said=grave(proposal), **told)
         scored = _scored(dataset, actor, now)
         report = {"dataset": dataset.name, "version": dataset.version, "customers": listings.rows(dataset),
                   "trained": False, "why": _why_not(proposal),
@@ -94,9 +94,16 @@ def keep(proposal: Proposal, *, actor: Actor, now: datetime) -> Path:
     allow(actor, "onboard")
     folder = dataset_folder(proposal.name)
     files.write_text(folder / MAPPING, mappings.written(_with_absent(proposal)) + "\n")
-    files.write_record(folder / PORTRAIT, {**kept_portrait(proposal.name), **proposal.portrait})
+    files.write_record(folder / PORTRAIT, _to_compare_with(proposal))
     state.record(actor, "onboard", proposal.name, now, {"mapping": True, "refresh": proposal.refresh})
     return folder / MAPPING
+
+
+def _to_compare_with(proposal: Proposal) -> dict[str, Any]:
+    """The portrait of the file that was learned from last: what is only scored is held against that, and so is what
+    comes after it."""
+    before, now = kept_portrait(proposal.name), proposal.portrait
+    return {**before, **now} if proposal.trainable else {**now, **before}
 
 
 def _with_absent(proposal: Proposal) -> dict[str, Any]:
