@@ -364,6 +364,19 @@ def test_a_positive_value_that_never_occurs_is_reported(tmp_path: Path) -> None:
     assert "the values are Gone, active" in said(table(tmp_path, MAPPING.replace('"gone"', '"cancelled"')))
 
 
+def test_a_table_is_of_the_day_after_customers_were_last_seen_unless_a_day_is_told(tmp_path: Path) -> None:
+    clients = ("client,status,mrr,months,idle,plan,seats,note,Last Visit,Renewal", *(
+        f"{who},active,10,3,5,1,2,hm,2024-03-{day},2031-01-01" for who, day in (("a", "02"), ("b", "30"), ("c", "11"))))
+    dated = MAPPING.replace('categorical = ["plan"]', 'categorical = ["plan"]\ndates = ["Last Visit", "Renewal"]')
+    found = table(tmp_path, dated, clients)
+    assert found.dataset.observed_until == datetime(2024, 3, 31)
+    assert "the last value of Last Visit is of 2024-03-30" in said(found)
+    (tmp_path / "map.toml").write_text(dated)
+    told = reading(tmp_path / "clients.csv", adapter="table", mapping=tmp_path / "map.toml",
+                   observed_until="2024-05-01")
+    assert told.dataset.observed_until == datetime(2024, 5, 1)
+
+
 def test_answers_of_several_kinds_that_count_as_having_stayed_are_told(tmp_path: Path) -> None:
     joined = (*CLIENTS, "d,joined,7,0,1,1,1,hm,north", "e,active,7,4,1,1,1,hm,north")
     found = next(one for one in table(tmp_path, clients=joined).findings if "count as having stayed" in one.what)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
 from engine.data.dates import moments
 from engine.data.doctor import consents, cures, joins
+from engine.data.doctor.vocabulary import named, says
 from engine.data.leakage import ONLY_DESCRIBE
 from engine.data.names import snake, title
 from engine.data.parsing import FALSE, TRUE
@@ -28,6 +29,7 @@ TENURE = Column("tenure_months", "number", "months", "Months since the customer 
 RECENCY = Column("recency_days", "number", "days", "Days since the customer was last active", 0, label="Recency")
 ROW = "row of the file"
 MOST_ANSWERS = 5
+LAST = r"last|latest|recent|letzte\w*|ultim[ao]|derni\w+|laatste"
 MONTHS = "months"
 GUESSED = {"label": "the answer who left", "money": "what a customer pays"}
 
@@ -127,23 +129,36 @@ def _of_one_moment(plan: Plan, raw: Raw) -> tuple[Plan, tuple[Finding, ...]]:
 
 
 def _drawn_with_its_rows(ask: Ask, plan: Plan, raw: Raw) -> tuple[Ask, tuple[Finding, ...]]:
-    """What is asked, with the midnight after the last joined row as the moment of the data where nobody tells another:
-    a file of customers was drawn with the rows beside it, not on the day on which it is read."""
+    """What is asked, with the midnight after the last joined row, or the last of the days on which customers were last
+    seen, as the moment of the data where nobody tells another: a file was drawn then, not on the day it is read."""
     if ask.observed_until or ask.options.get("observed_until"):
         return ask, ()
-    ends = {beside.name: raw.frame[last] for beside in plan.files if (last := joins.last_row(beside)) in raw.frame}
-    until = {name: days[days <= ask.now].max() for name, days in ends.items()}
-    known = {name: day for name, day in until.items() if not pd.isna(day)}
-    if not known:
+    rows = {beside.name: raw.frame[last] for beside in plan.files if (last := joins.last_row(beside)) in raw.frame}
+    found = _latest({f"row of {name}": days for name, days in rows.items()} or _last_seen(plan, raw), ask.now)
+    if found is None:
         return ask, ()
-    name = max(known, key=lambda each: known[each])
-    moment = datetime.combine(known[name].date() + timedelta(days=1), time())
+    where, day = found
+    moment = datetime.combine(day.date() + timedelta(days=1), time())
     if moment >= ask.now:
         return ask, ()
-    what = (f"The file does not say when it was drawn; the last row of {name} is of {known[name]:%Y-%m-%d}, and the "
-            "data are taken to be known up to then.")
+    what = (f"The file does not say when it was drawn; the last {where} is of {day:%Y-%m-%d}, and the data are taken "
+            "to be known up to then.")
     return replace(ask, observed_until=moment), (
-        Finding("note", name, what, "If they were drawn on another day, give it (--as-of).", 0),)
+        Finding("note", where.partition(" of ")[2], what, "If they were drawn on another day, give it (--as-of).",
+                0),)
+
+
+def _latest(ends: Mapping[str, pd.Series], now: datetime) -> tuple[str, pd.Timestamp] | None:
+    """Of columns of days the one whose last day, not to come yet, is the latest, and that day."""
+    until = {name: days[days <= now].max() for name, days in ends.items()}
+    known = {name: day for name, day in until.items() if not pd.isna(day)}
+    return max(known.items(), key=lambda each: each[1], default=None)
+
+
+def _last_seen(plan: Plan, raw: Raw) -> dict[str, pd.Series]:
+    """The columns of days on which something of a customer was last."""
+    names = [name for name in plan.dates if name in raw.frame and says(named(name), LAST)]
+    return {f"value of {name}": moments(raw.frame[name], name).values for name in names}
 
 
 # ----------------------------------------------------------------------------------------------------- columns
