@@ -203,6 +203,18 @@ def _made_of_the_same_column(world: World) -> set[str]:
     return set(names)
 
 
+def _survey_that_half_of_the_leavers_answered(world: World) -> set[str]:
+    n = len(world.y)
+    filled = world.rng.random(n) < np.where(world.y == 1, 0.6, 0.04)
+    world.X["exit_survey_score"] = np.where(filled, world.rng.integers(1, 6, n), np.nan)
+    return {"exit_survey_score"}
+
+
+def _somebodys_own_score(world: World) -> set[str]:
+    world.X["retention_score_v2"] = -2.2 * world.y + world.rng.normal(size=len(world.y))
+    return {"retention_score_v2"}
+
+
 def _nearly_the_label(world: World) -> set[str]:
     """An answer wrong of 2 in 100; where few leave that is much for each of them, and a rule's errors seem many."""
     kept = (world.y == 0) | (world.rng.random(len(world.y)) < 0.4)
@@ -217,5 +229,5 @@ PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
     _difference, _either_but_not_both, _text_id, _almost_unique_text, _counted_id, _shuffled_id, _id_by_name,
     _sorted_by_label, _score_made_afterwards, _day_of_ending, _made_of_the_same_column,
-    _nearly_the_label,
+    _nearly_the_label, _survey_that_half_of_the_leavers_answered, _somebodys_own_score,
 )}

@@ -177,7 +177,7 @@ def _filled_afterwards(name: str, column: Levels, y: np.ndarray) -> str:
         return ""
     filled = ~column.missing
     left, others = (int(filled[y == answer].sum()) for answer in (1, 0))
-    (gone, stayed) = int(y.sum()), int(len(y) - y.sum())
+    gone, stayed = int(y.sum()), int(len(y) - y.sum())
     odds = (left + 0.5) / (gone - left + 0.5), (others + 0.5) / (stayed - others + 0.5)
     if odds[0] < NAMED_ODDS_RATIO * odds[1] or left < FEWEST_MARKED:
         return ""

@@ -219,7 +219,7 @@ def joined(sources: Sequence[Path], besides: Sequence[Beside], until: datetime |
 
 def _named_as_known(raw: Raw, wanted: Iterable[str], said: list[Finding]) -> Raw:
     """The file with its columns called as the mapping calls them, where they are only written otherwise."""
-    known = otherwise_written(map(str, raw.frame.columns), wanted)
+    known = otherwise_written(map(str, raw.frame.columns), sorted(wanted))
     said += [Finding("note", raw.name, f"The column {old} is written {new!r} in this file.", "Read as the same column.",
                      len(raw.frame)) for new, old in known.items()]
     return replace(raw, frame=raw.frame.rename(columns=known),
