@@ -19,6 +19,7 @@ SHOWN_METRICS = {
     "brier": "squared error (Brier)", "ece": "calibration error (ECE)", "lift_at_10": "lift in the top 10 %",
 }
 HEADLINE = {"severe", "error"}
+NO_REASONS = "The model knows nothing about who leaves, so what moves its answer is chance and no reason."
 
 
 def customer(card: Mapping[str, Any]) -> str:
@@ -37,7 +38,7 @@ def customer(card: Mapping[str, Any]) -> str:
         ("Composite risk", f"{card['risk_score']:.2f} of 1"),
         ("Segment", card["segment"]),
     ])
-    page.section("Why", [driver["words"] for driver in card["drivers"]])
+    page.section("Why", [driver["words"] for driver in card["drivers"]] if card["usable"] else [NO_REASONS])
     page.section("Next steps", [action["words"] for action in card["actions"]])
     page.section("Mind", [text for text in (card["hold_back"], *card["notes"]) if text])
     return page.text

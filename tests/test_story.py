@@ -15,6 +15,7 @@ import pytest
 
 import engine
 from engine import catalog
+from engine.cards import NO_REASONS, customer
 from engine.data.labels import labels, windows_for
 from engine.prediction import store
 from engine.prediction.model import Model
@@ -224,6 +225,8 @@ def test_noise_is_called_noise(told: dict, tmp_path: Path, monkeypatch: pytest.M
     staying = catalog.run("noise").scores().query("has_left == 0")["customer_id"].iloc[0]
     card = engine.predict("noise", staying, actor=ANN, now=NOW)
     assert [step["name"] for step in card["actions"]] == ["leave_alone"]
+    told = customer(card)
+    assert NO_REASONS in told and not any(driver["words"] in told for driver in card["drivers"])
 
 
 def test_what_cannot_be_heeded_and_what_is_unusual_is_said(told: dict, tmp_path: Path,

@@ -89,11 +89,13 @@ class LabelRule:
 
     @property
     def unasked(self) -> str:
-        """Who of the customers is not judged, in words.
+        """Who of the customers is not judged, in words; "" where all are: whose answer stands in a column.
 
-        >>> LabelRule("renewal", 60, "", grace_days=30).unasked
-        'whose subscription does not run out in the 30 days after'
+        >>> LabelRule("renewal", 60, "", grace_days=30).unasked, LabelRule("column", 91, "").unasked
+        ('whose subscription does not run out in the 30 days after', '')
         """
+        if self.kind in ("column", "threshold", "none"):
+            return ""
         if self.kind == "renewal":
             return f"whose subscription does not run out in the {self.horizon_days - self.grace_days} days after"
         named = "an order" if self.events == ("order",) else "such an event"
