@@ -169,11 +169,12 @@ def _fields(plan: Plan, names: Sequence[str]) -> tuple[list[Field], dict[str, st
     roles = {key: CUSTOMER_ID, plan.tenure: TENURE, plan.recency: RECENCY}
     if plan.label in names:
         roles[plan.label] = replace(CHURNED, kind="category")
-    roles.setdefault(plan.money, _own(plan.money, "number", "currency"))
+    said = joins.titles(plan.files)
+    roles.setdefault(plan.money, _own(plan.money, "number", "currency", said.get(plan.money, "")))
     for kind, listed in (("category", plan.categorical), ("number", plan.numeric), ("flag", plan.flags),
                          ("date", plan.dates)):
         for name in listed:
-            roles.setdefault(name, _own(name, kind))
+            roles.setdefault(name, _own(name, kind, said=said.get(name, "")))
     roles.pop("", None)
     fields = [Field(column, required=name == key, strict=name in {plan.money, plan.tenure, plan.recency})
               for name, column in _apart(roles).items()]
@@ -192,8 +193,8 @@ def _apart(roles: dict[str, Column]) -> dict[str, Column]:
     return apart
 
 
-def _own(name: str, kind: Any, unit: str = "") -> Column:
-    return Column(snake(name), kind, unit, "As in the file", label=title(name))
+def _own(name: str, kind: Any, unit: str = "", said: str = "") -> Column:
+    return Column(snake(name), kind, unit, "As in the file", label=said or title(name))
 
 
 def _money(plan: Plan, found: dict[str, str]) -> tuple[MoneyRule, tuple[Finding, ...]]:

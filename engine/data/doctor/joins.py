@@ -7,7 +7,7 @@ last day.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import pandas as pd
 
 from engine.data.dates import moments
 from engine.data.doctor import cures
-from engine.data.names import otherwise_written, snake
+from engine.data.names import otherwise_written, snake, title
 from engine.data.parsing import as_written, flags, is_text, numbers
 from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
@@ -365,6 +365,38 @@ def _of_numbers(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd
     later = place > by.transform("size").to_numpy() / 2
     halves = [values[mask].groupby(group[mask]).mean() for mask in (later, ~later)]
     return {f"{stem}_mean": by.mean(), f"{stem}_sum": by.sum(min_count=1), f"{stem}_change": halves[0].sub(halves[1])}
+
+
+def titles(besides: Iterable[Beside]) -> dict[str, str]:
+    """What is gathered of files with many rows, as a person reads it, by column.
+
+    >>> titles([Beside("pay_ments", many=True, time="paid_on", numeric=("fee",), words={"kind": ("card",)})])
+    {'pay_ments_rows': 'Count of pay ments', 'pay_ments_recent': 'Recent share of pay ments', \
+'pay_ments_fee_mean': 'Mean fee of pay ments', 'pay_ments_fee_sum': 'Total fee of pay ments', \
+'pay_ments_fee_change': 'Change in fee of pay ments', 'pay_ments_kind_card': 'Share of pay ments with kind card'}
+    """
+    return {name: said for beside in besides if beside.many for name, said in _titles(beside)}
+
+
+def _titles(beside: Beside) -> Iterator[tuple[str, str]]:
+    stem, what = snake(beside.name), _in_a_sentence(beside.name)
+    yield f"{stem}_rows", f"Count of {what}"
+    yield f"{stem}_recent", f"Recent share of {what}"
+    for name in beside.numeric:
+        for end, said in (("mean", "Mean"), ("sum", "Total"), ("change", "Change in")):
+            yield f"{stem}_{snake(name)}_{end}", f"{said} {_in_a_sentence(name)} of {what}"
+    for name, words in beside.words.items():
+        for word in words:
+            yield share_of(beside, name, word), f"Share of {what} with {_in_a_sentence(name)} {word}"
+    for name in beside.dates:
+        for end in ("first", "last"):
+            yield f"{stem}_{snake(name)}_{end}", f"{end.capitalize()} {_in_a_sentence(name)} of {what}"
+
+
+def _in_a_sentence(name: str) -> str:
+    """A name as it stands within a sentence: its capital goes, but for those of abbreviations."""
+    said = title(name)
+    return said if said[1:2].isupper() else said[:1].lower() + said[1:]
 
 
 def last_days(besides: Iterable[Beside]) -> tuple[str, ...]:
