@@ -390,7 +390,7 @@ def _titles(beside: Beside) -> Iterator[tuple[str, str]]:
             yield share_of(beside, name, word), f"Share of {what} with {_in_a_sentence(name)} {word}"
     for name in beside.dates:
         for end in ("first", "last"):
-            yield f"{stem}_{snake(name)}_{end}", f"{end.capitalize()} {_in_a_sentence(name)} of {what}"
+            yield f"{stem}_{snake(name)}_{end}", f"{title(beside.name)}: {end} {_in_a_sentence(name)}"
 
 
 def _in_a_sentence(name: str) -> str:
