@@ -26,7 +26,7 @@ from engine.catalog import Run
 from engine.decision import plan as planned
 from engine.decision.constraints import Constraints
 from engine.decision.economics import Doubts, Priced, price
-from engine.decision.guardrails import CONSENTS, KNOWN, SUPPRESSED, blocked
+from engine.decision.guardrails import CONSENTS, KNOWN, SUPPRESSED, UNREACHED, blocked
 from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.plan import Plan
@@ -36,6 +36,7 @@ from engine.insight.learned import learned_of
 from engine.insight.off_limits import suppressed
 from engine.insight.overview import brought_words, doubt, still_brought
 from engine.insight.past import effects_of
+from engine.insight.reach import counted, unreached, unsendable
 from engine.insight.recovery import NO_MONEY
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted, scope
 from engine.permissions import allow
@@ -109,25 +110,34 @@ def within_contact_rules(place: Scope, found: Priced, actor: Actor, now: datetim
 
 
 def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
-    """economics.PEOPLE of those whom the filters let through, consents, suppressions and the columns that eligibility
-    hangs on."""
+    """economics.PEOPLE of those whom the filters let through, consents, suppressions, by which channels the data give
+    no way to them, and the columns that eligibility hangs on."""
     held = [name for name in (*place.book.looked_at, *CONSENTS.values()) if name in place.dataset.names]
     others = [name for name in place.book.looked_at if name not in held and name in columns(place)]
     beside = [*(quoted(KNOWN + name) for name in held),
               *(f"{quoted(name)} AS {quoted(KNOWN + name)}" for name in others)]
     wanted = ["customer_id", "segment", "churn_probability", "churn_low", "churn_high", "ltv_if_stays",
-              "coalesce(hold_back, '') AS hold_back", "coalesce(has_left, 0) AS has_left", *beside]
+              "coalesce(hold_back, '') AS hold_back", "coalesce(has_left, 0) AS has_left", *beside, *_without_address(place)]
     found = ask(place, f"SELECT {', '.join(wanted)} FROM people", filters=filters, known=held)
     ids = pd.Index(found["customer_id"])
     revenue = monthly_revenue(place.dataset, ids, place.run.as_of).to_numpy(dtype=float)
     return found.assign(monthly_revenue=revenue, monthly_margin=revenue * margin, **_closed(place, ids, filters.ids))
 
 
+def _without_address(place: Scope) -> list[str]:
+    """SQL of who has no address for each channel of the playbook; nothing for a channel that needs none."""
+    asked = {name: unreached(name, place.dataset.names) for name in _channels(place)}
+    return [f"{sql} AS {quoted(UNREACHED + name)}" for name, sql in asked.items() if sql]
+
+
+def _channels(place: Scope) -> list[str]:
+    return sorted({treatment.channel for treatment in place.book.treatments.values()})
+
+
 def _closed(place: Scope, ids: pd.Index, asked: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Per channel of the playbook, who is on the suppression list for it; nothing for a channel that is open to all."""
     listed = suppressed(place, asked)
-    channels = {treatment.channel for treatment in place.book.treatments.values()}
-    closed = {name: {*listed.get(EVERYWHERE, ()), *listed.get(name, ())} for name in sorted(channels)}
+    closed = {name: {*listed.get(EVERYWHERE, ()), *listed.get(name, ())} for name in _channels(place)}
     return {SUPPRESSED + name: ids.isin(who) for name, who in closed.items() if who}
 
 
@@ -272,6 +282,7 @@ def described(place: Scope, found: Plan) -> dict[str, Any]:
         "sector": found.book.sector, "customers": len(found.choice), "constraints": found.constraints, "total": total,
         "limits": found.prices, "guardrails": found.guardrails,
         "left_out": found.left_out(),
+        "reach": [*filter(None, [cannot_be_sent(place, found)]), *out_of_reach(place, found)],
         "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1]},
         "treatments": found.by("treatment").to_dict("records"), "segments": found.by("segment").to_dict("records"),
         "rivals": found.rivals, "types": types(found), "effects": _effects(found.priced), "waiting": waiting(place),
@@ -279,6 +290,16 @@ def described(place: Scope, found: Plan) -> dict[str, Any]:
         "solution": {"method": solution.method, "seconds": solution.seconds, "gap": solution.gap,
                      "value": solution.value, "bound": solution.bound},
     })
+
+
+def cannot_be_sent(place: Scope, found: Plan) -> str:
+    """That no campaign of the plan can be sent as the data are, and what they lack; "" where one can."""
+    return unsendable(found.by("channel")["channel"], place.dataset.names)
+
+
+def out_of_reach(place: Scope, found: Plan) -> list[str]:
+    """How many of those whom the plan chose among cannot be reached by which channel, in sentences."""
+    return counted(found.unreached(), place.dataset.names)
 
 
 def _brought(place: Scope) -> dict[str, Any]:

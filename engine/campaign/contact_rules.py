@@ -20,9 +20,11 @@ from engine.decision.treatments import Treatment
 EVERYWHERE = "all"
 CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
 ADDRESSES = {"email": "email", "sms": "phone", "phone": "phone"}
+CALLED = {"email": "e-mail addresses", "phone": "telephone numbers"}
 WORDS = {"email": "e-mail", "sms": "SMS", "phone": "telephone"}
 QUIET_AT_NIGHT = frozenset({"sms", "phone"})
 TIMEZONE = "timezone"
+NOT_HELD, NOT_SAID = "the data hold no addresses of that kind", "the data do not say who agreed"
 HELD = "held out by a running campaign"
 SAME, OFTEN = "had the same offer lately (it rests, others may be made)", "contacted as often as the rules allow"
 
@@ -35,6 +37,24 @@ def lacking(channel: str, columns: Collection[str]) -> tuple[str, ...]:
     """
     needed = (table[channel] for table in (ADDRESSES, CONSENTS) if channel in table)
     return tuple(name for name in needed if name not in columns)
+
+
+def addresses(columns: Collection[str]) -> tuple[str, ...]:
+    """The address columns that the data have. Where they have none, addresses may be in another system.
+
+    >>> addresses(["plan", "phone"]), addresses(["consent_email"])
+    (('phone',), ())
+    """
+    return tuple(name for name in CALLED if name in columns)
+
+
+def wanting(reason: str) -> bool:
+    """Whether somebody is left out because the data lack something: an address, or any word of who agreed.
+
+    >>> wanting("no phone known"), wanting(f"{NOT_HELD} (no column email)"), wanting("no consent to SMS")
+    (True, True, False)
+    """
+    return reason.startswith((NOT_HELD, NOT_SAID)) or reason in {f"no {name} known" for name in CALLED}
 
 
 def _none(*columns: str) -> pd.DataFrame:
@@ -107,14 +127,14 @@ def _unreachable(rows: pd.DataFrame, customers: pd.DataFrame) -> pd.Series:
 
 def _no_consent(who: pd.Series, customers: pd.DataFrame, consent: str, channel: str) -> pd.Series:
     if consent not in customers:
-        return pd.Series(f"the data do not say who agreed to {WORDS[channel]} (no column {consent})", who.index)
+        return pd.Series(f"{NOT_SAID} to {WORDS[channel]} (no column {consent})", who.index)
     agreed = who.map(customers[consent]).astype("float64").fillna(0.0) == 1
     return pd.Series(f"no consent to {WORDS[channel]}", who.index, dtype=object).where(~agreed, "")
 
 
 def _no_address(who: pd.Series, customers: pd.DataFrame, address: str) -> pd.Series:
     if address not in customers:
-        return pd.Series(f"the data hold no addresses of that kind (no column {address})", who.index)
+        return pd.Series(f"{NOT_HELD} (no column {address})", who.index)
     there = who.map(customers[address]).fillna("").astype(str).str.strip() != ""
     return pd.Series(f"no {address} known", who.index, dtype=object).where(~there, "")
 

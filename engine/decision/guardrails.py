@@ -14,9 +14,11 @@ from engine.decision.treatments import Allowed, Playbook, Range, Treatment
 from engine.schema import Column
 
 CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
+ADDRESS = {"email": "e-mail address", "sms": "telephone number", "phone": "telephone number"}
 AGREED = {"email": "be written to by e-mail", "sms": "be written to by SMS", "phone": "be called"}
 KNOWN = "known_"
 SUPPRESSED = "suppressed_"
+UNREACHED = "unreached_"
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,29 @@ def _refused(priced: Priced, _book: Playbook) -> np.ndarray:
     nobody = np.zeros(len(priced.people), dtype=bool)
     refusals = {channel: ~(priced.people[KNOWN + column].fillna(0).to_numpy(dtype=float) == 1)
                 for channel, column in CONSENTS.items() if KNOWN + column in priced.people}
-    return np.column_stack([refusals.get(treatment.channel, nobody) | _suppressed(priced.people, treatment.channel)
+    return np.column_stack([refusals.get(treatment.channel, nobody)
+                            | _marked(priced.people, SUPPRESSED + treatment.channel)
                             for treatment in priced.treatments])
 
 
-def _suppressed(people: pd.DataFrame, channel: str) -> np.ndarray:
-    """Who is on the suppression list for the channel: the people's column suppressed_<channel>, where there is one."""
-    return np.asarray(people.get(SUPPRESSED + channel, pd.Series(False, people.index)), dtype=bool)
+def _unreached(priced: Priced, _book: Playbook) -> np.ndarray:
+    """No address for the channel; not asked where the data hold no addresses of any kind."""
+    return np.column_stack([_marked(priced.people, UNREACHED + treatment.channel) for treatment in priced.treatments])
+
+
+def _no_address(priced: Priced, _book: Playbook, _row: int, column: int) -> str:
+    return f"The data hold no {ADDRESS[priced.treatments[column].channel]} of the customer."
+
+
+def _marked(people: pd.DataFrame, name: str) -> np.ndarray:
+    """Whom the people's column of that name marks, such as suppressed_<channel>; nobody where there is none."""
+    return np.asarray(people.get(name, pd.Series(False, people.index)), dtype=bool)
 
 
 def _no_consent(priced: Priced, _book: Playbook, row: int, column: int) -> str:
     channel = priced.treatments[column].channel
     reached = AGREED.get(channel, f"be reached by {channel}")
-    closed = _suppressed(priced.people.iloc[[row]], channel)[0]
+    closed = _marked(priced.people.iloc[[row]], SUPPRESSED + channel)[0]
     return (f"The customer is on the suppression list and must not {reached}." if closed else
             f"The customer has not agreed to {reached}.")
 
@@ -103,6 +115,7 @@ GUARDS: Mapping[str, Guard] = {
     "held": Guard("Held back", _held, lambda priced, _b, row, _c: str(priced.people["hold_back"].iloc[row])),
     "fit": Guard("Eligibility", _unfit, lambda priced, _b, row, column: why_unfit(priced, row, column), False),
     "consent": Guard("Consent to the channel", _refused, _no_consent, False),
+    "address": Guard("Lack of an address", _unreached, _no_address, False),
     "contact": Guard("Contact rules", _barred, _why_barred, False),
     "dog": Guard("Sleeping dogs", _dogs, lambda priced, _b, row, column: _no_gain(priced, row, column)),
     "roi": Guard("Least return", _poor, lambda priced, book, row, column: f"ROI is {_per_cent(priced, row, column)}, "

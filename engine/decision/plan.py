@@ -17,7 +17,7 @@ from engine.decision.budget import Problem, Solution, solve
 from engine.decision.constraints import Constraints, limits, more
 from engine.decision.economics import Priced, chance_variance, intervals, variances
 from engine.decision.effects import Z90
-from engine.decision.guardrails import GUARDS, SUPPRESSED, blocked, reasons
+from engine.decision.guardrails import GUARDS, SUPPRESSED, UNREACHED, blocked, reasons
 from engine.decision.rivals import RIVALS, in_order
 from engine.decision.treatments import Playbook
 from engine.schema import DECISIONS, NOTHING_DONE, OFFERS, Estimate, money, plural
@@ -137,6 +137,11 @@ class Plan:
         listed = self.priced.people.filter(regex=f"^{SUPPRESSED}").any(axis=1)
         masks = {"on the suppression list": listed.to_numpy()[:, None], **self.priced.barred}
         return {why: number for why, mask in masks.items() if (number := int(mask.any(axis=1).sum()))}
+
+    def unreached(self) -> dict[str, int]:
+        """By channel, how many customers have no address for it; nothing where the data hold no addresses at all."""
+        marked = self.priced.people.filter(regex=f"^{UNREACHED}")
+        return {str(name).removeprefix(UNREACHED): int(number) for name, number in marked.sum().items()}
 
     def offers(self, rows: Sequence[int] | np.ndarray) -> pd.DataFrame:
         """OFFERS of those customers (their places among the people): every treatment priced, and why not."""

@@ -24,7 +24,7 @@ from engine.schema import Estimate
 METHOD = "learned from randomised records customer by customer, on average of the segment, 90 % interval"
 MOST = 5_000
 PEOPLE_SQL = """
-SELECT customer_id, segment, churn_probability FROM people WHERE coalesce(hold_back, '') = '' AND {agreed}
+SELECT customer_id, segment, churn_probability FROM people WHERE coalesce(hold_back, '') = '' AND {reached}
 QUALIFY row_number() OVER (PARTITION BY segment ORDER BY hash(customer_id)) <= {most} ORDER BY customer_id
 """
 
@@ -37,23 +37,23 @@ class _Asked:
     place: Scope = field(compare=False)
     known: Effects = field(compare=False)
     steps: Mapping[str, str] = field(compare=False)
-    agreed: str = field(compare=False)
+    reached: str = field(compare=False)
     held: tuple[str, ...] = field(compare=False)
 
 
-def learned_rates(place: Scope, known: Effects, steps: Mapping[str, str], agreed: str,
+def learned_rates(place: Scope, known: Effects, steps: Mapping[str, str], reached: str,
                   held: Sequence[str]) -> Mapping[str, Estimate]:
     """Per segment the rate of its step among those who may be contacted, by at most 5,000 of them; only where the
     run's model has a usable uplift of that step.
 
     Args:
-        known: the rates that later trials have moved. steps: segment -> treatment. agreed: SQL, true for whoever agrees
-            to be reached. held: the consents that it looks at.
+        known: the rates that later trials have moved. steps: segment -> treatment. reached: SQL, true for whoever can be
+            reached and agrees to it. held: the consents that it looks at.
     """
     if not (store.models_home() / place.dataset.name / place.run.model_id).is_dir():
         return {}
     key = (str(place.run.folder), place.key, tuple(steps.items()), trials.version(place.dataset.name))
-    return _rates(_Asked(key, place, known, steps, agreed, tuple(held)))
+    return _rates(_Asked(key, place, known, steps, reached, tuple(held)))
 
 
 @functools.lru_cache(maxsize=8)
@@ -62,7 +62,7 @@ def _rates(asked: _Asked) -> Mapping[str, Estimate]:
     card = store.card(place.dataset.name, place.run.model_id)
     if not (card.detail.get("uplift") or {}).get("usable"):
         return {}
-    people = ask(place, PEOPLE_SQL.format(agreed=asked.agreed, most=MOST), known=asked.held)
+    people = ask(place, PEOPLE_SQL.format(reached=asked.reached, most=MOST), known=asked.held)
     learned = learned_of(place, card, people, known)
     rows = {segment: np.flatnonzero((people["segment"] == segment).to_numpy()) for segment in asked.steps}
     return {segment: _rate(people, learned, rows[segment], step, known.tried(step))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from engine.decision.effects import Effects
-from engine.decision.guardrails import AGREED, CONSENTS, KNOWN
+from engine.decision.guardrails import ADDRESS, AGREED, CONSENTS, KNOWN
 from engine.decision.playbooks import Treatment
 from engine.decision.recovery.plan import CELLS
 from engine.decision.recovery.terms import AT_RISK, STRENGTH, Scenario, Terms, first_paying
@@ -16,6 +16,7 @@ from engine.insight.learned_rates import learned_rates
 from engine.insight.overview import Z90, Doubt
 from engine.insight.past import effects_of
 from engine.insight.planned import literal
+from engine.insight.reach import unreached
 from engine.insight.source import Scope, ask, quoted
 from engine.schema import SEGMENTS, Estimate, plural, share
 
@@ -26,7 +27,7 @@ NO_MONEY = ("The data hold no money: what a customer is worth is counted in mont
             "it. Bring the file once more and name the column with what a customer pays.")
 
 CELLS_SQL = f"""
-WITH reached AS (SELECT * FROM people WHERE coalesce(hold_back, '') = '' AND {{agreed}})
+WITH reached AS (SELECT * FROM people WHERE coalesce(hold_back, '') = '' AND {{reached}})
 SELECT segment, count(*)::DOUBLE AS customers, sum(p) AS leavers, sum(p * worth) AS at_risk,
        sum(p * worth * worth) AS squares, sum(v) AS noise, sum(v * worth) AS noise_worth,
        sum(v * worth * worth) AS noise_squares, sum(w) AS drift, sum(w * worth) AS drift_worth
@@ -48,7 +49,8 @@ class Start:
 
     measured: as a plan takes it, from trials of the step: pooled with the playbook's assumption (insight/past.py), or,
     where that is usable, learned for each customer (insight/learned_rates.py); None where it was never tried, and the
-    rate is that assumption. refused: customers who have not agreed to the step's channel and are not counted.
+    rate is that assumption. refused: customers who have not agreed to the step's channel and are not counted;
+    unreached: those who have no address for it, and are not either.
     """
 
     segment: str
@@ -57,6 +59,7 @@ class Start:
     measured: Estimate | None = None
     learned: bool = False
     refused: int = 0
+    unreached: int = 0
 
     @property
     def assumed(self) -> float:
@@ -70,11 +73,9 @@ class Start:
     @property
     def left_out(self) -> str:
         """Who is not counted, and why; "" where everybody is."""
-        if not self.refused:
-            return ""
-        verb = "has" if self.refused == 1 else "have"
-        return (f"{plural(self.refused, 'customer')} {verb} not agreed to {AGREED[self.treatment.channel]} and "
-                f"{'is' if self.refused == 1 else 'are'} not counted.")
+        told = [_not_counted(self.refused, f"not agreed to {AGREED[self.treatment.channel]}") if self.refused else "",
+                _not_counted(self.unreached, f"no {ADDRESS[self.treatment.channel]}") if self.unreached else ""]
+        return " ".join(filter(None, told))
 
     def _whence(self, rate: float) -> str:
         if self.measured is None:
@@ -95,6 +96,16 @@ class Start:
     def measures(self, rate: float) -> bool:
         """Whether that rate is the measured one, as far as the slider can say it."""
         return self.measured is not None and abs(rate - on_slider(self.measured.value)) < RATE_STEP / 2
+
+
+def _not_counted(number: int, what: str) -> str:
+    """That so many customers have that against them.
+
+    >>> _not_counted(1, "no telephone number"), _not_counted(2, "not agreed to be called")
+    ('1 customer has no telephone number and is not counted.', '2 customers have not agreed to be called and are not counted.')
+    """
+    has, is_ = ("has", "is") if number == 1 else ("have", "are")
+    return f"{plural(number, 'customer')} {has} {what} and {is_} not counted."
 
 
 def rates_words(starts: Mapping[str, Start], scenario: Scenario) -> str:
@@ -118,8 +129,8 @@ def rates_words(starts: Mapping[str, Start], scenario: Scenario) -> str:
 
 
 def recovery_cells(scope: Scope, doubt: Doubt) -> pd.DataFrame:
-    """Customers who are still there, not held back and, as far as the data say, agree to the channel of their segment's
-    step, in groups of about the same chance and margin at risk: CELLS.
+    """Customers who are still there, not held back and, as far as the data say, can be reached through the channel of
+    their segment's step and agree to it, in groups of about the same chance and margin at risk: CELLS.
 
     At most 500 groups per segment; a segment of at most 500 customers has each of them alone. What is unsure about
     their chances is counted as in `engine.insight.overview`. None where the data hold no money: see NO_MONEY.
@@ -128,7 +139,7 @@ def recovery_cells(scope: Scope, doubt: Doubt) -> pd.DataFrame:
         return pd.DataFrame(columns=list(CELLS)).astype({name: float for name in CELLS if name != "segment"})
     learning = scope.run.customers / max(doubt.learned_from, 1)
     held = _consents(scope)
-    sql = CELLS_SQL.format(agreed=_agreed(scope, held))
+    sql = CELLS_SQL.format(reached=_reached(scope, held))
     return ask(scope, sql, [learning, doubt.level], known=held)[list(CELLS)]
 
 
@@ -140,32 +151,50 @@ def _consents(scope: Scope) -> list[str]:
 def _agreed(scope: Scope, held: Collection[str]) -> str:
     """SQL that is true for whoever agrees to the channel of their segment's step; what is not known is no agreement,
     what the data do not hold is not asked."""
-    channels = {segment: CONSENTS.get(first_paying(scope.book, segment).channel, "") for segment in SEGMENTS}
+    consents = {segment: CONSENTS.get(channel, "") for segment, channel in _channels(scope).items()}
     cases = " ".join(f"WHEN {literal(segment)} THEN coalesce(CAST({quoted(KNOWN + name)} AS INTEGER), 0) = 1"
-                     for segment, name in channels.items() if name in held)
+                     for segment, name in consents.items() if name in held)
     return f"CASE segment {cases} ELSE true END" if cases else "true"
 
 
-def _refused(scope: Scope) -> dict[str, int]:
-    """Per segment, customers who are there and not held back, but do not agree to the channel of its step."""
+def _channels(scope: Scope) -> dict[str, str]:
+    """The channel of each segment's step."""
+    return {segment: first_paying(scope.book, segment).channel for segment in SEGMENTS}
+
+
+def _without_address(scope: Scope) -> str:
+    """SQL that is true for whoever has no address for the channel of their segment's step."""
+    cases = " ".join(f"WHEN {literal(segment)} THEN {sql}" for segment, channel in _channels(scope).items()
+                     if (sql := unreached(channel, scope.dataset.names)))
+    return f"CASE segment {cases} ELSE false END" if cases else "false"
+
+
+def _reached(scope: Scope, held: Collection[str]) -> str:
+    """SQL that is true for whoever can be reached through the channel of their segment's step, and agrees to it."""
+    return f"({_agreed(scope, held)} AND NOT {_without_address(scope)})"
+
+
+def _not_reached(scope: Scope) -> pd.DataFrame:
+    """By segment, customers who are there and not held back, but do not agree to the channel of its step (refused), or
+    do and have no address for it (unreached)."""
     held = _consents(scope)
-    if not held:
-        return {}
-    sql = f"""SELECT segment, count(*) AS refused FROM people
-              WHERE coalesce(hold_back, '') = '' AND NOT {_agreed(scope, held)} GROUP BY segment"""
-    found = ask(scope, sql, known=held)
-    return dict(zip(found["segment"], found["refused"].astype(int), strict=True))
+    sql = f"""SELECT segment, count(*) FILTER (NOT agreed)::INTEGER AS refused,
+                     count(*) FILTER (agreed AND unreached)::INTEGER AS unreached
+              FROM (SELECT segment, {_agreed(scope, held)} AS agreed, {_without_address(scope)} AS unreached
+                    FROM people WHERE coalesce(hold_back, '') = '') GROUP BY segment"""
+    return ask(scope, sql, known=held).set_index("segment").reindex(list(SEGMENTS), fill_value=0)
 
 
 def recovery_starts(scope: Scope) -> dict[str, Start]:
     """What each segment's campaign begins with: the playbook's first step that costs anything, and the recovery rate
     that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
-    known, refused = effects_of(scope), _refused(scope)
+    known, out = effects_of(scope), _not_reached(scope)
     steps = {segment: first_paying(scope.book, segment) for segment in SEGMENTS}
     held = _consents(scope)
     learned = learned_rates(scope, known, {segment: step.name for segment, step in steps.items()},
-                            _agreed(scope, held), held)
-    return {segment: replace(_start(segment, step, known, learned.get(segment)), refused=refused.get(segment, 0))
+                            _reached(scope, held), held)
+    return {segment: replace(_start(segment, step, known, learned.get(segment)),
+                             refused=int(out["refused"].loc[segment]), unreached=int(out["unreached"].loc[segment]))
             for segment, step in steps.items()}
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from engine.campaign import contact_rules, ledger
+from engine import planning
+from engine.campaign import ledger
 from engine.campaign.rules import rules
 from engine.campaign.writers import previews
 from engine.decision.constraints import Constraints, more
@@ -15,7 +16,6 @@ from engine.decision.plan import Plan, Price
 from engine.evidence import trials
 from engine.insight import Filters, overview
 from engine.insight.learned import UNTAUGHT
-from engine.planning import plan
 from engine.schema import NOTHING_DONE, money, money_range, plural, share
 from ui.action_parts import worded
 from ui.campaigns.limits import limits
@@ -39,7 +39,7 @@ HEADS = {"treatment": "Treatment", "channel": "Channel", "customers": "Customers
 @st.cache_resource(max_entries=4, ttl="1h", show_spinner="Planning")
 def _made(key: tuple[Any, ...], _here: Here, _constraints: Constraints, _filters: Filters) -> Plan:  # noqa: ARG001
     """A plan is large, the same for the same question, and never changed: kept once for all sessions."""
-    return plan(_here.scope, _constraints, _filters, actor=_here.actor, now=now())
+    return planning.plan(_here.scope, _constraints, _filters, actor=_here.actor, now=now())
 
 
 def planned(here: Here, constraints: Constraints, filters: Filters) -> Plan:
@@ -229,13 +229,8 @@ def left_out(found: Plan) -> None:
 
 
 def out_of_reach(found: Plan, here: Here) -> None:
-    """Which channels of the plan the data give no way to, before anybody writes it down."""
-    channels = {here.scope.book.treatments[name].channel for name in found.by("treatment")["treatment"]}
-    lacks = {name: missing for name in sorted(channels)
-             if (missing := contact_rules.lacking(name, here.dataset.names))}
-    if lacks:
-        words = contact_rules.WORDS
-        said = "; ".join(f"{words[name]} takes {' and '.join(missing)}" for name, missing in lacks.items())
-        st.warning(escaped(f"The data hold no way to reach customers of this plan: {said}. Name those columns in a "
-                           "mapping ([contact]) and run again; without them no draft takes these customers."),
-                   icon=":material/contact_mail:")
+    """Whom the data give no way to, and by which channels, before anybody writes it down."""
+    if counted := planning.out_of_reach(here.scope, found):
+        st.caption(escaped(" ".join(counted)))
+    if said := planning.cannot_be_sent(here.scope, found):
+        st.warning(escaped(said), icon=":material/contact_mail:")

@@ -105,7 +105,8 @@ def refusal(customers: float, leavers: float) -> str:
     'Of 400 customers only 2.2 are expected to leave: where (almost) nobody leaves, nobody can be kept.'
     """
     if not customers:
-        return "Nobody to contact: all customers of this segment have left, are held back or have not agreed to it."
+        return ("Nobody to contact: all customers of this segment have left, are held back, have not agreed to it or "
+                "cannot be reached that way.")
     if leavers >= max(LEAST_LEAVERS, LEAST_SHARE * customers):
         return ""
     return (f"Of {plural(round(customers), 'customer')} only {leavers:.1f} are expected to leave: where (almost) "
