@@ -50,6 +50,8 @@ PLAN = "plan"
 SEEDS = 2**31
 MOST_EXPORTS, PER_SECONDS = 60, 3_600.0
 WAITS = "quiet hours"
+CONTACT_DATA = ("Bring contact data: name the columns in a mapping ([contact] email, phone, consent_email, "
+                "consent_sms, consent_phone) and run the pipeline again")
 
 
 # -------------------------------------------------------------------------------------------------------------- draft
@@ -135,8 +137,7 @@ def _nobody(excluded: pd.DataFrame) -> str:
     counts = excluded["reason"].value_counts()
     reasons = "; ".join(f"{plural(int(number), 'customer')}: {reason}" for reason, number in counts.head(3).items())
     missing = any("the data " in str(reason) for reason in counts.index)
-    cure = ("Bring contact data: name the columns in a mapping ([contact] email, phone, consent_email, consent_sms, "
-            "consent_phone) and run the pipeline again, or plan for channels that need none, such as post."
+    cure = (f"{CONTACT_DATA}, or plan for channels that need none, such as post."
             if missing else "Widen the audience, or wait until the rules let them be contacted again.")
     return f"Nobody of this plan may be contacted. {reasons}. {cure}"
 
@@ -285,7 +286,8 @@ def one_to_desk(scope: Scope, customer_id: str, *, actor: Actor, now: datetime) 
 # -------------------------------------------------------------------------------------------------------- told to all
 
 def described(campaign: str, *, actor: Actor) -> dict[str, Any]:
-    """A campaign in plain values: its record, and how many are treated, held out and left out, by what reason."""
+    """A campaign in plain values: its record, how many are treated, held out and left out, by what reason, and what
+    whoever approves it must know of it."""
     allow(actor, "campaigns")
     there = ledger.get(campaign)
     rows = ledger.table_of(campaign, ASSIGNMENTS if there.step(LAUNCHED) else PLANNED)
@@ -294,9 +296,19 @@ def described(campaign: str, *, actor: Actor) -> dict[str, Any]:
     by = rows[~held].groupby("treatment")["expected_cost"].agg(["size", "sum"])
     return {**{name: value for name, value in asdict(there).items() if name not in ("spend_cents", "content_sha256")},
             "spend": there.spend, "ends": there.ends, "treated": int((~held).sum()), "held_out": int(held.sum()),
-            "left_out": out["reason"].map(_kind).value_counts().to_dict(),
+            "left_out": out["reason"].map(_kind).value_counts().to_dict(), "warnings": _warnings(rows, out),
             "treatments": {str(name): {"customers": int(row["size"]), "expected_cost": float(row["sum"])}
                            for name, row in by.iterrows()}}
+
+
+def _warnings(rows: pd.DataFrame, out: pd.DataFrame) -> list[str]:
+    """That most of those whom the plan meant are left out because the data lack what reaches them, where so."""
+    lost, planned = int(out["reason"].map(contact_rules.wanting).sum()), len(rows) + len(out)
+    if 2 * lost <= planned:
+        return []
+    return [f"{lost:,} of {plural(planned, 'customer')} in the plan {'is' if lost == 1 else 'are'} left out because the "
+            "data hold no address of theirs or do not say who agreed: what the plan promises, this campaign cannot "
+            f"bring. {CONTACT_DATA} and draft it again."]
 
 
 def members(campaign: str, *, actor: Actor) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -131,8 +131,8 @@ def exported(report: Mapping[str, Any]) -> str:
     page = Page()
     page.headline((), report["synthetic"])
     page.line(f"{plural(report['rows'], 'customer')} written to {report['output']}")
-    if report["left_out"]:
-        page.line(report["left_out"])
+    for said in filter(None, [report["left_out"], report["unreached"]]):
+        page.line(said)
     page.pairs([("List", report["list"]), ("Scoring run", report["run_id"]), ("SHA-256", report["sha256"])])
     return page.text
 

@@ -33,6 +33,7 @@ def campaign(record: Record) -> str:
         f"{called(name)}: {plural(one['customers'], 'customer')}, {money(one['expected_cost'], currency)}"
         for name, one in record["treatments"].items()])
     page.section("Left out", [f"{plural(number, 'customer')}: {why}" for why, number in record["left_out"].items()])
+    page.section("Mind", record["warnings"])
     return page.text
 
 

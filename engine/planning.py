@@ -117,7 +117,8 @@ def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
     beside = [*(quoted(KNOWN + name) for name in held),
               *(f"{quoted(name)} AS {quoted(KNOWN + name)}" for name in others)]
     wanted = ["customer_id", "segment", "churn_probability", "churn_low", "churn_high", "ltv_if_stays",
-              "coalesce(hold_back, '') AS hold_back", "coalesce(has_left, 0) AS has_left", *beside, *_without_address(place)]
+              "coalesce(hold_back, '') AS hold_back", "coalesce(has_left, 0) AS has_left", *beside,
+              *_without_address(place)]
     found = ask(place, f"SELECT {', '.join(wanted)} FROM people", filters=filters, known=held)
     ids = pd.Index(found["customer_id"])
     revenue = monthly_revenue(place.dataset, ids, place.run.as_of).to_numpy(dtype=float)

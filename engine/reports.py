@@ -186,8 +186,8 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
 def of_export(scope: Scope, listing: Listing, made: Export, output: Path) -> dict[str, Any]:
     """What an export took along: of whom, how many rows, which columns, and the fingerprint in the audit log."""
     return {"dataset": scope.dataset.name, "run_id": scope.run.run_id, "synthetic": scope.run.synthetic,
-            "list": described(listing), "rows": made.rows, "left_out": made.left_out, "columns": list(made.columns),
-            "sha256": made.sha256, "output": str(output)}
+            "list": described(listing), "rows": made.rows, "left_out": made.left_out, "unreached": made.unreached,
+            "columns": list(made.columns), "sha256": made.sha256, "output": str(output)}
 
 
 def rejected_csv(version: Dataset) -> tuple[bytes, int]:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from engine.insight import Listing, worklist
 from engine.insight.off_limits import OffLimits, off_limits
+from engine.insight.reach import of_steps
 from engine.schema import cost, money, plural
 from ui import action_parts as parts
 from ui import desk_parts
@@ -86,6 +87,8 @@ def lists(place: Here) -> None:
     picked = call_list(place, found, listing) if view == parts.CALLS else whole_list(place, found, listing)
     if kept_off := answer(OffLimits.kept_off, barred, place.scope, listing):
         st.caption(f":material/do_not_disturb_on: {kept_off}")
+    if unreached := of_steps(found.channels(listing), place.dataset.names):
+        st.caption(f":material/contact_mail: {unreached}")
     with export, card("3 · Export"):
         parts.export(place, found, listing, picked, view)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import re
@@ -19,6 +20,7 @@ from engine.campaign.export import EXPORTERS, Format
 from engine.errors import EngineError, choose
 from engine.insight.off_limits import off_limits
 from engine.insight.planned import STANDINGS, WORKLIST, looked_at, planned
+from engine.insight.reach import of_steps
 from engine.insight.source import Filters, Scope, ask, ask_in_parts, quoted
 from engine.insight.worklist import Listing, contact_columns, ordered
 from engine.permissions import allow, may
@@ -40,7 +42,8 @@ DIGITS = {"share 0..1": 4, "currency": 2, "months": 1}
 @dataclass(frozen=True)
 class Export:
     """A list that left: the file's name, kind and content (empty where it went to disk), its rows and columns, the
-    SHA-256 by which the audit log knows it, and in words how many suppression or a holdout kept off it."""
+    SHA-256 by which the audit log knows it, and in words how many suppression or a holdout kept off it, and how many
+    of it have a step for which the data hold no addresses."""
 
     name: str
     mime: str
@@ -49,6 +52,7 @@ class Export:
     sha256: str
     content: bytes = b""
     left_out: str = ""
+    unreached: str = ""
 
 
 def export_list(scope: Scope, listing: Listing, kind: str, *, actor: Actor, now: datetime, ids: tuple[str, ...] = (),
@@ -123,12 +127,18 @@ class _Order:
         return tuple(replace(column, unit=currency) if column.unit == "currency" else column
                      for column in (head, *self.contact, *rest, *DRIVERS, *TRACE))
 
+    @functools.cached_property
+    def channels(self) -> dict[str, int]:
+        """How many rows there are by the channel of their step."""
+        (condition, given), known = self.listing.where(), looked_at(self.scope)
+        text = f"""{planned(self.scope, known)} SELECT channel, count(*) AS number FROM planned WHERE {condition}
+                   GROUP BY channel"""
+        found = ask(self.scope, text, given, self.listing.among, known=known)
+        return {str(name): int(number) for name, number in zip(found["channel"], found["number"], strict=True)}
+
     def count(self, most: float) -> int:
         """How many rows there are, if that is at least one and not more than `most`."""
-        condition, given = self.listing.where()
-        known = looked_at(self.scope)
-        text = f"{planned(self.scope, known)} SELECT count(*) AS number FROM planned WHERE {condition}"
-        rows = int(ask(self.scope, text, given, self.listing.among, known=known)["number"].iloc[0])
+        rows = sum(self.channels.values())
         if rows == 0:
             told = f" {self.left_out}" if self.left_out else ""
             raise EngineError(f"Nobody is on this list, so there is nothing to export.{told} Widen the filters, or "
@@ -182,7 +192,8 @@ class _Order:
                   "columns": columns, "sha256": sha256, "list": asked(self.listing),
                   **({"customer_ids": picked} if 0 < len(picked) <= FEW else {})}
         state.record(self.actor, "export", self.scope.dataset.name, self.now, detail)
-        return Export(name, self.format.mime, rows, columns, sha256, content, self.left_out)
+        unreached = of_steps(self.channels, self.scope.dataset.names)
+        return Export(name, self.format.mime, rows, columns, sha256, content, self.left_out, unreached)
 
 
 def asked(listing: Listing) -> dict[str, object]:

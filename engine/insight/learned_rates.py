@@ -47,8 +47,8 @@ def learned_rates(place: Scope, known: Effects, steps: Mapping[str, str], reache
     run's model has a usable uplift of that step.
 
     Args:
-        known: the rates that later trials have moved. steps: segment -> treatment. reached: SQL, true for whoever can be
-            reached and agrees to it. held: the consents that it looks at.
+        known: the rates that later trials have moved. steps: segment -> treatment. reached: SQL, true for whoever can
+            be reached and agrees to it. held: the consents that it looks at.
     """
     if not (store.models_home() / place.dataset.name / place.run.model_id).is_dir():
         return {}

@@ -45,8 +45,27 @@ def counted(unreached_by: Mapping[str, int], columns: Collection[str]) -> list[s
             if any(unreached_by.get(channel) for channel in _by(address, unreached_by))]
 
 
+def of_steps(customers: Mapping[str, int], columns: Collection[str]) -> str:
+    """For how many of a list the data have no column with the address that their step takes; "" where for nobody.
+
+    customers: of the list, by the channel of their step.
+
+    >>> of_steps({"phone": 2, "sms": 1, "email": 4}, ["email"])
+    'By telephone or SMS, 3 customers of the list: the data hold no telephone numbers (no column phone).'
+    """
+    missing = {address: _by(address, customers) for address in CALLED if address not in columns}
+    said = [f"by {_or(channels)}, {plural(sum(customers[channel] for channel in channels), 'customer')} of the list: "
+            f"the data hold no {CALLED[address]} (no column {address})."
+            for address, channels in missing.items() if channels]
+    return " ".join(one[0].upper() + one[1:] for one in said)
+
+
+def _or(channels: Iterable[str]) -> str:
+    return " or ".join(WORDS[channel] for channel in channels)
+
+
 def _by(address: str, channels: Iterable[str]) -> list[str]:
-    return [channel for channel in channels if ADDRESSES[channel] == address]
+    return [channel for channel in channels if ADDRESSES.get(channel) == address]
 
 
 def _sentence(address: str, unreached_by: Mapping[str, int], columns: Collection[str]) -> str:
@@ -54,7 +73,7 @@ def _sentence(address: str, unreached_by: Mapping[str, int], columns: Collection
     number = max(unreached_by[channel] for channel in channels)
     why = (f"the column {address} is empty there" if address in columns else
            f"the data hold no {CALLED[address]} (no column {address})")
-    return (f"{plural(number, 'customer')} cannot be reached by {' or '.join(WORDS[channel] for channel in channels)}, "
+    return (f"{plural(number, 'customer')} cannot be reached by {_or(channels)}, "
             f"and no such offer is made: {why}.")
 
 

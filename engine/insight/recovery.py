@@ -101,8 +101,8 @@ class Start:
 def _not_counted(number: int, what: str) -> str:
     """That so many customers have that against them.
 
-    >>> _not_counted(1, "no telephone number"), _not_counted(2, "not agreed to be called")
-    ('1 customer has no telephone number and is not counted.', '2 customers have not agreed to be called and are not counted.')
+    >>> _not_counted(1, "no telephone number")
+    '1 customer has no telephone number and is not counted.'
     """
     has, is_ = ("has", "is") if number == 1 else ("have", "are")
     return f"{plural(number, 'customer')} {has} {what} and {is_} not counted."

@@ -109,6 +109,11 @@ class Tally:
         told = [replace(one, words=self.treatments[one.name].words) for one in found]
         return sorted(told, key=lambda one: -one.margin_at_risk)
 
+    def channels(self, listing: Listing) -> dict[str, int]:
+        """How many of the list have a step by which channel."""
+        numbers = self._of(listing).groupby("channel", sort=True)["number"].sum()
+        return {str(name): int(number) for name, number in numbers.items()}
+
     def held_back(self, listing: Listing) -> Sum:
         """Those of the list's segments whom a rule holds back."""
         return _sum("", self._held(listing))

@@ -80,7 +80,7 @@ def one_campaign(here: Here, there: Campaign, top: Any) -> None:
     inside, outside = campaigning.members(there.id, actor=here.actor)
     treated = inside[~inside["holdout"].astype(bool)]
     kpis(top_row(there, told_of, float(treated["incremental_margin"].sum())))
-    steps(here, there, inside)
+    steps(here, there, inside, told_of["warnings"])
     if there.step(LAUNCHED):
         outcome.news()
         known = st.container()

@@ -114,13 +114,15 @@ NEXT = {DRAFT: (APPROVE, SUBMIT, WITHDRAW), AWAITING: (APPROVE, WITHDRAW), APPRO
         LAUNCHED: (END,), CLOSED: ()}
 
 
-def steps(here: Here, there: Campaign, inside: Any) -> None:
-    """The way across, who took which step, and the buttons of the next one."""
+def steps(here: Here, there: Campaign, inside: Any, warnings: Sequence[str] = ()) -> None:
+    """The way across, who took which step, what to know before it is approved, and the buttons of the next one."""
     with card("Where it stands"):
         st.markdown(" → ".join(f"**{name}**" if there.status in states else f":gray[{name}]" for name, states in WAY))
         st.caption(escaped(_history(there)))
         if there.status in (DRAFT, AWAITING):
             st.caption(escaped(_limit(here, there)))
+            for said in warnings:
+                st.warning(escaped(said), icon=":material/contact_mail:")
         if problem := st.session_state.pop(IN_THE_WAY, ""):
             st.error(escaped(problem), icon=":material/error:")
         _buttons(here, there, Size.of(inside))
