@@ -306,9 +306,9 @@ def _warnings(rows: pd.DataFrame, out: pd.DataFrame) -> list[str]:
     lost, planned = int(out["reason"].map(contact_rules.wanting).sum()), len(rows) + len(out)
     if 2 * lost <= planned:
         return []
-    return [f"{lost:,} of {plural(planned, 'customer')} in the plan {'is' if lost == 1 else 'are'} left out because the "
-            "data hold no address of theirs or do not say who agreed: what the plan promises, this campaign cannot "
-            f"bring. {CONTACT_DATA} and draft it again."]
+    return [f"{lost:,} of {plural(planned, 'customer')} in the plan are left out because the data hold no address of "
+            "theirs or do not say who agreed: what the plan promises, this campaign cannot bring. "
+            f"{CONTACT_DATA} and draft it again."]
 
 
 def members(campaign: str, *, actor: Actor) -> tuple[pd.DataFrame, pd.DataFrame]:

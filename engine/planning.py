@@ -36,7 +36,7 @@ from engine.insight.learned import learned_of
 from engine.insight.off_limits import suppressed
 from engine.insight.overview import brought_words, doubt, still_brought
 from engine.insight.past import effects_of
-from engine.insight.reach import counted, unreached, unsendable
+from engine.insight.reach import counted, unsendable, without_address
 from engine.insight.recovery import NO_MONEY
 from engine.insight.source import EVERYONE_HERE, Filters, Scope, ask, columns, quoted, scope
 from engine.permissions import allow
@@ -117,18 +117,14 @@ def people_of(place: Scope, filters: Filters, margin: float) -> pd.DataFrame:
     beside = [*(quoted(KNOWN + name) for name in held),
               *(f"{quoted(name)} AS {quoted(KNOWN + name)}" for name in others)]
     wanted = ["customer_id", "segment", "churn_probability", "churn_low", "churn_high", "ltv_if_stays",
-              "coalesce(hold_back, '') AS hold_back", "coalesce(has_left, 0) AS has_left", *beside,
-              *_without_address(place)]
+              "coalesce(hold_back, '') AS hold_back", "coalesce(has_left, 0) AS has_left", *beside]
     found = ask(place, f"SELECT {', '.join(wanted)} FROM people", filters=filters, known=held)
     ids = pd.Index(found["customer_id"])
     revenue = monthly_revenue(place.dataset, ids, place.run.as_of).to_numpy(dtype=float)
-    return found.assign(monthly_revenue=revenue, monthly_margin=revenue * margin, **_closed(place, ids, filters.ids))
-
-
-def _without_address(place: Scope) -> list[str]:
-    """SQL of who has no address for each channel of the playbook; nothing for a channel that needs none."""
-    asked = {name: unreached(name, place.dataset.names) for name in _channels(place)}
-    return [f"{sql} AS {quoted(UNREACHED + name)}" for name, sql in asked.items() if sql]
+    out_of_reach = {UNREACHED + name: mask for name, mask in
+                    without_address(place, _channels(place), ids, filters.ids).items()}
+    return found.assign(monthly_revenue=revenue, monthly_margin=revenue * margin, **_closed(place, ids, filters.ids),
+                        **out_of_reach)
 
 
 def _channels(place: Scope) -> list[str]:

@@ -363,6 +363,26 @@ def test_who_has_not_agreed_to_be_called_is_not_counted_and_said(home: Path) -> 
     assert everybody["customers"].sum() == 4, "data without consents ask nobody"
 
 
+def test_who_has_no_number_to_be_called_by_is_not_counted_and_said(home: Path) -> None:
+    """At-Risk VIPs are called: of four one has refused and two of the others have no number; e-mail is no call."""
+    people = pd.DataFrame({"segment": "At-Risk VIP", "p": [0.5, 0.25, 0.9, 0.9], "L": [100.0, 200.0, 999.0, 999.0]})
+    place = stored(home, people)
+    asked = pd.read_parquet(place.dataset.customers).assign(consent_phone=[1, 1, 0, 1], phone=["+491", " ", "", None],
+                                                            email="a@example.org")
+    asked.to_parquet(place.dataset.customers)
+    known = tuple(Column(name, "text", "", "") for name in ("consent_phone", "phone", "email"))
+    place = replace(place, dataset=replace(place.dataset, columns=known))
+    assert insight.recovery_cells(place, SURE)["at_risk"].sum() == pytest.approx(0.5 * 100)
+    start = insight.recovery_starts(place)["At-Risk VIP"]
+    assert (start.refused, start.unreached) == (1, 2)
+    assert start.source(0.1).endswith("1 customer has not agreed to be called and is not counted. "
+                                      "2 customers have no telephone number and are not counted.")
+    e_mails_only = replace(place, dataset=replace(place.dataset, columns=(Column("email", "text", "", ""),)))
+    assert insight.recovery_cells(e_mails_only, SURE).empty
+    assert insight.recovery_starts(e_mails_only)["At-Risk VIP"].unreached == 4
+    assert insight.recovery_cells(stored_again(place), SURE)["customers"].sum() == 4, "no addresses: nobody is asked"
+
+
 def stored_again(place: Scope) -> Scope:
     """The same customers, of whom the data hold no consents."""
     return replace(place, dataset=replace(place.dataset, columns=()))

@@ -6,10 +6,13 @@ nothing can be sent until they come is said instead.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
 
 from engine.campaign.contact_rules import ADDRESSES, CALLED, WORDS, addresses, lacking
-from engine.insight.source import quoted
+from engine.insight.source import Scope, ask, quoted
 from engine.schema import plural
 
 SIGNS = r"[^\s\p{Z}\p{Cc}]"
@@ -29,8 +32,28 @@ def unreached(channel: str, columns: Collection[str]) -> str:
     column = ADDRESSES[channel]
     if column not in columns:
         return "true"
-    filled = f"regexp_matches(CAST({quoted(column)} AS VARCHAR), '{SIGNS}')"
-    return f"customer_id NOT IN (SELECT customer_id FROM customers WHERE {filled})"
+    return f"customer_id IN (SELECT customer_id FROM customers WHERE {_blank(column)})"
+
+
+def _blank(column: str) -> str:
+    return f"NOT coalesce(regexp_matches(CAST({quoted(column)} AS VARCHAR), '{SIGNS}'), false)"
+
+
+def without_address(scope: Scope, channels: Iterable[str], ids: pd.Index,
+                    among: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """By channel, which of these customers have no address for it; the channels alone that take one, and none where the
+    data hold no addresses of any kind. among: all of them, where they are few."""
+    columns = scope.dataset.names
+    taken = {channel: ADDRESSES[channel] for channel in channels if channel in ADDRESSES} if addresses(columns) else {}
+    blank = {name: ids.isin(_blanks(scope, name, among)) if name in columns else np.ones(len(ids), dtype=bool)
+             for name in set(taken.values())}
+    return {channel: blank[name] for channel, name in taken.items()}
+
+
+def _blanks(scope: Scope, column: str, among: Sequence[str]) -> pd.Series:
+    few = " AND customer_id IN (SELECT unnest(?))" if among else ""
+    sql = f"SELECT customer_id FROM customers WHERE {_blank(column)}{few}"
+    return ask(scope, sql, [list(among)] if among else [])["customer_id"]
 
 
 def counted(unreached_by: Mapping[str, int], columns: Collection[str]) -> list[str]:

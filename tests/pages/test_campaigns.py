@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import campaigning, insight, state
 from engine.campaign import ledger, outcomes
 from engine.campaign.rules import rules, set_rules
+from engine.campaign.tables import EXCLUSIONS
 from engine.insight import Filters, audiences
 from engine.schema import Actor, Dataset, money
 from tests.pages.app import healthy, open_app, words
@@ -171,6 +173,37 @@ def test_data_without_contact_columns_say_so_before_a_draft(own_companies: Path,
     app.text_input(key="draft_name").set_value("Nobody").run()
     app.button(key="draft_write").click().run()
     assert "may be contacted" in words(healthy(app)) and not ledger.campaigns("demo-telecom")
+
+
+def test_a_plan_says_whom_it_cannot_reach_and_its_draft_takes_all_the_others(own_companies: Path,
+                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Dataset.names.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(Dataset, "names", property(lambda self: [name for name in names(self) if name != "phone"]))
+    app = campaigns(monkeypatch)
+    app.button(key="plan_make").click().run()
+    said = words(healthy(app)).replace("\\", "")
+    assert "cannot be reached by telephone or SMS, and no such offer is made: the data hold no telephone" in said
+    assert "no way to reach customers" not in said
+    app.text_input(key="draft_name").set_value("E-mail").run()
+    app.button(key="draft_write").click().run()
+    rows, out = campaigning.members(only().id, actor=MONA)
+    assert set(rows["channel"]) <= {"email", "post"} and out.empty
+
+
+def test_a_campaign_that_lost_most_of_its_plan_warns_before_it_is_approved(own_companies: Path,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    drafted(monkeypatch)
+    there = only()
+    rows, _ = campaigning.members(there.id, actor=MONA)
+    lost = pd.DataFrame({"campaign_id": there.id, "customer_id": [f"lost{n}" for n in range(len(rows) + 1)],
+                         "treatment": "plan_review", "reason": "no phone known", "at": now()})
+    with state.writer() as connection:
+        ledger.add(connection, EXCLUSIONS, lost)
+    app = campaigns(monkeypatch, campaign=there.name)
+    assert "because the data hold no address of theirs" in words(healthy(app))
+    taken(app, "approve")
+    assert only().status == "approved"
+    assert "because the data hold no address of theirs" not in words(campaigns(monkeypatch, campaign=there.name))
 
 
 def test_a_campaign_that_is_not_there_is_told(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
