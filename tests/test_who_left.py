@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from engine import onboarding
-from engine.data.doctor import propose, recognise
+from engine.data.doctor import cures, propose, recognise
 from engine.data.doctor.looks import look, looks
 from engine.schema import Actor
 
@@ -103,3 +103,88 @@ def test_a_second_column_that_says_who_left_is_told_with_the_rows_in_which_they_
     draft = propose.of_table(frame, "policies.csv", datetime(2024, 7, 1))
     told = [fault.finding for fault in draft.faults if "says who left as well as churned" in fault.finding.what]
     assert [(one.where, one.rows, one.severity) for one in told] == [("renewed", wrong, "warning" if wrong else "note")]
+
+
+def guess_of(frame: pd.DataFrame) -> tuple[str, str]:
+    label, _ = recognise.label(looks(frame), "customer_id")
+    return label.column, label.value
+
+
+def many(**columns: list[str]) -> pd.DataFrame:
+    """Two hundred customers; the answers of each column are repeated in turn."""
+    return pd.DataFrame({"customer_id": [f"C{n:03d}" for n in range(200)], "plan": ["a", "b"] * 100}
+                        | {name: values * (200 // len(values)) for name, values in columns.items()})
+
+
+@pytest.mark.parametrize(("name", "values", "left"), [
+    ("churn_type", ["No", "No", "No", "Voluntary", "Involuntary"], "Voluntary|Involuntary"),
+    ("Churn Category", ["None", "None", "None", "Voluntary", "Involuntary"], "Voluntary|Involuntary"),
+    ("churn_type", ["No", "No", "Voluntary", "Non-payment"], "Voluntary|Non-payment"),
+    ("cancellation_type", ["", "", "", "voluntary", "involuntary"], "filled"),
+    ("churn", ["No", "No", "No", "Voluntary", "Involuntary"], "Voluntary|Involuntary"),
+    ("Switched away", ["2", "2", "2", "1"], "1"), ("Switched away", ["No", "No", "Yes", "No"], "Yes"),
+    ("moved_out", ["0", "0", "0", "1"], "1"), ("switched_supplier", ["N", "N", "N", "Y"], "Y"),
+    ("Stat", ["A", "A", "A", "I"], "I"), ("Status", ["A", "A", "A", "C", "T"], "C|T"),
+    ("acct_status", ["A", "A", "A", "X"], "X"), ("Status Code", ["A", "A", "A", "L"], "L"),
+])
+def test_who_left_is_told_by_kinds_of_leaving_and_by_letters(name: str, values: list[str], left: str) -> None:
+    column, value = guess_of(many(**{name: values}))
+    assert column == name
+    assert set(value.split("|")) == set(left.split("|"))
+
+
+@pytest.mark.parametrize(("name", "values"), [
+    ("cancel_policy", ["No", "Flexible", "Strict", "Strict"]), ("exit_survey_type", ["No", "Phone", "Web", "Web"]),
+    ("churn_reason_type", ["", "Price", "Move", "Price"]), ("marital_status", ["A", "A", "D", "D"]),
+    ("order_status", ["A", "A", "A", "C"]), ("loan_status", ["A", "C", "D", "A"]), ("grade", ["A", "A", "C", "D"]),
+    ("Status", ["A", "B", "C", "D"]), ("Status", ["P", "P", "I", "S"]),
+    ("Status", ["C"] * 9 + ["A"]),
+    ("Region", ["A", "I", "A", "A"]), ("switched_plan", ["No", "No", "No", "Yes"]), ("state", ["CA", "TX", "IL", "AZ"]),
+    ("contract_end_month", ["No", "Jan", "Feb", "Mar"]),
+])
+def test_letters_and_kinds_of_other_things_are_no_label(name: str, values: list[str]) -> None:
+    assert guess_of(many(**{name: values})) == ("", "")
+
+
+@pytest.mark.parametrize("never", ["31.12.9999", "9999-12-31", "12/31/9999", "99991231", "2999-12-31",
+                                   "9999-12-31 00:00:00"])
+@pytest.mark.parametrize("name", ["end_date", "Kündigungsdatum"])
+def test_a_day_that_never_comes_means_that_nothing_is_known(name: str, never: str) -> None:
+    days = pd.date_range("2025-01-01", periods=40).strftime(
+        {"31.12.9999": "%d.%m.%Y", "12/31/9999": "%m/%d/%Y", "99991231": "%Y%m%d"}.get(never, "%Y-%m-%d"))
+    frame = many(plan=["a"]).assign(**{name: [never] * 160 + list(days)})
+    seen = look(frame[name], name)
+    assert (seen.kind, round(seen.blank, 6), seen.missing) == ("date", 0.8, (never,))
+    draft = propose.of_table(frame, "file", NOW)
+    label = next(part for part in draft.parts if part.role == "label")
+    assert (label.column, label.value) == (name, "filled")
+    cure = next(fault.cure for fault in draft.faults if fault.finding.where == name)
+    assert cures.cured(frame, [cure], "file")[0][name].astype(str).eq("").sum() == 160
+
+
+def test_days_that_are_numbers_are_days_and_other_numbers_are_not() -> None:
+    days = pd.Series([20240131, 20240229, 20240331, 99991231] * 20)
+    assert (look(days, "end").kind, look(days, "end").missing) == ("date", ("99991231",))
+    assert look(pd.Series([20240131, 20249931, 20245678] * 20), "key").kind == "number"
+    assert look(pd.Series(["10412345", "99991231", "20240131"] * 20), "account").missing == ()
+
+
+@pytest.mark.parametrize(("name", "values", "why"), [
+    ("churn_wave", ["first", "second", "third", "third"], "speaks of leaving"),
+    ("Status", ["1", "2", "3", "4"], "that of a status"),
+    ("cancel_code", ["K1", "K2", "K9", "K1"], "speaks of leaving"),
+])
+def test_where_nobody_says_who_left_the_columns_that_come_nearest_are_named(name: str, values: list[str], why: str
+                                                                            ) -> None:
+    draft = propose.of_table(many(**{name: values}), "file", NOW)
+    label = next(part for part in draft.parts if part.role == "label")
+    assert (label.column, label.word) == ("", "open")
+    assert f"{name} comes near" in label.evidence and why in label.evidence and values[0] in label.evidence
+    assert [part.column for part in draft.others["label"]] == [name]
+    assert all(part.word != "sure" and part.confidence < recognise.ENOUGH for part in draft.others["label"])
+
+
+def test_where_no_column_comes_near_none_is_named() -> None:
+    label = next(part for part in propose.of_table(many(colour=["red", "tan"]), "file", NOW).parts
+                 if part.role == "label")
+    assert label.evidence == "no column says who left"

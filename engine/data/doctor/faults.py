@@ -41,7 +41,12 @@ def of_columns(frame: pd.DataFrame, looks: Mapping[str, Look], now: datetime, ke
     key: the column that names the rows or joins them: but for words that mean nothing is known it is left as it is.
     """
     return tuple(fault for name, look in looks.items() for fault in (
-        _missing(replace(look, odd=())) if name == key else _of_column(frame[name], look, now)))
+        _missing(replace(look, odd=())) if name == key else _of_column(_held(frame[name]), look, now)))
+
+
+def _held(values: pd.Series) -> pd.Series:
+    """The column without words that no row holds any more."""
+    return values.cat.remove_unused_categories() if isinstance(values.dtype, pd.CategoricalDtype) else values
 
 
 def _of_column(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
@@ -56,6 +61,8 @@ def _of_column(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
         yield from _missing(look)
         yield from _spellings(values, look)
         yield from _written(values, look)
+    elif look.kind == "date":
+        yield from _missing(look)
     if look.wide:
         yield _rare(look)
     if look.kind == "number":

@@ -11,11 +11,12 @@ import pandas as pd
 from engine.data.adapters.common import MEANT, MOST_CATEGORIES
 from engine.data.dates import moments
 from engine.data.doctor.cures import decorated, plain_date
-from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NO, YES, folded, named, word
+from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NEVER_COMPACT, NO, YES, folded, named, word
 from engine.data.parsing import Distinct, distinct, is_text, numbers
 
 MOSTLY = 0.5
 ODD_TEXTS = 12
+FEWEST_DAYS = 3
 FEW_VALUES = 40
 LONG_TEXT = 40
 FREQUENT, MOST_WORDS = 20, 1000
@@ -84,8 +85,10 @@ def look(values: pd.Series, name: str) -> Look:
     seen = distinct(values)
     counts = np.bincount(seen.codes[seen.codes >= 0], minlength=len(seen.texts))
     plain = seen.texts.map(folded)
-    gone = plain.isin(MISSING | {""}).to_numpy(dtype=bool)
-    known = np.flatnonzero(~gone)
+    held = counts > 0  # rows that were cut off leave their words among a category's
+    days = _compact_days(seen.texts[held])
+    gone = held & plain.isin(_unknown(values, days)).to_numpy(dtype=bool)
+    known = np.flatnonzero(held & ~gone)
     rows = len(values)
     if not len(known):
         return Look(name, named(name), rows, "empty", 0, 1.0)
@@ -93,7 +96,34 @@ def look(values: pd.Series, name: str) -> Look:
     base = Look(name, named(name), rows, "", len(known), 1 - counts[known].sum() / rows,
                 tuple((str(seen.texts.iloc[i]), int(counts[i])) for i in common),
                 missing=tuple(str(text) for text in seen.texts[gone & (plain != "").to_numpy(dtype=bool)]))
+    if days:
+        base = replace(base, kind="date")
     return _typed(base, values) if not is_text(values) else _read(base, seen, plain, counts, known)
+
+
+def _unknown(values: pd.Series, days: bool) -> frozenset[str]:
+    """What means that nothing is known; a typed date is a date whatever it says, as no cure takes it away."""
+    if not is_text(values) and pd.api.types.is_datetime64_any_dtype(values):
+        return frozenset({"", "nat"})
+    return MISSING | {""} | (NEVER_COMPACT if days else frozenset())
+
+
+def _compact_days(texts: pd.Series) -> bool:
+    """Whether (almost) all of several texts are days written as 20240131.
+
+    >>> _compact_days(pd.Series(["20240131", "20240229", "20240331", "99991231"]))
+    True
+    >>> _compact_days(pd.Series(["20240131", "20240232", "20240999"]))
+    False
+    """
+    if not texts.head(ODD_TEXTS).str.fullmatch(r"\d{8}(?:\.0)?").any():
+        return False
+    plain = texts.str.removesuffix(".0")
+    rest = plain[~plain.map(folded).isin(MISSING | NEVER_COMPACT | {""})]
+    fits = rest.str.fullmatch(r"(?:19|20)\d{6}").astype(bool)
+    if len(rest) < FEWEST_DAYS or fits.mean() < MEANT:
+        return False
+    return bool(pd.to_datetime(rest.where(fits), format="%Y%m%d", errors="coerce").notna().mean() >= MEANT)
 
 
 def _typed(base: Look, values: pd.Series) -> Look:
@@ -101,6 +131,8 @@ def _typed(base: Look, values: pd.Series) -> Look:
         return replace(base, kind="date")
     if pd.api.types.is_bool_dtype(values):
         return replace(base, kind="flag", whole=True, low=0.0, high=1.0)
+    if base.kind == "date":
+        return base
     found = pd.Series(values.to_numpy(dtype=float, na_value=np.nan)).dropna()
     return _numbers(base, found)
 
@@ -121,7 +153,9 @@ def _read(base: Look, seen: Distinct, plain: pd.Series, counts: np.ndarray, know
         return replace(base, kind="flag", whole=True, low=0.0, high=1.0, distinct=2)
     weight, total = counts[known], counts[known].sum()
     codes = bool(texts.str.fullmatch(r"0\d+").any())
-    for kind, parsed in (("number", _as_numbers(texts)), ("date", _as_dates(texts))):
+    ways = (("number", _as_numbers), ("date", _as_dates))
+    for kind, read in ways[1:] if base.kind == "date" else ways:
+        parsed = read(texts)
         bad = np.isnan(parsed) if kind == "number" else np.isnat(parsed)
         good = weight[~bad].sum() / total
         few = bad.sum() <= ODD_TEXTS and (~bad).sum() > max(bad.sum(), 2) and good >= MOSTLY
@@ -174,7 +208,7 @@ def beside_key(seen: Mapping[str, Look], key: str) -> dict[str, Look]:
 
 def is_missing_word(text: str, in_words: bool) -> bool:
     """Whether the text means that nothing is known; among words "none" may be an answer, among numbers it is not."""
-    return folded(text) in (MISSING_IN_WORDS if in_words else MISSING)
+    return folded(text) in (MISSING_IN_WORDS if in_words else MISSING | NEVER_COMPACT)
 
 
 def rows_of(seen: Look, texts: Sequence[str]) -> int:

@@ -7,15 +7,17 @@ left open. Confidence is this module's own estimate from 0 to 1, not a measured 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.data.doctor import vocabulary as words
-from engine.data.doctor.looks import Look
+from engine.data.doctor.looks import Look, is_missing_word
 from engine.data.doctor.vocabulary import NO, YES, says, word
 
 SURE, LIKELY, HALF = 0.85, 0.6, 0.5
 ENOUGH = 0.4
+COVERED, FEWEST_STAYED = 0.95, 0.2
+MOST_NEAR = 3
 FEW_STATES = 12
 LONG_WORD = 6
 PLACEHOLDER, FEW_ROWS = 0.05, 5
@@ -108,8 +110,38 @@ def label(looks: Mapping[str, Look], ids: str = "") -> tuple[Part, tuple[Part, .
     last = {name: 0.02 * (place == len(looks)) for name, place in places.items()}
     ranked = sorted(found, key=lambda part: -(part.confidence + last[part.column]))
     if not ranked or ranked[0].confidence < ENOUGH:
-        return Part("label", "", 0.0, "no column says who left"), tuple(ranked[:3])
+        near = tuple([*ranked, *_nearly(looks, {ids, *(part.column for part in ranked)})][:MOST_NEAR])
+        told = "".join(f"; {part.column} comes near: {part.evidence}" for part in near)
+        return Part("label", "", 0.0, f"no column says who left{told}"), near
     return ranked[0], tuple(ranked[1:4])
+
+
+def _nearly(looks: Mapping[str, Look], known: Collection[str]) -> list[Part]:
+    """Columns that may say who left by their names, of whose values nobody knows which mean it."""
+    found = [Part("label", look.name, sure, f"{why}, and its values ({_some(look)}) do not show who left")
+             for look in looks.values() if look.name not in known and _divides(look)
+             for sure, why in [_near(look.plain)] if sure]
+    return sorted(found, key=lambda part: -part.confidence)
+
+
+def _near(name: str) -> tuple[float, str]:
+    """How near a name comes to asking who left, below what is enough for a label, and why."""
+    if says(name, f"{words.LEAVING}|{words.ENDED}") or re.fullmatch(words.MAY_LEAVE, name):
+        return 0.3, "its name speaks of leaving"
+    if says(name, words.LETTERED) and not _said_besides(name, rf"{words.LETTERED}|{words.STATUS_BESIDES}"):
+        return 0.2, "its name is that of a status"
+    return 0.0, ""
+
+
+def _divides(look: Look) -> bool:
+    """Whether a column parts the rows in a few groups: by its values, or by whether there is one."""
+    most = 3 if look.kind == "number" and not says(look.plain, words.LETTERED) else FEW_STATES
+    few = look.kind in ("flag", "category", "number") and 2 <= look.distinct <= most
+    return few or (look.kind in ("date", "category") and 0.01 < look.blank < 0.995)
+
+
+def _some(look: Look) -> str:
+    return ", ".join([text for text, _ in look.values[:4]] + ["blank"] * bool(look.blank > 0))
 
 
 def _as_label(look: Look) -> Part | None:
@@ -142,7 +174,8 @@ def _as_answer(look: Look, texts: Mapping[str, int]) -> Part | None:
     share = sum(texts[text] for text in positive) / sum(texts.values())
     certainty -= 0.25 * (share > 0.8) + 0.1 * (look.blank > 0.6)
     spelled = _as_written(look, positive)
-    answer = f"{100 * share:.1f} % have {' or '.join(spelled)}"
+    rarer = ", the rarer of 1 and 2" if set(texts) <= {"1", "2", "1.0", "2.0"} else ""
+    answer = f"{100 * share:.1f} % have {' or '.join(spelled)}{rarer}"
     return Part("label", look.name, certainty, f"{why}; {answer}", _listed(spelled))
 
 
@@ -175,7 +208,7 @@ def _asked(name: str) -> tuple[float, bool, str]:
 
 def _leaving(name: str) -> float:
     """How surely a name that speaks of leaving asks whether, and not when, why or what of it."""
-    others = _said_besides(name, rf"{words.LEAVING}|{words.NEUTRAL}")
+    others = _said_besides(re.sub(words.AWAY, "left", name), rf"{words.LEAVING}|{words.NEUTRAL}")
     if any(re.fullmatch(words.NOT_A_LABEL, part) and part not in ("month", "day", "days") for part in others):
         return 0.45
     return 0.9 if not others or others in (["month"], ["day"], ["days"]) else 0.7
@@ -222,21 +255,57 @@ def who_left(look: Look) -> str:
 
 def _as_state(look: Look, texts: Mapping[str, int]) -> Part | None:
     """Words for having left beside words for having stayed."""
+    if all(len(text) == 1 and text.isalpha() for text in texts):
+        return _as_letters(look, texts)
     left = [text for text in texts if _means(text, words.LEFT_WORDS)]
     stayed = [text for text in texts if _means(text, words.STAYED_WORDS) and text not in left]
+    if (kinds := _as_kinds(look, texts, left, stayed)) is not None:
+        return kinds
     if not left or len(left) == len(texts):
         return None
     named = says(look.plain, rf"{words.LEAVING}|{words.STATUS}") or bool(re.fullmatch(words.TARGET, look.plain))
     covered = sum(texts[text] for text in (*left, *stayed)) / sum(texts.values())
-    certainty = 0.3 + 0.2 * named + 0.25 * bool(stayed) + 0.18 * (covered > 0.95)
+    certainty = 0.3 + 0.2 * named + 0.25 * bool(stayed) + 0.18 * (covered > COVERED)
     certainty += 0.04 * bool(re.search("churn|attrit", look.plain)) - 0.1 * (not named and len(texts) > 2)
     if says(look.plain, words.NOT_A_LABEL) and not stayed:
         return None
+    return _state(look, texts, left, stayed, certainty)
+
+
+def _as_kinds(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed: Sequence[str]) -> Part | None:
+    """Kinds of leaving beside a plain no, a "None" or nothing, under a name that asks for nothing else: whoever is not
+    said to have stayed left."""
+    if not left or not says(look.plain, words.LEAVING) or \
+            _said_besides(look.plain, rf"{words.LEAVING}|{words.NEUTRAL}|{words.KIND_OF}"):
+        return None
+    unsaid = any(not is_missing_word(text, in_words=True) for text in look.missing)
+    no = [text for text in texts if text in NO]
+    if not no and not unsaid:
+        return _as_filled(look) if len(left) == len(texts) else None
+    gone = [text for text in texts if text not in (*no, *stayed)]
+    return _state(look, texts, gone, [*no, *stayed], 0.93 if len(gone) == len(left) else 0.75)
+
+
+def _state(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed: Sequence[str], certainty: float) -> Part:
+    """The part of a column in which these words mean left, and those stayed."""
     spelled = _as_written(look, left)
     share = sum(texts[text] for text in left) / sum(texts.values())
     why = f"{' or '.join(spelled)} means left ({100 * share:.1f} % of rows)"
     beside = f", beside {', '.join(_as_written(look, stayed)[:3])}" if stayed else ""
     return Part("label", look.name, min(certainty, 0.95), why + beside, _listed(spelled))
+
+
+def _as_letters(look: Look, texts: Mapping[str, int]) -> Part | None:
+    """A for active beside letters that stand for having left, under a name that is that of a customer's status."""
+    left = [text for text in texts if text in words.LEFT_LETTERS]
+    plain = f"{words.LETTERED}|{words.STATUS_BESIDES}|{words.NEUTRAL}"
+    if words.STAYED_LETTER not in texts or not left or not says(look.plain, words.LETTERED) or \
+            _said_besides(look.plain, plain):
+        return None
+    known = (texts[words.STAYED_LETTER] + sum(texts[text] for text in left)) / sum(texts.values())
+    if known <= COVERED or texts[words.STAYED_LETTER] < FEWEST_STAYED * sum(texts.values()):
+        return None
+    return _state(look, texts, left, [words.STAYED_LETTER], 0.62 if len(texts) == 2 else 0.55)
 
 
 def _means(text: str, known: frozenset[str]) -> bool:
@@ -254,8 +323,13 @@ def _means(text: str, known: frozenset[str]) -> bool:
 
 def _as_mark(look: Look, texts: Mapping[str, int]) -> Part | None:
     """A single mark that only some carry, under a name that speaks of leaving: filled means left."""
-    if not texts or not 0.01 < look.blank < 0.995 or not says(look.plain, words.LEAVING) or \
-            says(look.plain, words.NOT_A_LABEL):
+    if not texts or not says(look.plain, words.LEAVING) or says(look.plain, words.NOT_A_LABEL):
+        return None
+    return _as_filled(look)
+
+
+def _as_filled(look: Look) -> Part | None:
+    if not 0.01 < look.blank < 0.995:
         return None
     share = 100 * (1 - look.blank)
     why = f"its name speaks of leaving, and {share:.1f} % of rows carry {look.example!r}, others nothing"

@@ -58,7 +58,9 @@ def says(name: str, pattern: str) -> bool:
     return re.search(rf"(?:^|_)(?:{pattern})(?=_|$|\d)", name) is not None
 
 
-LEAVING = (r"churn\w*|exit|exited|attrition|attrited|attrit|defect\w*|cancell?ed|cancel|cancell?ation|cancell?ations|"
+AWAY = r"(?:switched|moved|went|walked|gone|ported)_away|moved_out|lost_to_(?:a_)?competitors?"
+LEAVING = (rf"{AWAY}|"
+           r"churn\w*|exit|exited|attrition|attrited|attrit|defect\w*|cancell?ed|cancel|cancell?ation|cancell?ations|"
            r"lapsed|lapse|left|leaver|leave|leaving|quit|terminated|termination|termd|turnover|"
            r"unsubscribed?|resign\w*|discontinued?|disconnect(?:ed|s|ion)?|port(?:ed)?_?out|dropped|dropout|dropped_out|deactivated|gone|lost|departed|departure|"
            r"attriter|inactive|has_left|did_leave|will_leave|"
@@ -74,7 +76,8 @@ STAYING = (r"active|is_?active|still_?(?:active|here|member|customer|client|subs
            r"is_?customer|subscribed|is_?subscribed|not_churned|no_churn|kept|aktiv|actif|activo|ativo|attivo|actief|"
            r"aktywny|aktif|bestand|geblieben|reste|renovo|renovou|rinnovato|verlangert|verlengd|renouvele")
 MAY_LEAVE = (r"(?:is_?|has_?|was_?|flag_?)*(?:expired|dormant|withdrawn|withdrew|switched|switch|switcher|disengaged)"
-             r"(?:_?flag)?")
+             r"(?:_(?:supplier|provider|operator|carrier|bank|insurer))?(?:_?flag)?")
+KIND_OF = r"type|kind|category|class|art|tipo"
 MAY_STAY = r"(?:is_?|current_?)*(?:subscriber|member|customer|client|abonne|abonnent)(?:_?flag)?"
 CLOSED = r"closed|closure|geschlossen|gesloten|(?:en)?cerrad[ao]|fechad[ao]|clotur\w*|fermee?|chius[ao]|zamkniet\w+"
 CONTRACT = r"contract|policy|subscription|relationship|membership|konto|vertrag|cuenta|compte|conta|conto|contrato"
@@ -83,7 +86,8 @@ WITHIN = (r"_?(?:within|in|over|next|coming|during|innerhalb|binnen|dentro|dans)
           r"jours?|mois)(?=_|$)")
 UNIT_DAYS: Mapping[str, float] = {"d": 1, "t": 1, "j": 1, "w": 7, "m": 365.25 / 12, "q": 365.25 / 4, "y": 365.25}
 NEGATED = r"not|no|non|un|nicht|nao|non|sin"
-STATUS = r"status|state|estado|statut|situacao|stato|zustand|kundenstatus|lifecycle|stage|standing|durum|stav|stan"
+STATUS = (r"status|state|stat|sts|estatus|estado|statut|situacao|stato|zustand|kundenstatus|lifecycle|stage|standing|"
+          r"durum|stav|stan")
 TARGET = (r"targets?|labels?|y|y_?true|class|classes|outcome|output|response|ziel|zielvariable|objetivo|cible|alvo|"
           r"classe|result|event|is_event|flag|dependent|ground_truth")
 CERTAIN_LEAVING = r"churn|churned|exited|attrition|attrited|is_churn|churn_flag|churn_label|attrition_flag"
@@ -96,7 +100,18 @@ ENDED = (r"(?:churn|cancel\w*|exit|terminat\w*|end|ended|closing|closed|closure|
          r"cancelacion|cancelamento|saida|encerramento|disdetta|cessazione|opzeg\w*|eind)_?"
          r"(?:date|day|dt|at|on|time|timestamp|datum|tag|fecha|data|ts)|"
          r"(?:date|fecha|data|datum)_?(?:of|de|di|da|der)?_?(?:churn|cancel\w*|exit|termination|end|leaving|baja|"
-         r"resiliation|fin|sortie|saida|cancelamento|disdetta|cessazione|fine)|churned_at|ended_at|closed_at")
+         r"resiliation|fin|sortie|saida|cancelamento|disdetta|cessazione|fine)|churned_at|ended_at|closed_at|"
+         r"(?:vertrags|mitgliedschafts|versicherungs|lieferungs?|abo)_?ende|kundigung_?zum|gekundigt_?zum|"
+         r"fin_(?:de_)?contrato?|fine_contratto|fim_(?:do_)?contrato")
+
+LEFT_LETTERS, STAYED_LETTER = frozenset("ictxld"), "a"
+LETTERED = r"status|stat|sts|estado|estatus|statut|situacao|stato|zustand|kundenstatus"
+STATUS_BESIDES = (r"client|customer|account|acct|acc|member|membership|subscriber|subscription|user|policy|contract|"
+                  r"patient|kunden?|cliente|konto|cuenta|code|cd|current|curr|cust")
+NEVER_ENDS = tuple(day for year in (9999, 2999) for day in (
+    f"{year}-12-31", f"{year}/12/31", f"31.12.{year}", f"31/12/{year}", f"31-12-{year}", f"12/31/{year}",
+    f"12-31-{year}", f"31-dec-{year}", f"dec 31, {year}", f"{year}-12-31t00:00:00"))
+NEVER_COMPACT = frozenset({"99991231", "29991231"})
 
 LEFT_WORDS = _set("""churn churned churner churners left leaver leave leaving exited exit cancelled canceled cancel
     attrited attrition terminated closed lapsed lost gone quit resigned departed inactive deactivated
@@ -123,7 +138,8 @@ MISSING = _set("""na n/a n.a. n.a n\\a nan null none nil nul #n/a #na #value! #r
         "not available", "no data", "not known", "not provided", "not recorded", "not specified", "not set",
         "keine angabe", "ohne angabe", "sin dato", "sin datos", "non renseigne", "nao informado", "sem informacao",
         "non disponibile", "brak danych", "not given", "no answer", "no info", "to be confirmed", "0000-00-00",
-        "00/00/0000", "0000-00-00 00:00:00"}
+        "00/00/0000", "0000-00-00 00:00:00", *NEVER_ENDS, *(f"{day} {midnight}" for day in NEVER_ENDS for midnight in (
+            "00:00", "00:00:00", "00:00:00.000", "12:00:00 am", "23:59:59"))}
 MISSING_IN_WORDS = MISSING - _set("none nil - . ka sd void nd nv miss s.d. s/d")
 
 WHO = (r"client|customer|account|member|subscriber|user|policyholder|cardholder|kunde|kundin|mitglied|cliente|socio|"
