@@ -167,6 +167,16 @@ def test_no_events_stop_orders(made: Make) -> None:
     assert [f.severity for f in found(dataset, "events")] == ["error"]
 
 
+@pytest.mark.parametrize(("held", "says"), [
+    (["X"] * 600, ["Every value is X."]), ([None] * 600, ["Every value is blank."]),
+    ([""] * 600, ["Every value is blank."]),
+    (["X"] * 599 + [None], []), (["X"] + [None] * 599, []), (["X"] * 300 + [""] * 300, []),
+])
+def test_one_value_tells_nobody_apart_only_where_no_cell_is_blank(made: Make, held: list[str | None], says: list[str]
+                                                                  ) -> None:
+    assert [finding.what for finding in found(made(clean().assign(plan=held)), "plan")] == says
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e308])
 def test_infinite_and_huge_numbers_stop_once(made: Make, value: float) -> None:
     frame = clean()

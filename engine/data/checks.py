@@ -101,11 +101,12 @@ def _alike(ids: pd.Series) -> Iterator[Finding]:
 
 
 def constant_columns(dataset: Dataset, _window: Window) -> list[Finding]:
-    """Columns with one value, or none, for everyone."""
+    """Columns with one value, or none, for everyone; a mark that only some carry tells them apart."""
     frame, found = _customers(dataset), []
     for column in _features(dataset, frame):
         values = frame[column.name].dropna()
-        if len(frame) > 1 and values.nunique() <= 1:
+        values = values[values.astype(str) != ""]
+        if len(frame) > 1 and values.nunique() <= 1 and len(values) in (0, len(frame)):
             what = f"Every value is {column.in_words(values.iloc[0])}." if len(values) else "Every value is blank."
             found.append(Finding("warning", column.name, what, "It tells no customers apart; fill it or leave it out.",
                                  len(frame)))

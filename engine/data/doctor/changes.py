@@ -17,9 +17,13 @@ from engine.data.doctor.looks import Look
 from engine.data.parsing import is_text, numbers
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SCALES = {100.0: "a percent instead of a fraction", 1000.0: "thousands", 12.0: "a year instead of a month",
-          60.0: "minutes and hours, or seconds and minutes", 30.0: "days instead of months",
-          7.0: "days instead of weeks"}
+SCALES = {  # by factor: what values that became as many times as large may be, and what as small
+    100.0: ("a percent instead of a fraction", "a fraction instead of a percent"),
+    1000.0: ("ones instead of thousands", "thousands instead of ones"),
+    12.0: ("a year instead of a month", "a month instead of a year"),
+    60.0: ("minutes instead of hours, or seconds instead of minutes", "hours instead of minutes, or minutes instead of "
+           "seconds"),
+    30.0: ("days instead of months", "months instead of days"), 7.0: ("days instead of weeks", "weeks instead of days")}
 SCALE_WITHIN = 0.15
 BLANKER = 0.2
 MOVED = 2.0
@@ -60,6 +64,8 @@ def compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Chang
     >>> new = {"fee": {"kind": "number", "blank": 0.0, "quantiles": [500, 1000, 2000, 3000, 4000]}}
     >>> compared(old, new)[0].what
     'Its values are about 100 times as large: 2000 in the middle, 20 before: a percent instead of a fraction?'
+    >>> compared(new, old)[0].what
+    'Its values are about 100 times as small: 20 in the middle, 2000 before: a fraction instead of a percent?'
     """
     found = [Change("missing column", name, "It was in the file before and is not in this one.", True)
              for name in before if name not in after]
@@ -103,7 +109,7 @@ def _scale(name: str, before: Sequence[float] | None, after: Sequence[float] | N
         return
     steady = float(np.ptp(np.log(ratios))) < 0.5
     size = f"{middle:.3g} times as large" if middle > 1 else f"{1 / middle:.3g} times as small"
-    guess = next((words for factor, words in SCALES.items()
+    guess = next((words[middle < 1] for factor, words in SCALES.items()
                   if abs(np.log(max(middle, 1 / middle) / factor)) < SCALE_WITHIN), "another unit") if steady else ""
     ending = f": {guess}?" if guess else "."
     what = f"Its values are about {size}: {after[2]:g} in the middle, {before[2]:g} before{ending}"
