@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from engine.data.doctor import cures, recognise
+from engine.data.doctor import cures, monies, propose, recognise
 from engine.data.doctor.looks import look, looks
 
 LABELS = (
@@ -48,13 +49,13 @@ def test_one_unit_in_the_singular_and_plural_is_one() -> None:
 @pytest.mark.parametrize("name", ["price_data_rows", "orders_recent", "days_rate"])
 def test_counts_of_rows_are_no_money(name: str, rng: np.random.Generator) -> None:
     seen = looks(pd.DataFrame({name: rng.integers(1, 50, 300)}))
-    assert recognise.money(seen, frozenset())[0].column == ""
+    assert monies.money(seen, frozenset())[0].column == ""
 
 
 @pytest.mark.parametrize("name", ["monthly_dues", "bill_avg", "avg_bill_amount"])
 def test_two_prices_and_an_average_bill_are_money(name: str, rng: np.random.Generator) -> None:
     seen = looks(pd.DataFrame({name: rng.choice([25.0, 40.0], 300), "agreed": rng.integers(0, 2, 300)}))
-    found, _ = recognise.money(seen, frozenset())
+    found, _ = monies.money(seen, frozenset())
     assert (found.column, found.value) == (name, "month")
 
 
@@ -90,7 +91,77 @@ def test_what_does_not_say_who_left_is_no_label(name: str, values: list[str]) ->
 def test_an_income_or_a_balance_is_not_what_a_customer_pays() -> None:
     frame = pd.DataFrame({"MonthlyIncome": range(1000, 1100), "Balance": range(100), "fee": [5, 9] * 50,
                           "HourSpendOnApp": range(100), "time_spend_company": range(100)})
-    assert recognise.money(looks(frame.astype(str)), frozenset())[0].column == ""
+    assert monies.money(looks(frame.astype(str)), frozenset())[0].column == ""
     frame["monthly_premium"] = range(20, 120)
-    found = recognise.money(looks(frame.astype(str)), frozenset())[0]
+    found = monies.money(looks(frame.astype(str)), frozenset())[0]
     assert (found.column, found.value, found.word) == ("monthly_premium", "month", "sure")
+
+
+NOW = datetime(2026, 7, 1)
+
+
+def amounts(rng: np.random.Generator, **columns: Any) -> pd.DataFrame:
+    """Six hundred customers and columns of theirs; a column given as None holds amounts of its own."""
+    paid = {name: np.round(rng.gamma(4, 20, 600), 2) if values is None else values for name, values in columns.items()}
+    return pd.DataFrame({"customer_id": [f"C{row:04d}" for row in range(600)], "agreed": ["yes", "no"] * 300} | paid)
+
+
+def money_of(frame: pd.DataFrame) -> tuple[str, str]:
+    found, _ = monies.money(looks(frame.astype(str)), frozenset())
+    return found.column, found.value
+
+
+@pytest.mark.parametrize(("name", "days"), [
+    ("Weekly Price", "7"), ("price_per_week", "7"), ("weekly_fee", "7"), ("avg_weekly_spend", "7"),
+    ("Wochenpreis", "7"), ("fortnightly_fee", "14"), ("quarterly_premium", "91"), ("premium_per_quarter", "91"),
+    ("daily_charge", "1"), ("price_per_day", "1"), ("monthly_fee", "month"), ("annual_premium", "365"),
+    ("spend_90d", "90"), ("Spend (12m) €", "365"), ("revenue_last_30_days", "30"), ("amount_spent_6m", "183"),
+    ("gross_bookings_90d", "90"), ("Production 12mo", "365"), ("sales_3_months", "91"), ("premium_90d_paid", "90"),
+    ("Umsatz 12 Monate", "365"), ("gasto_6_meses", "183"),
+])
+def test_the_time_that_money_covers_is_read_from_its_name(name: str, days: str, rng: np.random.Generator) -> None:
+    assert money_of(amounts(rng, **{name: None})) == (name, days)
+
+
+@pytest.mark.parametrize("name", [
+    "DailyRate", "Avg Daily Rate", "Total day charge count", "daily_minutes", "weekly_hours", "weekly_price_change",
+    "weekly_visits", "revenue_next_90d", "gross_bookings_next_90d", "predicted_spend_90d", "spend_change_90d",
+    "claims_paid_12m", "late_payments_12m", "trips_90d", "cancelled_bookings_90d", "income_12m", "logins_30d",
+])
+def test_what_is_no_money_of_the_past_is_none_for_its_window(name: str, rng: np.random.Generator) -> None:
+    assert money_of(amounts(rng, **{name: None})) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["bookings_90d", "production_12mo", "purchases_90d", "payments_6m"])
+def test_what_is_counted_in_a_window_is_no_money(name: str, rng: np.random.Generator) -> None:
+    assert money_of(amounts(rng, **{name: rng.poisson(9, 600)})) == ("", "")
+    assert money_of(amounts(rng, **{name: [f"${n}" for n in rng.poisson(900, 600)]}))[0] == name
+
+
+def test_units_are_no_money_and_a_currency_in_cells_or_name_is_a_guess(rng: np.random.Generator) -> None:
+    sizes = [f"{number} GB" for number in rng.integers(1, 90, 600)]
+    assert money_of(amounts(rng, used=sizes)) == ("", "")
+    assert money_of(amounts(rng, used=[text.replace("GB", "PLN") for text in sizes])) == ("used", "month")
+    assert money_of(amounts(rng, **{"Recarga media (EUR)": None})) == ("Recarga media (EUR)", "month")
+    assert money_of(amounts(rng, **{"Saldo (EUR)": None})) == ("", "")
+
+
+def currency_of(frame: pd.DataFrame) -> tuple[str, str]:
+    part = next(part for part in propose.of_table(frame, "file", NOW).parts if part.role == "currency")
+    return part.value, part.evidence
+
+
+@pytest.mark.parametrize(("name", "code"), [
+    ("Spend (12m) €", "EUR"), ("Recarga media (EUR)", "EUR"), ("monthly_fee_usd", "USD"), ("Monthly fee R$", "BRL"),
+    ("monthly_amount_try", "TRY"), ("monthly_fee", ""),
+])
+def test_the_currency_is_read_from_the_moneys_name(name: str, code: str, rng: np.random.Generator) -> None:
+    assert currency_of(amounts(rng, **{name: None}, try_count=rng.integers(0, 9, 600)))[0] == code
+
+
+def test_a_column_of_currencies_says_one_or_that_there_are_several(rng: np.random.Generator) -> None:
+    frame = amounts(rng, monthly_fee=None).assign(**{"plan.currency": "USD"})
+    assert currency_of(frame) == ("USD", "every value of plan.currency is USD")
+    frame["plan.currency"] = ["USD", "EUR"] * 300
+    assert currency_of(frame) == ("", "plan.currency says several: EUR, USD")
+    assert currency_of(amounts(rng, monthly_fee=None, currency=["red", "tan"] * 300))[0] == ""

@@ -2,7 +2,8 @@
 
     vocabulary   the words that names and values are known by, in several languages
     looks        one column at first sight
-    recognise    which column is the id, the label, money, tenure, recency, contact
+    recognise    which column is the id, the label, tenure, recency, contact
+    monies       which column is what customers pay, over which time, in which currency
     consents     which columns say who may be contacted, and what they come to by channel
     faults       what is wrong in the cells, and the cure where one is safe
     cures        the cures carried out, each time the same

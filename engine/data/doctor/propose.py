@@ -11,14 +11,13 @@ from typing import Any
 import pandas as pd
 
 from engine.data.adapters.common import SOME
-from engine.data.doctor import consents, recognise
+from engine.data.doctor import consents, monies, recognise
 from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, totals
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import Part
-from engine.data.doctor.vocabulary import says
 from engine.data.parsing import as_written
 from engine.schema import Finding, plural
 
@@ -55,13 +54,13 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     label, other_labels = recognise.label(seen, ids.column)
     label = _alone(label, other_labels)
     taken = frozenset({ids.column, label.column} - {""})
-    money, other_money = recognise.money(seen, taken)
+    money, other_money = monies.money(seen, taken)
     taken |= {money.column}
     tenure = recognise.tenure(seen, taken)
     recency = recognise.recency(seen, taken | {tenure.column})
     contact = recognise.contact(seen, (taken | {tenure.column, recency.column}) - {ids.column})
     sector = recognise.sector(seen)
-    currency = _currency(seen, money.column)
+    currency = monies.currency(seen, money.column)
     parts = (ids, label, money, tenure, recency, currency, *contact, sector)
     used = {part.column for part in (ids, label, money, tenure, recency, *contact)} | {""}
     columns = (*(_use(look) for look in seen.values() if look.name not in used),
@@ -126,21 +125,6 @@ def _id(seen: Mapping[str, Look], frame: pd.DataFrame) -> Part:
         if (who == "").any():
             return replace(found, evidence=f"{found.evidence}; {int((who == '').sum())} rows have none")
     return found
-
-
-def _currency(seen: Mapping[str, Look], money: str) -> Part:
-    """The currency whose sign or code stands in the money's cells or name."""
-    if not money:
-        return Part("currency", evidence="there is no money")
-    for text, _ in seen[money].values:
-        for sign in sorted(words.SYMBOLS, key=len, reverse=True):
-            if re.search(rf"(?<![A-Za-z]){re.escape(sign)}(?![A-Za-z])", text):
-                return Part("currency", money, 0.9, f"the sign {sign} stands in {text!r}", words.SYMBOLS[sign])
-    names = [look.plain for look in seen.values()]
-    codes = [code for code in set(words.SYMBOLS.values()) if any(says(name, code.lower()) for name in names)]
-    if len(codes) == 1:
-        return Part("currency", money, 0.7, "a column's name says so", codes[0])
-    return Part("currency", money, 0.0, "no sign or code says which")
 
 
 def _use(look: Look) -> Part:

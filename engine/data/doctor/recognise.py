@@ -1,4 +1,4 @@
-"""Which column plays which part: the id, the label, money, tenure, recency, contact; with evidence in words.
+"""Which column plays which part: the id, the label, tenure, recency, contact, the sector; with evidence in words.
 
 Names and values are weighed together: a name alone proposes, values that fit it convince, and what neither shows is
 left open. Confidence is this module's own estimate from 0 to 1, not a measured rate.
@@ -351,39 +351,6 @@ def _as_written(look: Look, wanted: Sequence[str]) -> list[str]:
 
 def _listed(texts: Sequence[str]) -> str:
     return "|".join(dict.fromkeys(texts))
-
-
-# --------------------------------------------------------------------------------------------------------------- money
-
-def money(looks: Mapping[str, Look], taken: frozenset[str]) -> tuple[Part, tuple[Part, ...]]:
-    """The column with what a customer pays, the period it covers as value ("month" or days), and the next best ones."""
-    found = [part for look in looks.values() if look.name not in taken and (part := _as_money(look)) is not None]
-    ranked = sorted(found, key=lambda part: -part.confidence)
-    if not ranked or ranked[0].confidence < ENOUGH:
-        why = "no column says what a customer pays, so value is counted in months as a customer"
-        return Part("money", "", 0.0, why), tuple(ranked[:3])
-    return ranked[0], tuple(ranked[1:4])
-
-
-def _as_money(look: Look) -> Part | None:
-    two = says(look.plain, words.MONTHLY_MONEY) and look.low > 0
-    if look.kind != "number" or look.distinct < 3 - two or (look.low < 0 and look.median <= 0) or look.high <= 0:
-        return None
-    name = look.plain
-    marked = 0.08 * look.decorated
-    if says(name, words.MONTHLY_MONEY) and not says(name, "count|number|num|change|chng|ratio|rate|pct|increase|hike"):
-        return Part("money", look.name, 0.88 + marked, "its name says what is paid a month", "month")
-    if says(name, words.NOT_REVENUE):
-        return None
-    if says(name, words.YEARLY_MONEY):
-        return Part("money", look.name, 0.75 + marked, "its name says what is paid a year", "365")
-    if says(name, words.TOTAL_MONEY):
-        sure = 0.62 if re.search("total|lifetime|monetary|spen", name) else 0.5
-        why = "its name says what was paid; over which time is not said, a year is taken"
-        return Part("money", look.name, sure + marked, why, "365")
-    if look.decorated and look.distinct > 20:
-        return Part("money", look.name, 0.45, f"its values are written as money, such as {look.example}", "month")
-    return None
 
 
 # ------------------------------------------------------------------------------------------------------ tenure, recency

@@ -177,6 +177,29 @@ MONTHLY_MONEY = (r"(?:monthly|month|mth|mo)_?(?:amt|charges?|fees?|bill|amount|p
                  r"(?:abonnement|montant|facture|forfait)_?mensuel|mensualite|cotisation|"
                  r"(?:canone|tariffa|spesa|importo)_?mensile|canone|maand\w*_?(?:bedrag|prijs|kosten)|"
                  r"oplata_?miesieczna|abonament|aylik_?\w+|manadsavgift|membership_?fee|dues")
+PAID = (r"(?:charges?|fees?|price|bill|amount|amt|payment|cost|spend|revenue|premium|rent|dues?|subscription|billing|"
+        r"takings|instal?ments?)")
+DAILY_PAID = r"(?:charges?|fees?|price|bill|premium|subscription)"
+PERIODIC_MONEY: Mapping[tuple[str, str], str] = {
+    ("7", "a week"): rf"(?:weekly|week|wkly)_?{PAID}|{PAID}_?(?:weekly|(?:per|a|each)_?(?:week|wk))|"
+                     r"wochen_?(?:beitrag|preis|gebuhr|gebuehr|miete)|(?:cuota|precio|tarifa)_semanal|"
+                     r"(?:prix|tarif)_hebdo\w*|(?:prezzo|canone)_settimanale|weekprijs",
+    ("14", "a fortnight"): rf"(?:fortnightly|biweekly|bi_weekly)_?{PAID}|{PAID}_?(?:fortnightly|per_?fortnight)",
+    ("91", "a quarter"): rf"quarterly_?{PAID}|{PAID}_?(?:quarterly|(?:per|a|each)_?quarter)|"
+                         r"(?:quartals|vierteljahres)_?(?:beitrag|preis|gebuhr|gebuehr|pramie|praemie)|"
+                         r"(?:cuota|prima)_trimestral|(?:prime|cotisation)_trimestrielle",
+    ("1", "a day"): rf"daily_?{DAILY_PAID}|{DAILY_PAID}_?(?:daily|(?:per|a|each)_?day)"}
+NOT_PAID = r"count|number|num|change|chng|ratio|rate|pct|percent|increase|hike"
+WINDOW = (r"(?:^|_)(?:(?:in|over)_)?(?:the_)?(?:last_|past_|trailing_|prior_|previous_|rolling_)?l?(?P<count>\d{1,4})_?"
+          r"(?P<unit>d|days?|w|wks?|weeks?|m|mo|mos|mths?|months?|y|yrs?|years?|tagen?|monaten?|dias|meses|jours|mois)"
+          r"(?=_|$)")
+AHEAD = r"next|coming|future|upcoming|forecast\w*|predicted|projected|expected"
+SPENT = (r"spend|spent|revenues?|turnover|billings?|billed|paid|charges?|charged|amount|amt|fees|gmv|umsatz|gasto|"
+         r"gastado|facturado|facturacion|gross_bookings|net_bookings|booking_value|order_value|sales_value|"
+         r"purchase_value|fatturato|omzet|receita|depenses?")
+SOLD = r"sales|bookings|production|purchases|payments|orders_total|takings"
+PAID_BACK = r"claims?|payouts?|reimburs\w*|points|miles|cancelled|canceled|failed|missed"
+CURRENCY = (r"(?:\w+_)?(?:currency|ccy|wahrung|waehrung|moneda|devise|valuta|moeda|para_birimi)(?:_(?:code|iso|cd))?")
 YEARLY_MONEY = (r"(?:annual|yearly|year|yr|ann)_?(?:amt|prem|charges?|fees?|bill|amount|payment|price|cost|spend|"
                 r"revenue|premium|contract_?value|value|sales|turnover)|arr|acv|premium|jahres_?\w*(?:beitrag|umsatz|pramie|praemie)|"
                 r"pramie|praemie|prima|prime|premio|umsatz|"
@@ -263,6 +286,7 @@ SYMBOLS: Mapping[str, str] = {
     "CAD",
                                "MXN", "ZAR", "SGD", "HKD", "CNY", "IDR", "AED", "NZD", "CZK", "HUF", "RON", "ILS")},
 }
+SAID_OTHERWISE = frozenset({"TRY", "CAD", "RON", "SEK"})  # codes that are words in small letters
 SECTORS: Mapping[str, str] = {
     "telecom": r"roaming|intl_?\w*|minutes?|mins|voice|data_?usage|gb|sms|fiber|fibre|broadband|internet_?service|"
                r"phone_?service|tariff|sim|day_?calls|eve_?\w+|voicemail|vmail\w*|streaming_?tv|tarif|router|handset",
