@@ -165,3 +165,55 @@ def test_a_column_of_currencies_says_one_or_that_there_are_several(rng: np.rando
     frame["plan.currency"] = ["USD", "EUR"] * 300
     assert currency_of(frame) == ("", "plan.currency says several: EUR, USD")
     assert currency_of(amounts(rng, monthly_fee=None, currency=["red", "tan"] * 300))[0] == ""
+
+
+def tenure_of(name: str, rng: np.random.Generator) -> tuple[str, str]:
+    found = recognise.tenure(looks(amounts(rng, **{name: rng.integers(1, 60, 600)})), frozenset())
+    return found.column, found.value
+
+
+@pytest.mark.parametrize(("name", "unit"), [
+    ("years_insured", "years"), ("weeks_subscribed", "weeks"), ("plan.weeks_subscribed", "weeks"),
+    ("Months on supply", "months"), ("months_insured", "months"), ("Years with us", "years"), ("weeks_active", "weeks"),
+    ("days_subscribed", "days"), ("Jahre versichert", "years"), ("Monate Kunde", "months"),
+    ("kunde_seit_jahren", "years"), ("años asegurado", "years"), ("subscribed_months", "months"),
+])
+def test_how_long_somebody_has_been_a_customer_is_known_under_many_names(name: str, unit: str, rng: np.random.Generator
+                                                                         ) -> None:
+    assert tenure_of(name, rng) == (name, unit)
+
+
+@pytest.mark.parametrize("name", ["Months to tariff end", "contract_months_left", "months_in_arrears", "years_old",
+                                  "weeks_to_renewal", "contract_months_remaining", "months_supply_overdue",
+                                  "insured_value"])
+def test_other_times_are_no_tenure(name: str, rng: np.random.Generator) -> None:
+    assert tenure_of(name, rng) == ("", "")
+
+
+def test_weeks_and_years_as_a_customer_become_months(rng: np.random.Generator) -> None:
+    frame = amounts(rng, weeks_subscribed=rng.integers(1, 200, 600))
+    draft = propose.of_table(frame, "file", NOW)
+    cure = next(cure for cure in draft.mapping["cures"] if cure["cure"] == "times")
+    assert draft.mapping["tenure"] == "weeks_subscribed"
+    assert cure["by"] == pytest.approx(7 * 12 / 365.25, rel=0.01)
+
+
+@pytest.mark.parametrize(("names", "sector"), [
+    (["Fixed tariff", "Months to tariff end", "Annual kWh"], "other"), (["Credit Notes", "Close-out Credit"], "other"),
+    (["Saldo", "Saldo devuelto"], "other"), (["event_time", "event_type"], "other"),
+    (["Points Balance", "Nights"], "other"), (["plan.price", "plan.currency", "plan.weeks"], "other"),
+    (["feature_0", "feature_1", "feature_2"], "other"), (["Balance", "CreditScore", "NumOfProducts"], "bank"),
+    (["credit_limit", "credit_score"], "other"), (["MSISDN", "Minutos voz", "Recargas 90d", "Saldo"], "telecom"),
+    (["speed_mbps", "gb_downloaded"], "telecom"), (["mobile_tariff", "roaming_days"], "telecom"),
+    (["Total eve calls", "Total intl minutes"], "telecom"), (["plan", "seats", "logins_30d"], "saas"),
+    (["policy_type", "claims"], "insurance"), (["recency", "frequency", "monetary"], "retail"),
+    (["seats", "logins_30d", "loan", "branch"], "other"), (["seats", "logins_30d", "loan", "branch", "iban"], "bank"),
+])
+def test_a_sector_is_known_by_two_words_of_its_own_and_a_tie_is_none(names: list[str], sector: str) -> None:
+    found = recognise.sector(looks(pd.DataFrame({name: range(30) for name in names})))
+    assert (found.value, found.word == "open") == (sector, sector == "other")
+
+
+def test_a_tie_of_sectors_is_told() -> None:
+    seen = looks(pd.DataFrame({name: range(30) for name in ("seats", "logins_30d", "loan", "branch")}))
+    assert recognise.sector(seen).evidence == "the columns speak of bank and saas alike"

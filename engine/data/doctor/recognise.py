@@ -365,7 +365,7 @@ def _as_tenure(look: Look) -> Part | None:
     if look.kind == "number" and look.low >= 0 and look.distinct >= 3 and re.fullmatch(words.MONTHS, look.plain):
         return Part("tenure", look.name, LIKELY, "it counts months, and nothing says of what else", "months")
     if look.kind != "number" or look.low < 0 or not says(look.plain, words.TENURE) or look.distinct < 3 or \
-            says(look.plain, words.RECENCY):
+            says(look.plain, rf"{words.RECENCY}|{words.NOT_TENURE}"):
         return None
     for unit, pattern in UNITS.items():
         if says(look.plain, pattern):
@@ -422,11 +422,24 @@ def _host(address: str) -> str:
 # --------------------------------------------------------------------------------------------------------------- sector
 
 def sector(looks: Mapping[str, Look]) -> Part:
-    """The sector whose words the columns' names speak most; "other" where fewer than two do."""
-    counts = {name: [look.name for look in looks.values() if says(look.plain, pattern)]
-              for name, pattern in words.SECTORS.items()}
-    best = max(counts, key=lambda name: len(counts[name]))
-    if len(counts[best]) < 2:
-        return Part("sector", "", 0.0, "the columns speak of no sector that is known", "other")
-    why = f"columns such as {', '.join(counts[best][:3])}"
-    return Part("sector", "", min(0.4 + 0.1 * len(counts[best]), 0.8), why, best)
+    """The sector of whose words the columns' names speak most; "other" where none has two of them, or two as many."""
+    found = {name: {look.name: told for look in looks.values() if (told := _spoken(look.plain, pattern))}
+             for name, pattern in words.SECTORS.items()}
+    known = {name: list(columns) for name, columns in found.items() if len(set(columns.values())) >= 2}
+    most = max(map(len, known.values()), default=0)
+    best = [name for name, columns in known.items() if len(columns) == most]
+    if len(best) != 1:
+        why = f"the columns speak of {' and '.join(best)} alike" if best else "the columns speak of no sector that is known"
+        return Part("sector", "", 0.0, why, "other")
+    why = f"columns such as {', '.join(known[best[0]][:3])}"
+    return Part("sector", "", min(0.4 + 0.1 * most, 0.8), why, best[0])
+
+
+def _spoken(name: str, pattern: str) -> str:
+    """The beginning of the pattern's word that a plain name holds: the same for credit_limit and credit_score.
+
+    >>> _spoken("avg_credit_limit", "credit_limit|loans?"), _spoken("loans", "credit_limit|loans?")
+    ('cred', 'loan')
+    """
+    found = re.search(rf"(?:^|_)(?P<word>{pattern})(?=_|$|\d)", name)
+    return found["word"].split("_")[0][:4] if found else ""

@@ -230,8 +230,17 @@ TENURE = (r"tenure\w*|months_?(?:on_?book|active|member\w*|customer|client|subsc
           r"vertrags?_?(?:dauer|laufzeit|monate)|kunden?_?(?:dauer|jahre|monate)|mitgliedschafts?_?(?:dauer|monate)|"
           r"antiguedad\w*|meses_?(?:activo|cliente|antiguedad|de_?\w+)|anciennete\w*|tempo_?(?:de_)?(?:casa|"
           r"cliente|contrato)|"
+          r"(?:years?|yrs?|months?|mths?|weeks?|wks?|days?)_?(?:insured|subscribed|subscriber|member|enrolled|in_?service|"
+          r"on_?(?:supply|books?|network|contract|service|platform)|with_?(?:us|company|bank|provider|insurer|supplier))|"
+          r"weeks_?(?:active|as_?\w+|since_?(?:signup|registration|joining|join|start))|"
+          r"(?:insured|subscribed|enrolled)_?(?:for_?|in_?)?(?:years|months|weeks|days)|"
+          r"(?:jahre|monate|wochen|tage)_?(?:versichert|kunde|mitglied|abonniert|im_bestand|vertrag)|"
+          r"(?:kunde|versichert|mitglied)_seit_(?:jahren|monaten|tagen)|"
+          r"(?:anos|meses|dias)_?(?:de_)?(?:asegurado|suscrito|abonado|socio|cliente)|"
+          r"(?:ans|annees|mois|jours)_?(?:assure|abonne|client)e?|"
           r"meses_?(?:de_)?contrato|anzianita\w*|mesi_?\w*|looptijd\w*|maanden\w*|staz\w*|uyelik_?suresi|"
           r"abonelik_?suresi")
+NOT_TENURE = r"left|remaining|remain|until|till|arrears|overdue|past_due|default|debt|inactive|idle"
 RECENCY = (r"recency\w*|days_?since_?(?:last|prev|previous)\w*|last_?(?:login|activity|active|order|purchase|"
            r"visit|seen)_?"
            r"(?:days|days_?ago)|day_?since_?last\w*|days_?(?:inactive|idle|silent|without\w*)|inactive_?days|"
@@ -273,9 +282,9 @@ REFUSED_WORDS = _set("unsubscribed opted-out optout refused denied declined with
     "opted out", "opt out", "opt-out", "not subscribed", "never subscribed", "non-subscribed"}
 FREE_TEXT = (r"comment\w*|note|notes|remarks?|description|feedback|review|message|address|street|url|name|full_?name|"
              r"title|bio")
-MONTHS, YEARS, DAYS, WEEKS = (r"months?|mths?|mos?|monate?|meses|mes|mois|mesi|maanden|ay|m",
-                              r"years?|yrs?|jahre?|anos?|ans|anni|jaar|lata|yil|y",
-                              r"days?|tage?|dias?|jours?|giorni|dagen|dni|gun|d", r"weeks?|wochen?|semanas?|"
+MONTHS, YEARS, DAYS, WEEKS = (r"months?|mths?|mos?|monate?n?|meses|mes|mois|mesi|maanden|ay|m",
+                              r"years?|yrs?|jahre?n?|anos?|ans|annees|anni|jaar|lata|yil|y",
+                              r"days?|tage?n?|dias?|jours?|giorni|dagen|dni|gun|d", r"weeks?|wochen?|semanas?|"
                               r"semaines?|wk|wks")
 SYMBOLS: Mapping[str, str] = {
     "$": "USD", "€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY", "R$": "BRL", "zł": "PLN", "kr": "SEK", "₺": "TRY",
@@ -288,10 +297,13 @@ SYMBOLS: Mapping[str, str] = {
 }
 SAID_OTHERWISE = frozenset({"TRY", "CAD", "RON", "SEK"})  # codes that are words in small letters
 SECTORS: Mapping[str, str] = {
-    "telecom": r"roaming|intl_?\w*|minutes?|mins|voice|data_?usage|gb|sms|fiber|fibre|broadband|internet_?service|"
-               r"phone_?service|tariff|sim|day_?calls|eve_?\w+|voicemail|vmail\w*|streaming_?tv|tarif|router|handset",
-    "bank": r"balance|credit_?\w*|loan|card\w*|deposit|iban|overdraft|mortgage|revolving\w*|num_?of_?products|atm|"
-            r"branch|kredit|konto\w*|saldo|prestamo|mutuo",
+    "telecom": r"roaming|intl_?\w*|minutes?|mins|voice|data_?usage|gb|mbps|sms|fiber|fibre|broadband|internet_?service|"
+               r"phone_?service|(?:mobile|voice|data|call|phone|roaming|handy|mobilfunk)_?tarif\w*|sim|day_?calls|"
+               r"eve_\w+|voicemail|vmail\w*|streaming_?tv|router|handset|msisdn|prepaid|postpaid|top_?ups?|recharges?|"
+               r"minutos|voz|llamadas|recargas?|portabilidad|prepago|pospago",
+    "bank": r"(?<!points_)(?<!miles_)balance|credit_?(?:scores?|cards?|limits?|lines?|ratings?|history|utili[sz]ation\w*)|"
+            r"loan|cards?|card_\w+|deposit|iban|overdraft|mortgage|revolving\w*|num_?of_?products|atm|branch|kredit|"
+            r"konto\w*|saldo_(?:medio|promedio|cuenta)|prestamo|mutuo",
     "insurance": r"premium|policy\w*|claims?|insured|coverage|deductible|policen?|schaden|siniestros?|sinistre|"
                  r"vehicle\w*",
     "streaming": r"watch\w*|genres?|episodes?|playlists?|songs?|tracks?|skips|listen\w*|num_unq|total_secs|binge\w*|"
