@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,12 +12,13 @@ import pandas as pd
 from engine.data.adapters.common import MEANT, MOST_CATEGORIES
 from engine.data.dates import moments
 from engine.data.doctor.cures import decorated, plain_date
-from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NEVER_COMPACT, NO, YES, folded, named, word
+from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NAMES, NEVER_COMPACT, NO, YES, folded, named, word
 from engine.data.parsing import Distinct, distinct, is_text, numbers
 
 MOSTLY = 0.5
 ODD_TEXTS = 12
 FEWEST_DAYS = 3
+FEW_NAMES = 12
 FEW_VALUES = 40
 LONG_TEXT = 40
 FREQUENT, MOST_WORDS = 20, 1000
@@ -190,7 +192,18 @@ def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> Look:
     few = (merged <= max(MOST_CATEGORIES, base.rows // 20) or frequent >= MOSTLY) and merged <= MOST_WORDS
     long = float(np.average(texts.str.len(), weights=weight)) > LONG_TEXT and merged > MOST_CATEGORIES
     category = (few or frequent >= SHARED) and not long and merged < base.rows * (1 - base.blank)
+    if category and merged > FEW_NAMES and names_somebody(base.plain):
+        return replace(base, kind="text")
     return replace(base, kind="category" if category else "text", wide=category and not few)
+
+
+def names_somebody(plain: str) -> bool:
+    """Whether a plain name is that of a column with people's or companies' names.
+
+    >>> names_somebody("guest_name"), names_somebody("full_name"), names_somebody("plan_name")
+    (True, True, False)
+    """
+    return re.fullmatch(NAMES, plain) is not None
 
 
 def looks(frame: pd.DataFrame) -> dict[str, Look]:

@@ -16,7 +16,7 @@ from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, totals
 from engine.data.doctor.faults import Fault
-from engine.data.doctor.looks import Look, beside_key, looks
+from engine.data.doctor.looks import Look, beside_key, looks, names_somebody
 from engine.data.doctor.recognise import Part
 from engine.data.parsing import as_written
 from engine.schema import Finding, plural
@@ -137,6 +137,8 @@ def _use(look: Look) -> Part:
         return Part("ignored", look.name, 0.95, "it says only how the file was divided for learning")
     if re.fullmatch(words.ROW_COUNTER, look.plain) and look.unique and look.kind == "number":
         return Part("ignored", look.name, 0.9, "it counts the rows")
+    if look.kind == "text" and names_somebody(look.plain):
+        return Part("ignored", look.name, 0.9, "the names of people or companies, which are never learned from")
     if look.kind == "text":
         why = f"{look.distinct:,} different texts in {look.rows:,} rows describe nobody"
         return Part("ignored", look.name, 0.8, why)

@@ -429,8 +429,8 @@ def sector(looks: Mapping[str, Look]) -> Part:
     most = max(map(len, known.values()), default=0)
     best = [name for name, columns in known.items() if len(columns) == most]
     if len(best) != 1:
-        why = f"the columns speak of {' and '.join(best)} alike" if best else "the columns speak of no sector that is known"
-        return Part("sector", "", 0.0, why, "other")
+        of = f"{' and '.join(best)} alike" if best else "no sector that is known"
+        return Part("sector", "", 0.0, f"the columns speak of {of}", "other")
     why = f"columns such as {', '.join(known[best[0]][:3])}"
     return Part("sector", "", min(0.4 + 0.1 * most, 0.8), why, best[0])
 

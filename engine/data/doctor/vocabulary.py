@@ -282,6 +282,12 @@ REFUSED_WORDS = _set("unsubscribed opted-out optout refused denied declined with
     "opted out", "opt out", "opt-out", "not subscribed", "never subscribed", "non-subscribed"}
 FREE_TEXT = (r"comment\w*|note|notes|remarks?|description|feedback|review|message|address|street|url|name|full_?name|"
              r"title|bio")
+NAMES = (r"(?:(?:customer|client|cust|guest|member|patient|account|company|contact|subscriber|user|student|tenant|"
+         r"employee|business|organi[sz]ation|org|policy_?holder|card_?holder|person|legal|display|full|complete|"
+         r"whole|household)s?_?)+_?names?|names?|full_?name|fullname|user_?name|surname_name|contact(?:_?person)?|primary_contact|company|"
+         r"(?:kunden|firmen|mitglieds|voller_)_?namen?|firma|ansprechpartner(?:in)?|nombre(?:_y_|_)apellidos?|"
+         r"nombre_?(?:completo|cliente|del_cliente)|razon_social|nom_?(?:complet|client|prenom)|raison_sociale|"
+         r"ragione_sociale|nome_?(?:completo|cliente)|naam|klantnaam|volledige_naam|bedrijfsnaam")
 MONTHS, YEARS, DAYS, WEEKS = (r"months?|mths?|mos?|monate?n?|meses|mes|mois|mesi|maanden|ay|m",
                               r"years?|yrs?|jahre?n?|anos?|ans|annees|anni|jaar|lata|yil|y",
                               r"days?|tage?n?|dias?|jours?|giorni|dagen|dni|gun|d", r"weeks?|wochen?|semanas?|"
@@ -301,8 +307,8 @@ SECTORS: Mapping[str, str] = {
                r"phone_?service|(?:mobile|voice|data|call|phone|roaming|handy|mobilfunk)_?tarif\w*|sim|day_?calls|"
                r"eve_\w+|voicemail|vmail\w*|streaming_?tv|router|handset|msisdn|prepaid|postpaid|top_?ups?|recharges?|"
                r"minutos|voz|llamadas|recargas?|portabilidad|prepago|pospago",
-    "bank": r"(?<!points_)(?<!miles_)balance|credit_?(?:scores?|cards?|limits?|lines?|ratings?|history|utili[sz]ation\w*)|"
-            r"loan|cards?|card_\w+|deposit|iban|overdraft|mortgage|revolving\w*|num_?of_?products|atm|branch|kredit|"
+    "bank": r"(?<!points_)(?<!miles_)balance|"
+            r"credit_?(?:scores?|cards?|limits?|lines?|ratings?|history|utili[sz]ation\w*)|loan|cards?|card_\w+|deposit|iban|overdraft|mortgage|revolving\w*|num_?of_?products|atm|branch|kredit|"
             r"konto\w*|saldo_(?:medio|promedio|cuenta)|prestamo|mutuo",
     "insurance": r"premium|policy\w*|claims?|insured|coverage|deductible|policen?|schaden|siniestros?|sinistre|"
                  r"vehicle\w*",
