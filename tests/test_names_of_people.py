@@ -13,7 +13,8 @@ from engine.data.doctor.looks import look
 from engine.data.doctor.recognise import Part
 
 NOW = datetime(2026, 7, 1)
-FIRST, LAST = ["Ana", "Ben", "Eva", "Kim", "Lena", "Omar"], ["Okafor", "Rossi", "Novak", "Silva", "Weber", "Brown", "Kim"]
+FIRST = ["Ana", "Ben", "Eva", "Kim", "Lena", "Omar"]
+LAST = ["Okafor", "Rossi", "Novak", "Silva", "Weber", "Brown", "Kim"]
 
 
 def use_of(name: str, values: list[str]) -> tuple[Part, list[str], propose.Draft]:

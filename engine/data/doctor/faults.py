@@ -238,7 +238,7 @@ def _of_ids(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look]) -> Iterato
     who = frame.drop_duplicates()[ids].astype(str).str.strip()
     several = who[who.duplicated(keep=False) & (who != "")]
     if len(several):
-        by = _latest_by(looks, ids)
+        by = _latest_by(looks, ids, frame)
         what = f"{several.nunique():,} customers stand on {len(several):,} rows that differ."
         fix = f"Keep the latest by {by}." if by else "Keep the last row of each."
         yield Fault(Finding("warning", ids, what, fix, len(several)), str(several.iloc[0]),
@@ -249,12 +249,15 @@ def _of_ids(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look]) -> Iterato
                             int(floats.sum())), str(who[floats].iloc[0]), {"column": ids, "cure": "number"})
 
 
-def _latest_by(looks: Mapping[str, Look], ids: str) -> str:
-    """The column that orders a customer's rows: a date that varies, by name a month or snapshot first."""
+def _latest_by(looks: Mapping[str, Look], ids: str, frame: pd.DataFrame) -> str:
+    """The column that orders a customer's rows: a date, by name a month or snapshot first, that parts most of them."""
     dates = [look for look in looks.values() if look.kind == "date" and look.name != ids and look.distinct > 1
              and look.blank < 0.5]
     named = [look for look in dates if re.search("snapshot|month|period|report|as_of|updated|extract", look.plain)]
-    return (named or dates)[0].name if dates else ""
+    found = named or dates
+    if len(found) < 2:
+        return found[0].name if found else ""
+    return max(found, key=lambda look: len(frame[[ids, look.name]].drop_duplicates())).name
 
 
 def quarantined(column: str, why: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from engine.data.adapters.common import SOME
 from engine.data.doctor import consents, monies, recognise
 from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
-from engine.data.doctor.cures import MONTHS_OF, totals
+from engine.data.doctor.cures import MONTHS_OF, cured, totals
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks, names_somebody
 from engine.data.doctor.recognise import Part
@@ -25,6 +25,7 @@ USES = {"number": "numeric", "flag": "flags", "date": "dates", "category": "cate
 IN_MONTHS = {"months": MONTHS_OF[words.MONTHS], "years": MONTHS_OF[words.YEARS], "days": MONTHS_OF[words.DAYS],
              "weeks": MONTHS_OF[words.WEEKS]}
 DOUBT = 0.7
+ONCE, DENSE, FEW_BLANKS = 0.98, 0.1, 0.02
 CONTACT_ONLY = {"email", "phone", "first_name", "last_name"}
 
 
@@ -49,9 +50,10 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     customers = frame.iloc[:-below] if below else frame
     whole, twins = looks(customers), _twins(customers)
     seen = {name: look for name, look in whole.items() if name not in twins}
-    ids = _id(seen, customers)
+    ids, at = _id(seen, customers)
     seen = beside_key(seen, ids.column)
-    label, other_labels = recognise.label(seen, ids.column)
+    asked = looks(latest(customers, ids.column, at)[list(seen)]) if at else seen
+    label, other_labels = recognise.label(asked, ids.column)
     label = _alone(label, other_labels)
     taken = frozenset({ids.column, label.column} - {""})
     money, other_money = monies.money(seen, taken)
@@ -63,7 +65,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     currency = monies.currency(seen, money.column)
     parts = (ids, label, money, tenure, recency, currency, *contact, sector)
     used = {part.column for part in (ids, label, money, tenure, recency, *contact)} | {""}
-    columns = (*(_use(look) for look in seen.values() if look.name not in used),
+    columns = (*(_use(look, at) for look in seen.values() if look.name not in used),
                *(Part("ignored", twin, 0.95, f"the same as {own} in every row") for twin, own in twins.items()))
     found = (*_rivals(label, other_labels, customers), *faults_of.of_columns(customers, seen, now, ids.column),
              *faults_of.of_rows(frame, ids.column, seen, name))
@@ -112,23 +114,58 @@ def _twins(frame: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _id(seen: Mapping[str, Look], frame: pd.DataFrame) -> Part:
+def _id(seen: Mapping[str, Look], frame: pd.DataFrame) -> tuple[Part, str]:
+    """The column that names the customers and, where each of them stands on a row of every month or day, that date."""
     repeated = frame.duplicated()
     rows = frame[~repeated]
-    found = recognise.identity(looks(rows) if repeated.any() else seen)
-    if found.column:
-        who = frame[found.column].astype(str).str.strip()
-        repeats = rows[found.column].duplicated(keep=False).mean()
-        if repeats > SOME and not any(look.kind == "date" for look in seen.values()):
-            why = f"{found.column} stands on several rows that differ, and no date says which is the latest"
-            return Part("id", "", recognise.LIKELY, why)
-        if (who == "").any():
-            return replace(found, evidence=f"{found.evidence}; {int((who == '').sum())} rows have none")
-    return found
+    once = looks(rows) if repeated.any() else seen
+    found, at = recognise.identity(once), ""
+    if not re.fullmatch(words.STRONG_ID, words.named(found.column)):
+        found, at = _of_times(once, rows, found.column) or (found, "")
+    if not found.column:
+        return found, ""
+    who = frame[found.column].astype(str).str.strip()
+    repeats = rows[found.column].duplicated(keep=False).mean()
+    if repeats > SOME and not any(look.kind == "date" for look in seen.values()):
+        why = f"{found.column} stands on several rows that differ, and no date says which is the latest"
+        return Part("id", "", recognise.LIKELY, why), ""
+    if (who == "").any():
+        return replace(found, evidence=f"{found.evidence}; {int((who == '').sum())} rows have none"), at
+    return found, at
 
 
-def _use(look: Look) -> Part:
-    """What a column that plays no part of its own is used as: as it reads, or ignored with the reason."""
+def _of_times(seen: Mapping[str, Look], rows: pd.DataFrame, row_id: str) -> tuple[Part, str] | None:
+    """The key and the date of a table with a row for each customer and month: together they stand once, and most
+    customers have a row for much of the time, as they have not where people of one company joined on many days. Beside
+    an id of the rows only a name that surely names customers is one."""
+    dates = [look for look in seen.values() if look.kind == "date" and look.blank < FEW_BLANKS and look.distinct > 1]
+    for key in recognise.named_keys(seen):
+        if row_id and not re.fullmatch(words.STRONG_ID, key.plain):
+            continue
+        for date in dates:
+            pairs = len(rows[[key.name, date.name]].drop_duplicates())
+            if pairs >= ONCE * len(rows) and pairs >= DENSE * key.distinct * date.distinct:
+                why = (f"its name names customers, and {key.distinct:,} of them stand on {key.rows:,} rows, each once "
+                       f"with its {date.name}: the latest row of each is kept")
+                return Part("id", key.name, 0.75, why), date.name
+    return None
+
+
+def latest(frame: pd.DataFrame, key: str, at: str) -> pd.DataFrame:
+    """The latest row of each customer by the date `at`, as the cure keeps it."""
+    return cured(frame, [{"column": at, "cure": "date"}, {"column": at, "cure": "latest"}], "", key)[0]
+
+
+def _use(look: Look, at: str = "") -> Part:
+    """What a column that plays no part of its own is used as: as it reads, or ignored with the reason.
+
+    at: the date of each row where customers have many, of which the latest is kept.
+    """
+    if look.name == at:
+        why = "it says when a row was written: the latest of each customer is kept, and whoever left has no later one"
+        return Part("ignored", look.name, 0.95, why)
+    if at and look.unique and re.fullmatch(rf"{words.ID}|\w+_id", look.plain):
+        return Part("ignored", look.name, 0.95, "it names rows, of which the latest of each customer is kept")
     if look.kind == "empty":
         return Part("ignored", look.name, 1.0, "every value is blank")
     if consent := consents.use_of(look):

@@ -18,6 +18,7 @@ SURE, LIKELY, HALF = 0.85, 0.6, 0.5
 ENOUGH = 0.4
 COVERED, FEWEST_STAYED = 0.95, 0.2
 MOST_NEAR = 3
+SHARED_BLANKS = 0.01
 FEW_STATES = 12
 LONG_WORD = 6
 PLACEHOLDER, FEW_ROWS = 0.05, 5
@@ -82,6 +83,14 @@ def _as_id(look: Look) -> Part | None:
     if look.unique and says(look.plain, words.CONTACT["phone"]):
         return Part("id", look.name, 0.55, f"no other column names customers, and it has {own}")
     return None
+
+
+def named_keys(looks: Mapping[str, Look]) -> list[Look]:
+    """Columns that by name are the customers' keys though each value stands on several rows, the surest first."""
+    keys = [look for look in looks.values() if re.fullmatch(words.ID, look.plain) and look.blank < SHARED_BLANKS
+            and (look.kind in ("text", "category") or (look.kind == "number" and look.whole))
+            and FEW_STATES < look.distinct < HALF * look.rows and not re.fullmatch(words.ROW_COUNTER, look.plain)]
+    return sorted(keys, key=lambda look: (not re.fullmatch(words.STRONG_ID, look.plain), -look.distinct))
 
 
 def _stands_in(look: Look) -> bool:
