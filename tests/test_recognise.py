@@ -217,3 +217,18 @@ def test_a_sector_is_known_by_two_words_of_its_own_and_a_tie_is_none(names: list
 def test_a_tie_of_sectors_is_told() -> None:
     seen = looks(pd.DataFrame({name: range(30) for name in ("seats", "logins_30d", "loan", "branch")}))
     assert recognise.sector(seen).evidence == "the columns speak of bank and saas alike"
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_a_total_below_is_no_customer_in_any_evidence(texts: bool, rng: np.random.Generator) -> None:
+    frame = pd.DataFrame({"Subscriber #": [f"{row:05d}" for row in range(600)], "plan": ["a", "b"] * 300,
+                          "complaints": rng.integers(0, 5, 600).astype(str), "left": rng.choice(["0", "1"], 600),
+                          "note": [" x", "y"] * 300})
+    total = pd.DataFrame([{"Subscriber #": "Total", "plan": "", "complaints": "1234", "left": "", "note": ""}])
+    frame = pd.concat([frame, total], ignore_index=True)
+    draft = propose.of_table(frame.astype("category") if texts else frame, "file", NOW)
+    told = {part.column: part.evidence for part in (*draft.parts, *draft.columns) if part.column}
+    assert told["Subscriber #"].endswith("600 different values in 600 rows")
+    assert told["complaints"] == "numbers from 0 to 4"
+    assert draft.looks["complaints"].distinct == 5 and draft.looks["plan"].distinct == 2
+    assert [fault.cure["cure"] for fault in draft.faults] == ["strip", "totals"]

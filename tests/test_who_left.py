@@ -133,6 +133,12 @@ def test_who_left_is_told_by_kinds_of_leaving_and_by_letters(name: str, values: 
     assert set(value.split("|")) == set(left.split("|"))
 
 
+def test_the_share_of_who_left_counts_those_of_whom_it_says_none() -> None:
+    frame = many(churn_type=["None", "None", "None", "Voluntary", "Involuntary"])
+    label, _ = recognise.label(looks(frame), "customer_id")
+    assert label.evidence == "Voluntary or Involuntary means left (40.0 % of rows), beside None"
+
+
 @pytest.mark.parametrize(("name", "values"), [
     ("cancel_policy", ["No", "Flexible", "Strict", "Strict"]), ("exit_survey_type", ["No", "Phone", "Web", "Web"]),
     ("churn_reason_type", ["", "Price", "Move", "Price"]), ("marital_status", ["A", "A", "D", "D"]),
@@ -188,3 +194,26 @@ def test_where_no_column_comes_near_none_is_named() -> None:
     label = next(part for part in propose.of_table(many(colour=["red", "tan"]), "file", NOW).parts
                  if part.role == "label")
     assert label.evidence == "no column says who left"
+
+
+@pytest.mark.parametrize(("name", "stayed", "left"), [
+    ("churn_type", "None", ["Voluntary", "Involuntary"]), ("churn_type", "No", ["Voluntary", "Non-payment"]),
+    ("Vertragsende", "31.12.9999", ["01.03.2026", "15.04.2026"]), ("end_date", "99991231", ["20260301", "20260415"]),
+    ("cancel_date", "9999-12-31", ["2026-03-01", "2026-04-15"]), ("Stat", "A", ["I", "I"]),
+])
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_those_who_left_are_counted_as_the_file_says_them(name: str, stayed: str, left: list[str], kind: str,
+                                                          tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"customer_id": [f"C{n:04d}" for n in range(400)],
+                          "monthly_fee": rng.gamma(4, 9, 400).round(2), "visits": rng.poisson(5, 400)})
+    went = rng.random(400) < 0.3
+    days = pd.Series(rng.choice(left if "date" not in name.lower() and name != "Vertragsende" else [
+        *left, *(text.replace("15", str(day)) for text in left[1:] for day in range(16, 29))], 400))
+    frame[name] = days.where(went, stayed)
+    path = tmp_path / f"file.{kind}"
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_excel(path, index=False)
+    found = onboarding.propose([path], name="file", actor=ANA, now=NOW)
+    assert found.part("label").column == name
+    assert found.examined.left == pytest.approx(went.mean())

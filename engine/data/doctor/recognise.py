@@ -292,15 +292,17 @@ def _as_kinds(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed:
     if not no and not unsaid:
         return _as_filled(look) if len(left) == len(texts) else None
     gone = [text for text in texts if text not in (*no, *stayed)]
-    return _state(look, texts, gone, [*no, *stayed], 0.93 if len(gone) == len(left) else 0.75)
+    return _state(look, texts, gone, [*no, *stayed], 0.93 if len(gone) == len(left) else 0.75,
+                  look.missing if unsaid else ())
 
 
-def _state(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed: Sequence[str], certainty: float) -> Part:
-    """The part of a column in which these words mean left, and those stayed."""
-    spelled = _as_written(look, left)
-    share = sum(texts[text] for text in left) / sum(texts.values())
+def _state(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed: Sequence[str], certainty: float,
+           nothing: Sequence[str] = ()) -> Part:
+    """The part of a column in which these words mean left, and those stayed, as do words for nothing."""
+    spelled, others = _as_written(look, left), [*_as_written(look, stayed), *nothing]
+    share = sum(texts[text] for text in left) / (look.rows if nothing else sum(texts.values()))
     why = f"{' or '.join(spelled)} means left ({100 * share:.1f} % of rows)"
-    beside = f", beside {', '.join(_as_written(look, stayed)[:3])}" if stayed else ""
+    beside = f", beside {', '.join(others[:3])}" if others else ""
     return Part("label", look.name, min(certainty, 0.95), why + beside, _listed(spelled))
 
 
