@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.data.doctor import cures, monies, propose, recognise
+from engine.data.doctor import cures, monies, propose, recognise, sectors
 from engine.data.doctor.looks import look, looks
 
 LABELS = (
@@ -210,13 +210,13 @@ def test_weeks_and_years_as_a_customer_become_months(rng: np.random.Generator) -
     (["seats", "logins_30d", "loan", "branch"], "other"), (["seats", "logins_30d", "loan", "branch", "iban"], "bank"),
 ])
 def test_a_sector_is_known_by_two_words_of_its_own_and_a_tie_is_none(names: list[str], sector: str) -> None:
-    found = recognise.sector(looks(pd.DataFrame({name: range(30) for name in names})))
+    found = sectors.sector(looks(pd.DataFrame({name: range(30) for name in names})))
     assert (found.value, found.word == "open") == (sector, sector == "other")
 
 
 def test_a_tie_of_sectors_is_told() -> None:
     seen = looks(pd.DataFrame({name: range(30) for name in ("seats", "logins_30d", "loan", "branch")}))
-    assert recognise.sector(seen).evidence == "the columns speak of bank and saas alike"
+    assert sectors.sector(seen).evidence == "the columns speak of bank and saas alike"
 
 
 @pytest.mark.parametrize("texts", [True, False])

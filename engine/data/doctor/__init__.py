@@ -4,6 +4,7 @@
     looks        one column at first sight
     recognise    which column is the id, the label, tenure, recency, contact
     monies       which column is what customers pay, over which time, in which currency
+    sectors      which sector the columns speak of
     consents     which columns say who may be contacted, and what they come to by channel
     faults       what is wrong in the cells, and the cure where one is safe
     cures        the cures carried out, each time the same

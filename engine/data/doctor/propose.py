@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from engine.data.adapters.common import SOME
-from engine.data.doctor import consents, monies, recognise
+from engine.data.doctor import consents, monies, recognise, sectors
 from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, cured, totals
@@ -61,7 +61,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     tenure = recognise.tenure(seen, taken)
     recency = recognise.recency(seen, taken | {tenure.column})
     contact = recognise.contact(seen, (taken | {tenure.column, recency.column}) - {ids.column})
-    sector = recognise.sector(seen)
+    sector = sectors.sector(seen)
     currency = monies.currency(seen, money.column)
     parts = (ids, label, money, tenure, recency, currency, *contact, sector)
     used = {part.column for part in (ids, label, money, tenure, recency, *contact)} | {""}
