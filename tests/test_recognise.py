@@ -132,7 +132,8 @@ def test_what_is_no_money_of_the_past_is_none_for_its_window(name: str, rng: np.
     assert money_of(amounts(rng, **{name: None})) == ("", "")
 
 
-@pytest.mark.parametrize("name", ["bookings_90d", "production_12mo", "purchases_90d", "payments_6m"])
+@pytest.mark.parametrize("name", ["bookings_90d", "production_12mo", "purchases_90d", "payments_6m",
+                                  "paid_orders_90d"])
 def test_what_is_counted_in_a_window_is_no_money(name: str, rng: np.random.Generator) -> None:
     assert money_of(amounts(rng, **{name: rng.poisson(9, 600)})) == ("", "")
     assert money_of(amounts(rng, **{name: [f"${n}" for n in rng.poisson(900, 600)]}))[0] == name

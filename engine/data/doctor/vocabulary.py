@@ -194,10 +194,10 @@ WINDOW = (r"(?:^|_)(?:(?:in|over)_)?(?:the_)?(?:last_|past_|trailing_|prior_|pre
           r"(?P<unit>d|days?|w|wks?|weeks?|m|mo|mos|mths?|months?|y|yrs?|years?|tagen?|monaten?|dias|meses|jours|mois)"
           r"(?=_|$)")
 AHEAD = r"next|coming|future|upcoming|forecast\w*|predicted|projected|expected"
-SPENT = (r"spend|spent|revenues?|turnover|billings?|billed|paid|charges?|charged|amount|amt|fees|gmv|umsatz|gasto|"
+SPENT = (r"spend|spent|revenues?|turnover|billings?|amount|amt|fees|gmv|umsatz|gasto|"
          r"gastado|facturado|facturacion|gross_bookings|net_bookings|booking_value|order_value|sales_value|"
          r"purchase_value|fatturato|omzet|receita|depenses?")
-SOLD = r"sales|bookings|production|purchases|payments|orders_total|takings"
+SOLD = r"sales|bookings|production|purchases|payments|paid|billed|charges?|charged|orders_total|takings"
 PAID_BACK = r"claims?|payouts?|reimburs\w*|points|miles|cancelled|canceled|failed|missed"
 CURRENCY = (r"(?:\w+_)?(?:currency|ccy|wahrung|waehrung|moneda|devise|valuta|moeda|para_birimi)(?:_(?:code|iso|cd))?")
 YEARLY_MONEY = (r"(?:annual|yearly|year|yr|ann)_?(?:amt|prem|charges?|fees?|bill|amount|payment|price|cost|spend|"
