@@ -23,7 +23,9 @@ SCENARIO_HEADS = {"scenario": "Scenario", "budget": "Budget", "investment": "Inv
 
 
 def segments_card(found: Simulation, currency: str) -> None:
-    """Each segment's part of the answer."""
+    """Each segment's part of the answer; nothing where nobody can be contacted."""
+    if not found.segments:
+        return
     rows = [{"segment": part.segment, "contacted": f"{part.customers:,.0f} of {whole.customers:,.0f}",
              "leavers": f"{whole.leavers:,.1f}", **recovery.figures(part, currency),
              "band": f"{money_range(part.net.low, part.net.high, currency)}",

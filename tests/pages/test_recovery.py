@@ -128,7 +128,7 @@ def test_segments_where_nobody_leaves_are_refused_with_the_reason(read_companies
     assert words(app).count("no saves are credited") == 3
     assert figure(app, "Expected saves") == "0.0"
     assert figure(app, "ROI") == "-"
-    assert "Nobody to contact." in words(app)
+    assert "Nobody to contact." in words(app) and "Segment by segment" not in words(app)
 
 
 def test_segments_can_be_added_and_all_taken_away(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
