@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine import campaigning, insight, state
@@ -161,6 +163,17 @@ def test_a_name_that_is_taken_is_told(own_companies: Path, monkeypatch: pytest.M
     assert "Choose another name" in words(healthy(again)) and len(ledger.campaigns("demo-telecom")) == 1
 
 
+@pytest.fixture
+def nothing_planned_before() -> Iterator[None]:
+    """No plan is kept from a test before, nor for one after: the same data always have the same columns elsewhere."""
+    for kept in (st.cache_resource, st.cache_data):
+        kept.clear()
+    yield
+    for kept in (st.cache_resource, st.cache_data):
+        kept.clear()
+
+
+@pytest.mark.usefixtures("nothing_planned_before")
 def test_data_without_contact_columns_say_so_before_a_draft(own_companies: Path,
                                                             monkeypatch: pytest.MonkeyPatch) -> None:
     names = Dataset.names.fget  # type: ignore[attr-defined]
@@ -175,6 +188,7 @@ def test_data_without_contact_columns_say_so_before_a_draft(own_companies: Path,
     assert "may be contacted" in words(healthy(app)) and not ledger.campaigns("demo-telecom")
 
 
+@pytest.mark.usefixtures("nothing_planned_before")
 def test_a_plan_says_whom_it_cannot_reach_and_its_draft_takes_all_the_others(own_companies: Path,
                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
     names = Dataset.names.fget  # type: ignore[attr-defined]
