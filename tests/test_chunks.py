@@ -147,8 +147,8 @@ def test_parquet_lines_in_chunks_are_those_of_the_whole_file(tmp_path: Path, mon
 
 # --- views, carts and purchases
 
-@pytest.mark.parametrize("size", [700, pytest.param(4_000, marks=pytest.mark.slow),
-                                  pytest.param(30_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [30_000, pytest.param(4_000, marks=pytest.mark.slow),
+                                  pytest.param(700, marks=pytest.mark.slow)])
 def test_shop_events_in_chunks_are_those_of_the_whole_file(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                            rng: np.random.Generator) -> None:
     path = tmp_path / "2024-Apr.csv"

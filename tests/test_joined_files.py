@@ -188,6 +188,7 @@ def test_what_joined_files_say_of_the_moment_of_the_data_or_later_is_left_out(tm
     assert first is not None and first["payments_rows"].max() <= 5
 
 
+@pytest.mark.slow
 def test_joined_files_whose_columns_are_otherwise_written_are_known_again(tmp_path: Path,
                                                                           monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
