@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine.schema import money, plural, share
+from engine.schema import NO_REASONS, money, plural, share
 
 WIDTH = 110
 SHOWN_METRICS = {
@@ -19,7 +19,6 @@ SHOWN_METRICS = {
     "brier": "squared error (Brier)", "ece": "calibration error (ECE)", "lift_at_10": "lift in the top 10 %",
 }
 HEADLINE = {"severe", "error"}
-NO_REASONS = "The model knows nothing about who leaves, so what moves its answer is chance and no reason."
 
 
 def customer(card: Mapping[str, Any]) -> str:

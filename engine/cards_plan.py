@@ -71,7 +71,7 @@ def _mind(record: Mapping[str, Any]) -> list[str]:
     return [
         f"Margin is expected; with the chance of who happens to be kept it is {realised}.",
         *([f"{plural(held['customers'], 'customer')} held back, with {money(held['margin_at_risk'], currency)} margin "
-           "at risk."] if held["customers"] else []),
+           f"at risk.{' ' * bool(held['why'])}{held['why']}"] if held["customers"] else []),
         *record["reach"],
         f"Chosen by {solution['method']} in {solution['seconds']:.2f} s; no plan within these limits brings more than "
         f"{100 * solution['gap']:.4f} % on top.",

@@ -280,13 +280,19 @@ def described(place: Scope, found: Plan) -> dict[str, Any]:
         "limits": found.prices, "guardrails": found.guardrails,
         "left_out": found.left_out(),
         "reach": [*filter(None, [cannot_be_sent(place, found)]), *out_of_reach(place, found)],
-        "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1]},
+        "held_back": {"customers": found.held_back[0], "margin_at_risk": found.held_back[1], "why": _why_held(found)},
         "treatments": found.by("treatment").to_dict("records"), "segments": found.by("segment").to_dict("records"),
         "rivals": found.rivals, "types": types(found), "effects": _effects(found.priced), "waiting": waiting(place),
         "still_brought": _brought(place),
         "solution": {"method": solution.method, "seconds": solution.seconds, "gap": solution.gap,
                      "value": solution.value, "bound": solution.bound},
     })
+
+
+def _why_held(found: Plan) -> str:
+    """Why customers are held back, where it is one reason for all of them."""
+    reasons = set(found.priced.people["hold_back"]) - {""}
+    return reasons.pop() if len(reasons) == 1 else ""
 
 
 def cannot_be_sent(place: Scope, found: Plan) -> str:

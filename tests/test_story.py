@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 
 import engine
-from engine import catalog
-from engine.cards import NO_REASONS, customer
+from engine import catalog, insight, planning
+from engine.cards import customer
 from engine.data.labels import labels, windows_for
 from engine.prediction import store
 from engine.prediction.model import Model
-from engine.schema import Actor
+from engine.schema import NO_REASONS, Actor
 
 NOW = datetime(2024, 6, 1, 12)
 ANN = Actor("ann", "manager")
@@ -225,6 +225,9 @@ def test_noise_is_called_noise(told: dict, tmp_path: Path, monkeypatch: pytest.M
     staying = catalog.run("noise").scores().query("has_left == 0")["customer_id"].iloc[0]
     card = engine.predict("noise", staying, actor=ANN, now=NOW)
     assert [step["name"] for step in card["actions"]] == ["leave_alone"]
+    place = insight.scope("noise")
+    planned = planning.described(place, planning.plan(place, actor=ANN, now=NOW))
+    assert planned["held_back"]["why"].startswith("The model knows nothing") and planned["total"]["customers"] == 0
     told = customer(card)
     assert NO_REASONS in told and not any(driver["words"] in told for driver in card["drivers"])
 

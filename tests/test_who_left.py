@@ -105,6 +105,17 @@ def test_a_second_column_that_says_who_left_is_told_with_the_rows_in_which_they_
     assert [(one.where, one.rows, one.severity) for one in told] == [("renewed", wrong, "warning" if wrong else "note")]
 
 
+@pytest.mark.parametrize("never", ["9999-12-31", "", "n/a"])
+def test_days_of_leaving_that_never_come_are_no_leaving_when_answers_are_compared(never: str) -> None:
+    left = np.arange(300) % 4 == 0
+    frame = pd.DataFrame({"id": [f"K{n:04d}" for n in range(300)], "fee": np.arange(300) % 70 + 0.5,
+                          "exit_date": np.where(left, "2024-03-05", never),
+                          "churned": np.where(left, "Yes", "No")})
+    draft = propose.of_table(frame, "members.csv", datetime(2024, 7, 1))
+    told = [fault.finding for fault in draft.faults if "says who left as well as churned" in fault.finding.what]
+    assert [(one.where, one.rows) for one in told] == [("exit_date", 0)]
+
+
 def guess_of(frame: pd.DataFrame) -> tuple[str, str]:
     label, _ = recognise.label(looks(frame), "customer_id")
     return label.column, label.value

@@ -12,7 +12,7 @@ import engine
 from engine import insight
 from engine.insight.off_limits import why_off_limits
 from engine.insight.timeline import Timeline
-from engine.schema import SCORES, cost, money, plural, share
+from engine.schema import NO_REASONS, SCORES, cost, money, plural, share
 from ui.charts import customer as charts
 from ui.components import RISK_COLOURS, RISK_ICONS, Kpi, card, empty, escaped, kpis, show, told
 from ui.links import customer_column, open_clicked
@@ -223,7 +223,10 @@ def _contact_kpi(record: Mapping[str, Any]) -> Kpi:
 
 
 def why(record: Mapping[str, Any], place: Here) -> None:
-    """The waterfall, and the strongest reasons in words beside it."""
+    """The waterfall, and the strongest reasons in words beside it; none of a model that knows nothing."""
+    if not record["usable"]:
+        empty("There are no reasons.", NO_REASONS)
+        return
     left, right = st.columns([3, 2])
     with left:
         show(charts.waterfall(record, place.look), "customer_waterfall")

@@ -16,7 +16,7 @@ import pandas as pd
 
 from engine.data.identity import counts_rows, identifier, in_order, order_matters, order_signal
 from engine.data.signal import Levels, folds, levels, single_column_auc
-from engine.data.telltales import alone, together
+from engine.data.telltales import AFTER, alone, proves, together
 from engine.errors import DataError, EngineError
 from engine.schema import Dataset, Finding, Snapshot, plural
 
@@ -97,8 +97,8 @@ def _answers(
 def _made_of_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reasons:
     """What else was gathered of a joined file's column of which one thing is known only afterwards."""
     stems = {name.removesuffix(end): name for name, reason in known.items() for end in GATHERED
-             if name.endswith(end) and reason.startswith(("Known only afterwards", "A function of the label"))}
-    return {f"{stem}{end}": f"Known only afterwards: made of the same column as {name}." for stem, name in stems.items()
+             if name.endswith(end) and proves(reason)}
+    return {f"{stem}{end}": f"{AFTER} made of the same column as {name}." for stem, name in stems.items()
             for end in GATHERED if f"{stem}{end}" in columns and f"{stem}{end}" not in known}
 
 

@@ -43,6 +43,7 @@ ROWS_PER_GROUP = 20
 ENDED_MORE = 0.5
 ENDING = re.compile(r"(?:^|_)(?:end|ended|ending|closing|closed|closure|churn\w*|cancel\w*|exit|terminat\w*|left|"
                     r"leaving|lapse\w*)_?(?:date|day|dt|at|on|time|timestamp)(?=_|$)")
+FUNCTION, AFTER, RESTATED = "A function of the label:", "Known only afterwards:", "Nearly the same as the label:"
 SCORED = re.compile(r"(?:^|_)(?:(?:retention|renewal|loyalty|survival|stay|save|model|ml|ai|outcome|target)_?(?:score|"
                     r"prob|probability|risk|index)|prob(?:ability)?|propensity|predict\w*|pred|forecast|likelihood)"
                     r"(?=_|$|\d)")
@@ -55,9 +56,18 @@ def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray
     least = min(int(y.sum()), len(y) - int(y.sum()))
     for errors, rule in (_by_blanks(column, y), _by_interval(column, y), _by_groups(column, y, fold)):
         if errors <= FUNCTION_ERRORS * least:
-            return f"A function of the label: {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
+            return f"{FUNCTION} {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
     return (_only_leavers(name, column, y) or _ended(name, column, y) or _filled_afterwards(name, column, y)
             or _named(name, auc) or _restates(column, auc, y))
+
+
+def proves(reason: str) -> bool:
+    """Whether a reason to quarantine a column says that it knows the answer by itself, without another column.
+
+    >>> proves(f"{AFTER} its name speaks of an end"), proves("A function of the label together with b: ...")
+    (True, False)
+    """
+    return reason.startswith((FUNCTION, AFTER, RESTATED))
 
 
 def _by_blanks(column: Levels, y: np.ndarray) -> tuple[int, str]:
@@ -119,7 +129,7 @@ def _only_leavers(name: str, column: Levels, y: np.ndarray) -> str:
     for mark, words in _marks(column):
         marked, left = int(mark.sum()), int(y[mark].sum())
         if _pure(marked, left, len(y), int(y.sum()), *asked):
-            return f"Known only afterwards: it is {words} for {marked:,} customers and {left:,} of them left."
+            return f"{AFTER} it is {words} for {marked:,} customers and {left:,} of them left."
     return ""
 
 
@@ -168,7 +178,7 @@ def _ended(name: str, column: Levels, y: np.ndarray) -> str:
     if of_leavers - of_others < ENDED_MORE:
         return ""
     told = f"{of_leavers:.0%} of leavers and {of_others:.0%} of others".replace("%", " %")
-    return f"Known only afterwards: its name speaks of an end, and {told} have it."
+    return f"{AFTER} its name speaks of an end, and {told} have it."
 
 
 def _filled_afterwards(name: str, column: Levels, y: np.ndarray) -> str:
@@ -181,7 +191,7 @@ def _filled_afterwards(name: str, column: Levels, y: np.ndarray) -> str:
     odds = (left + 0.5) / (gone - left + 0.5), (others + 0.5) / (stayed - others + 0.5)
     if odds[0] < NAMED_ODDS_RATIO * odds[1] or left < FEWEST_MARKED:
         return ""
-    return (f"Known only afterwards: its name speaks of leaving, and {100 * left / gone:.0f} % of leavers and "
+    return (f"{AFTER} its name speaks of leaving, and {100 * left / gone:.0f} % of leavers and "
             f"{100 * others / stayed:.0f} % of others have it.")
 
 
@@ -189,9 +199,9 @@ def _named(name: str, auc: float) -> str:
     if auc < NAMED_AUC or not (sounds_like_after(name) or SCORED.search(name.casefold().replace(" ", "_"))):
         return ""
     if not sounds_like_after(name):
-        return (f"Known only afterwards: it is a score of somebody's own, and alone it reaches a ROC-AUC of {auc:.3f}, "
+        return (f"{AFTER} it is a score of somebody's own, and alone it reaches a ROC-AUC of {auc:.3f}, "
                 "more than can be known beforehand.")
-    return f"Known only afterwards: its name speaks of leaving, and alone it reaches a ROC-AUC of {auc:.3f}."
+    return f"{AFTER} its name speaks of leaving, and alone it reaches a ROC-AUC of {auc:.3f}."
 
 
 def _restates(column: Levels, auc: float, y: np.ndarray) -> str:
@@ -204,7 +214,7 @@ def _restates(column: Levels, auc: float, y: np.ndarray) -> str:
     value = repr(_value(column, level)) if level else "missing"
     of_leavers, of_others = (100 * counts[level] / counts.sum() for counts in (left, stayed))
     told = f"{of_leavers:.0f} % of leavers and {of_others:.0f} % of others"
-    return f"Nearly the same as the label: {told} have {value}."
+    return f"{RESTATED} {told} have {value}."
 
 
 def together(

@@ -19,6 +19,7 @@ from engine.data.doctor.recognise import HALF, Part
 from engine.data.doctor.vocabulary import NO, word
 from engine.data.readers import Raw
 from engine.data.sources import brought
+from engine.data.telltales import proves
 from engine.errors import EngineError, choose
 from engine.onboarding import renames
 from engine.onboarding.examining import examined
@@ -29,7 +30,6 @@ from engine.schema import Actor
 
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
 AGREED, UNASKED = "as agreed before", "as before, to which nobody has agreed"
-AFTERWARDS = ("Known only afterwards", "A function of the label")
 MAY_LACK = frozenset({"tenure", "recency", *mappings.CONTACT_KEYS})
 KEPT = ("currency", "horizon_days")
 NOTHING: Mapping[str, Any] = {}
@@ -67,7 +67,7 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
 
 def _without_rows_of_leaving(looked: Proposal, paths: Sequence[Path]) -> Proposal:
     """The proposal without the rows of joined files that were written when a customer left, as the audit shows."""
-    known = {column for column, why in looked.examined.quarantined if why.startswith(AFTERWARDS)
+    known = {column for column, why in looked.examined.quarantined if proves(why)
              and column in looked.looks and _mostly_none(looked.looks[column])}
     besides = joins.check(looked.mapping.get("files", ()))
     told = [joins.without_afterwards(beside, known) for beside in besides]

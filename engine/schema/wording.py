@@ -1,9 +1,10 @@
-"""Numbers as people read them: money short enough for a card, shares in per cent."""
+"""Numbers as people read them: money short enough for a card, shares in per cent; and sentences of several places."""
 
 from __future__ import annotations
 
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 ISO_CODE = 3
+NO_REASONS = "The model knows nothing about who leaves, so what moves its answer is chance and no reason."
 
 
 def money(value: float, currency: str, like: float | None = None) -> str:

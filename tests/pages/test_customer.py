@@ -223,3 +223,13 @@ def test_anybody_can_be_drawn_twice(read_companies: Path, monkeypatch: pytest.Mo
         healthy(app.button(key="customer_any").click().run())
         drawn.add(app.header[0].value)
     assert len(drawn) > 1, "Somebody else each time, as a rule."
+
+
+def test_a_model_that_knows_nothing_gives_no_reasons() -> None:
+    def screen() -> None:
+        from ui.customer_parts import why
+
+        why({"usable": False}, None)  # type: ignore[arg-type]
+
+    app = AppTest.from_function(screen).run()
+    assert not app.exception and "There are no reasons." in words(app)

@@ -42,7 +42,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     parts = _parts(sources, plan)
     raw, raws, said = prepared(parts["customers"], plan, observed_until(ask, None))
     plan, unlike = _of_one_moment(plan, raw)
-    ask, dated = _drawn_with_its_rows(ask, plan, raw)
+    ask, dated = _as_drawn(ask, plan, raw)
     names = [str(name) for name in raw.frame.columns]
     _refuse_unknown(plan, raw, names)
     fields, found = _fields(plan, names)
@@ -128,24 +128,24 @@ def _of_one_moment(plan: Plan, raw: Raw) -> tuple[Plan, tuple[Finding, ...]]:
         Finding("severe", plan.label, what, fix, len(known)),)
 
 
-def _drawn_with_its_rows(ask: Ask, plan: Plan, raw: Raw) -> tuple[Ask, tuple[Finding, ...]]:
+def _as_drawn(ask: Ask, plan: Plan, raw: Raw) -> tuple[Ask, tuple[Finding, ...]]:
     """What is asked, with the midnight after the last joined row, or the last of the days on which customers were last
     seen, as the moment of the data where nobody tells another: a file was drawn then, not on the day it is read."""
     if ask.observed_until or ask.options.get("observed_until"):
         return ask, ()
     rows = {beside.name: raw.frame[last] for beside in plan.files if (last := joins.last_row(beside)) in raw.frame}
-    found = _latest({f"row of {name}": days for name, days in rows.items()} or _last_seen(plan, raw), ask.now)
+    found = _latest(rows or _last_seen(plan, raw), ask.now)
     if found is None:
         return ask, ()
-    where, day = found
+    name, day = found
     moment = datetime.combine(day.date() + timedelta(days=1), time())
     if moment >= ask.now:
         return ask, ()
-    what = (f"The file does not say when it was drawn; the last {where} is of {day:%Y-%m-%d}, and the data are taken "
-            "to be known up to then.")
+    last = f"last {'row' if rows else 'value'} of {name}"
+    what = (f"The file does not say when it was drawn; the {last} is of {day:%Y-%m-%d}, and the data are taken to be "
+            "known up to then.")
     return replace(ask, observed_until=moment), (
-        Finding("note", where.partition(" of ")[2], what, "If they were drawn on another day, give it (--as-of).",
-                0),)
+        Finding("note", name, what, "If they were drawn on another day, give it (--as-of).", 0),)
 
 
 def _latest(ends: Mapping[str, pd.Series], now: datetime) -> tuple[str, pd.Timestamp] | None:
@@ -158,7 +158,7 @@ def _latest(ends: Mapping[str, pd.Series], now: datetime) -> tuple[str, pd.Times
 def _last_seen(plan: Plan, raw: Raw) -> dict[str, pd.Series]:
     """The columns of days on which something of a customer was last."""
     names = [name for name in plan.dates if name in raw.frame and says(named(name), LAST)]
-    return {f"value of {name}": moments(raw.frame[name], name).values for name in names}
+    return {name: moments(raw.frame[name], name).values for name in names}
 
 
 # ----------------------------------------------------------------------------------------------------- columns

@@ -16,7 +16,7 @@ from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, cured, totals
 from engine.data.doctor.faults import Fault
-from engine.data.doctor.looks import Look, beside_key, looks, names_somebody
+from engine.data.doctor.looks import Look, beside_key, is_missing_word, looks, names_somebody
 from engine.data.doctor.recognise import Part
 from engine.data.parsing import as_written
 from engine.schema import Finding, plural
@@ -100,7 +100,9 @@ def _rivals(label: Part, others: Sequence[Part], frame: pd.DataFrame) -> tuple[F
 def _who_left(label: Part, frame: pd.DataFrame) -> pd.Series:
     """By row, whether a column says that the customer left."""
     texts = as_written(frame[label.column]).str.strip()
-    return texts != "" if label.value == "filled" else texts.isin(label.value.split("|"))
+    if label.value == "filled":
+        return ~texts.isin([text for text in texts.unique() if not text or is_missing_word(text, in_words=False)])
+    return texts.isin(label.value.split("|"))
 
 
 def _twins(frame: pd.DataFrame) -> dict[str, str]:
