@@ -7,8 +7,8 @@ return; an invoice that begins with C is a cancellation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from engine.data.adapters.assemble import (
     events_in_chunks,
     extra_role,
     finish,
-    in_chunks,
     sorted_by_role,
     take_all,
     with_extras,
@@ -43,6 +42,7 @@ from engine.data.adapters.common import (
     told_of,
 )
 from engine.data.adapters.events import ITEM, TIMES, take_events
+from engine.data.adapters.lines import Lines, Repeated, of_chunks, of_whole, told_of_refused
 from engine.data.chunks import Chunks, is_big, open_chunks
 from engine.data.parsing import Findings, like
 from engine.data.readers import Raw, read_raw
@@ -136,23 +136,14 @@ def _taken(path: Path, number: int, ask: Ask, orders: bool) -> tuple[Raw | Chunk
 
 def take_lines(raw: Raw, number: int, options: Options) -> Taken:
     """The file's lines as events of kind order, return and cancellation; corrections and free lines rejected."""
-    part = lines_of(raw, number, options, lambda rows: rows.duplicated().to_numpy())
+    part = lines_of(raw, number, options, of_whole)
     names = tuple(raw.frame.columns)
     told = told_of_lines(raw.name, names, line_columns(names, options), kinds_of(part.refused["reason"]), part.repeats)
     rejected = pd.concat([part.taken.rejected, part.refused], ignore_index=True)
     return replace(part.taken, findings=(*part.taken.findings, *told), rejected=rejected)
 
 
-@dataclass(frozen=True)
-class Lines:
-    """Lines as events; those that are none, with the reason; how many repeated another and were dropped."""
-
-    taken: Taken
-    refused: pd.DataFrame
-    repeats: int
-
-
-def lines_of(raw: Raw, number: int, options: Options, repeated: Callable[[pd.DataFrame], np.ndarray]) -> Lines:
+def lines_of(raw: Raw, number: int, options: Options, repeated: Repeated) -> Lines:
     """The lines of a file or a part of it. `repeated`: which rows equal an earlier one in every column; lines that name
     order and item and do so were exported twice."""
     found = line_columns(tuple(raw.frame.columns), options)
@@ -168,21 +159,11 @@ def lines_of(raw: Raw, number: int, options: Options, repeated: Callable[[pd.Dat
 
 def lines_in_chunks(chunks: Chunks, number: int, ask: Ask) -> Taken:
     """What `take_lines` takes, of a big file, the events written aside."""
-    repeats = 0
-
-    def again(rows: pd.DataFrame) -> np.ndarray:
-        return np.isin(rows.index, chunks.repeated)
-
-    def one(raw: Raw) -> tuple[Taken, list[pd.DataFrame]]:
-        nonlocal repeats
-        part = lines_of(raw, number, ask.options, again)
-        repeats += part.repeats
-        return part.taken, [part.refused]
-
-    taken, cells, (refused,) = in_chunks(chunks, number, ask, one)
+    taken, cells, refused, repeats = of_chunks(
+        chunks, number, ask, lambda raw, again: lines_of(raw, number, ask.options, again))
     found = line_columns(chunks.names, ask.options)
     findings = (*told_of(chunks, LINE_FIELDS, found, cells),
-                *told_of_lines(chunks.name, chunks.names, found, refused.kinds, repeats))
+                *told_of_lines(chunks.name, chunks.names, found, refused, repeats))
     return replace(taken, findings=findings)
 
 
@@ -199,7 +180,7 @@ def told_of_lines(file: str, names: Sequence[str], found: dict[str, str], kinds:
     """What was found about the lines beyond their cells."""
     what = f"{plural(repeats, 'line repeats', 'lines repeat')} another in every column."
     again = (Finding("warning", file, what, "One of each was kept.", repeats),) if repeats else ()
-    return (*again, *_refusal_findings(kinds, file), *_unused(file, names, found), *_grouping(file, found))
+    return (*again, *told_of_refused(file, kinds, "line"), *_unused(file, names, found), *_grouping(file, found))
 
 
 def _priced(frame: pd.DataFrame) -> pd.DataFrame:
@@ -233,13 +214,6 @@ def _refusals(lines: pd.DataFrame, found: dict[str, str]) -> pd.Series:
         fixed = like(lines["order_id"], r"[Aa]\d")
         reasons[fixed] = found["order_id"] + ": " + lines.loc[fixed, "order_id"] + " is an adjustment, not an order"
     return reasons
-
-
-def _refusal_findings(kinds: Mapping[str, int], file: str) -> Findings:
-    """One finding per kind of reason, the most frequent first."""
-    often = sorted(kinds.items(), key=lambda kind: -kind[1])
-    return tuple(Finding("note", file, f"{plural(count, 'line was', 'lines were')} rejected: {kind}.",
-                         "See the rejected rows.", count) for kind, count in often)
 
 
 def _unused(file: str, names: Sequence[str], found: dict[str, str]) -> Findings:

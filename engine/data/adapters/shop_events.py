@@ -9,7 +9,7 @@ for two pieces in one basket are two equal rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from engine.data.adapters.assemble import (
     Role,
     all_parts,
     finish,
-    in_chunks,
     sorted_by_role,
     take_all,
     with_extras,
@@ -43,7 +42,7 @@ from engine.data.adapters.common import (
     told_of,
 )
 from engine.data.adapters.events import ITEM
-from engine.data.adapters.orders import Lines
+from engine.data.adapters.lines import Lines, Repeated, of_chunks, of_whole, told_of_refused
 from engine.data.chunks import Chunks, is_big, open_chunks
 from engine.data.parsing import Findings
 from engine.data.readers import Raw, read_raw
@@ -119,7 +118,7 @@ def _taken(path: Path, number: int, ask: Ask) -> tuple[Raw | Chunks, Taken]:
 
 def take_shop_events(raw: Raw, number: int, options: Options) -> Taken:
     """The file's events as EVENTS; unknown types and purchases without a price are rejected."""
-    part = _events_of(raw, number, options, lambda rows: rows.duplicated().to_numpy())
+    part = _events_of(raw, number, options, of_whole)
     told = _told_of_events(raw.name, kinds_of(part.refused["reason"]), part.repeats)
     return replace(part.taken, findings=(*part.taken.findings, *told),
                    rejected=pd.concat([part.taken.rejected, part.refused], ignore_index=True))
@@ -127,24 +126,14 @@ def take_shop_events(raw: Raw, number: int, options: Options) -> Taken:
 
 def shop_events_in_chunks(chunks: Chunks, number: int, ask: Ask) -> Taken:
     """What `take_shop_events` takes, of a big file, the events written aside."""
-    repeats = 0
-
-    def again(rows: pd.DataFrame) -> np.ndarray:
-        return np.isin(rows.index, chunks.repeated)
-
-    def one(raw: Raw) -> tuple[Taken, list[pd.DataFrame]]:
-        nonlocal repeats
-        part = _events_of(raw, number, ask.options, again)
-        repeats += part.repeats
-        return part.taken, [part.refused]
-
-    taken, cells, (refused,) = in_chunks(chunks, number, ask, one)
+    taken, cells, refused, repeats = of_chunks(
+        chunks, number, ask, lambda raw, again: _events_of(raw, number, ask.options, again))
     findings = (*told_of(chunks, FIELDS, match(FIELDS, chunks.names), cells),
-                *_told_of_events(chunks.name, refused.kinds, repeats))
+                *_told_of_events(chunks.name, refused, repeats))
     return replace(taken, findings=findings)
 
 
-def _events_of(raw: Raw, number: int, options: Options, repeated: Callable[[pd.DataFrame], np.ndarray]) -> Lines:
+def _events_of(raw: Raw, number: int, options: Options, repeated: Repeated) -> Lines:
     """The events of a file or a part of it. `repeated`: which rows equal an earlier one in every column; such views and
     carts count once, purchases as they stand."""
     found = match(FIELDS, raw.frame.columns)
@@ -165,13 +154,10 @@ def _events_of(raw: Raw, number: int, options: Options, repeated: Callable[[pd.D
 
 
 def _told_of_events(file: str, kinds: Mapping[str, int], repeats: int) -> Findings:
-    """What was found about the events beyond their cells, the most frequent reason to reject one first."""
-    often = sorted(kinds.items(), key=lambda kind: -kind[1])
-    refused = tuple(Finding("note", file, f"{plural(count, 'row was', 'rows were')} rejected: {kind}.",
-                            "See the rejected rows.", count) for kind, count in often)
+    """What was found about the events beyond their cells."""
     what = f"{plural(repeats, 'row repeats', 'rows repeat')} another in the same second."
     again = (Finding("note", file, what, "One of each was kept; purchases all count.", repeats),) if repeats else ()
-    return (*refused, *again)
+    return (*told_of_refused(file, kinds, "row"), *again)
 
 
 def _who_came(ask: Ask, happened: Sequence[Taken]) -> tuple[Taken, pd.DataFrame, pd.DataFrame]:
