@@ -11,7 +11,7 @@ import pytest
 
 from engine import onboarding
 from engine.data import adapters
-from engine.data.doctor import faults, joins, propose, tables
+from engine.data.doctor import besides, faults, joins, propose, tables
 from engine.data.doctor.looks import looks
 from engine.schema import Actor, Reading
 
@@ -50,7 +50,7 @@ def test_a_kept_cure_of_the_key_is_not_carried_out(tmp_path: Path) -> None:
     spoilt = {"name": "usage", "key": "account_id", "to": "account_id", "many": True, "numeric": ["uses"],
               "columns": ["account_id", "uses"],
               "cures": [{"column": "account_id", "cure": "common", "words": ["A-1"]}]}
-    raw, _, said = joins.joined(written(tmp_path, accounts=accounts(ids), usage=usage), joins.check([spoilt]))
+    raw, _, said = joins.joined(written(tmp_path, accounts=accounts(ids), usage=usage), besides.check([spoilt]))
     assert raw.frame["usage_uses_sum"].eq(3).all() and said == []
 
 
@@ -93,7 +93,7 @@ def test_rows_that_go_on_after_the_first_have_left_tell_who_left(until: int, sha
     paths = written(tmp_path, customers=customers, tickets=tickets)
     whole = tables.together(paths, NOW)
     draft = propose.of_table(whole.frame, whole.name, NOW)
-    mapping = {**draft.mapping, "files": [joins.written(beside) for beside in whole.besides]}
+    mapping = {**draft.mapping, "files": [besides.written(beside) for beside in whole.besides]}
     assert mapping["label"] == {"column": "cancel_date", "filled": True}
     read = adapters.read(paths, tmp_path / "read", "table", name="x", now=NOW, options={"mapping": mapping})
     severe = [found for found in read.findings if found.severity == "severe"]
@@ -103,7 +103,8 @@ def test_rows_that_go_on_after_the_first_have_left_tell_who_left(until: int, sha
 
 
 def test_whose_rows_come_of_late_is_told_from_whose_came_before(tmp_path: Path) -> None:
-    from engine.data.doctor.joins import Beside, attach
+    from engine.data.doctor.besides import Beside
+    from engine.data.doctor.joins import attach
 
     people = pd.DataFrame({"id": ["early", "late", "even", "none", "timeless"]})
     days = {"early": [0, 3, 9], "late": [70, 80, 90], "even": [0, 45, 90, 89]}
@@ -170,7 +171,7 @@ def club(folder: Path, **names: str) -> list[Path]:
 
 def test_rows_written_because_a_customer_left_are_left_out_of_all_that_is_counted(tmp_path: Path) -> None:
     found = onboarding.propose(club(tmp_path), name="acme", actor=ANA, now=datetime(2025, 8, 1))
-    payments, = joins.check(found.mapping["files"])
+    payments, = besides.check(found.mapping["files"])
     assert (payments.without, payments.words) == ({"kind": ("exit fee",)}, {"kind": ("monthly fee",)})
     told = [finding for finding in found.examined.findings if "written because a customer had left" in finding.what]
     assert [finding.severity for finding in told] == ["warning"] and told[0].rows > 200

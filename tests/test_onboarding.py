@@ -15,7 +15,7 @@ import pytest
 from engine import catalog, onboarding
 from engine.data import adapters, headless
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import changes, cures, joins, propose, recognise, tables
+from engine.data.doctor import besides, changes, cures, joins, propose, recognise, tables
 from engine.data.doctor.looks import look, looks
 from engine.data.labels import snapshot, windows_for
 from engine.data.names import snake
@@ -488,18 +488,18 @@ def test_files_are_joined_through_each_other_and_known_again(tmp_path: Path) -> 
     by_hand = pd.Series(uses["minutes"].to_numpy()).groupby(owner[way]).sum()
     sums = whole.frame.set_index("account_id")["usage_minutes_sum"].dropna()
     assert sums.to_dict() == by_hand.to_dict()
-    kept = {beside.name: joins.written(beside) for beside in whole.besides}
+    kept = {beside.name: besides.written(beside) for beside in whole.besides}
     pd.DataFrame({"usage_id": range(0, 3_000, 2), "stars": rng.integers(1, 6, 1_500)}).to_csv(tmp_path / "votes.csv")
     deeper = tables.together([*paths, tmp_path / "votes.csv"], NOW)
     assert deeper.frame["votes_rows"].sum() == 1_500 and kept.keys() < {beside.name for beside in deeper.besides}
-    again, _, _ = joins.joined(paths[::-1], joins.check([joins.written(beside) for beside in whole.besides]))
+    again, _, _ = joins.joined(paths[::-1], besides.check([besides.written(beside) for beside in whole.besides]))
     assert again.frame["usage_minutes_sum"].equals(whole.frame["usage_minutes_sum"])
 
 
 def test_a_file_that_the_mapping_joins_must_be_there(tmp_path: Path) -> None:
     path = small(tmp_path)
     with pytest.raises(EngineError, match="joins the file 'tickets'"):
-        joins.joined([path], joins.check([{"name": "tickets", "key": "client", "to": "client_no",
+        joins.joined([path], besides.check([{"name": "tickets", "key": "client", "to": "client_no",
                                            "columns": ["client"]}]))
 
 

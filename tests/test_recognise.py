@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.data.doctor import cures, monies, propose, recognise, sectors
+from engine.data.doctor import cures, leavers, monies, propose, recognise, sectors
 from engine.data.doctor.looks import look, looks
 
 LABELS = (
@@ -32,7 +32,7 @@ def test_who_left_is_known_under_many_names(name: str, left: str, stayed: str, r
         "Partner": rng.choice(["Yes", "No"], rows), "IsActiveMember": rng.integers(0, 2, rows),
         "is_tv_subscriber": rng.integers(0, 2, rows), name: np.where(rng.random(rows) < 0.2, left, stayed),
         "plan": rng.choice(["Basic", "Pro"], rows)})
-    found, _ = recognise.label(looks(frame), "id")
+    found, _ = leavers.label(looks(frame), "id")
     assert (found.column, found.value) == (name, left)
 
 
@@ -75,7 +75,7 @@ def test_customers_are_named_by_numbers_of_many_names(name: str, rng: np.random.
 ])
 def test_who_left_is_found_however_it_is_spelled(name: str, values: list[Any], positive: str) -> None:
     frame = pd.DataFrame({"plan": ["a", "b"] * 50, name: pd.Series([values[0]] * 70 + [values[1]] * 30).map(str)})
-    label, _ = recognise.label(looks(frame))
+    label, _ = leavers.label(looks(frame))
     assert (label.column, label.value) == (name, positive)
 
 
@@ -85,7 +85,7 @@ def test_who_left_is_found_however_it_is_spelled(name: str, values: list[Any], p
 ])
 def test_what_does_not_say_who_left_is_no_label(name: str, values: list[str]) -> None:
     frame = pd.DataFrame({name: (values * 100)[:100]})
-    assert recognise.label(looks(frame))[0].column == ""
+    assert leavers.label(looks(frame))[0].column == ""
 
 
 def test_an_income_or_a_balance_is_not_what_a_customer_pays() -> None:

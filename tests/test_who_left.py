@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from engine import onboarding
-from engine.data.doctor import cures, propose, recognise
+from engine.data.doctor import cures, leavers, propose, recognise
 from engine.data.doctor.looks import look, looks
 from engine.schema import Actor
 
@@ -37,14 +37,14 @@ def test_the_only_column_that_speaks_of_closing_or_activity_is_proposed(name: st
 
 @pytest.mark.parametrize("name", ["ticket_closed", "closed_deals", "deal_closed_in_30_days", "shop_closed_on_sunday"])
 def test_what_else_can_be_closed_is_no_label(name: str) -> None:
-    assert recognise.label(looks(answers(**{name: ("N", "Y")})))[0].column == ""
+    assert leavers.label(looks(answers(**{name: ("N", "Y")})))[0].column == ""
 
 
 @pytest.mark.parametrize("better", ["Exited", "closed_within_6m", "account_closed", "left"])
 @pytest.mark.parametrize("active", ["is_active_member", "is_active", "active"])
 def test_activity_is_no_label_beside_a_better_one(better: str, active: str) -> None:
     seen = looks(answers(**{active: ("1", "0"), better: ("0", "1")}))
-    assert recognise.label(seen)[0].column == better
+    assert leavers.label(seen)[0].column == better
 
 
 @pytest.mark.parametrize(("values", "left"), [
@@ -53,7 +53,7 @@ def test_activity_is_no_label_beside_a_better_one(better: str, active: str) -> N
     (["x", "", ""], "filled"), (["red", "green", "blue"], ""),
 ])
 def test_a_column_that_a_person_chooses_offers_its_values(values: list[str], left: str) -> None:
-    assert set(recognise.who_left(look(pd.Series(values * 20), "a_column")).split("|")) == set(left.split("|"))
+    assert set(leavers.who_left(look(pd.Series(values * 20), "a_column")).split("|")) == set(left.split("|"))
 
 
 @pytest.mark.parametrize(("name", "days"), [
@@ -117,7 +117,7 @@ def test_days_of_leaving_that_never_come_are_no_leaving_when_answers_are_compare
 
 
 def guess_of(frame: pd.DataFrame) -> tuple[str, str]:
-    label, _ = recognise.label(looks(frame), "customer_id")
+    label, _ = leavers.label(looks(frame), "customer_id")
     return label.column, label.value
 
 
@@ -146,7 +146,7 @@ def test_who_left_is_told_by_kinds_of_leaving_and_by_letters(name: str, values: 
 
 def test_the_share_of_who_left_counts_those_of_whom_it_says_none() -> None:
     frame = many(churn_type=["None", "None", "None", "Voluntary", "Involuntary"])
-    label, _ = recognise.label(looks(frame), "customer_id")
+    label, _ = leavers.label(looks(frame), "customer_id")
     assert label.evidence == "Voluntary or Involuntary means left (40.0 % of rows), beside None"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor import propose as proposing
-from engine.data.doctor.recognise import Part, who_left, window_days
+from engine.data.doctor.leavers import who_left, window_days
+from engine.data.doctor.recognise import Part
 from engine.data.doctor.vocabulary import named
 from engine.data.sources import brought
 from engine.errors import EngineError

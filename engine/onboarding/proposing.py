@@ -11,7 +11,7 @@ from typing import Any
 from engine.catalog import dataset_folder
 from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import changes, cures, faults, joins, kinds, tables
+from engine.data.doctor import besides, changes, cures, faults, joins, kinds, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks
@@ -69,13 +69,12 @@ def _without_rows_of_leaving(looked: Proposal, paths: Sequence[Path]) -> Proposa
     """The proposal without the rows of joined files that were written when a customer left, as the audit shows."""
     known = {column for column, why in looked.examined.quarantined if proves(why)
              and column in looked.looks and _mostly_none(looked.looks[column])}
-    besides = joins.check(looked.mapping.get("files", ()))
-    told = [joins.without_afterwards(beside, known) for beside in besides]
+    told = [besides.without_afterwards(beside, known) for beside in besides.check(looked.mapping.get("files", ()))]
     if not any(beside.without for beside in told):
         return looked
-    gone = {joins.share_of(beside, column, word) for beside in told for column, words in beside.without.items()
+    gone = {besides.share_of(beside, column, word) for beside in told for column, words in beside.without.items()
             for word in words}
-    mapping = {**looked.mapping, "files": [joins.written(beside) for beside in told],
+    mapping = {**looked.mapping, "files": [besides.written(beside) for beside in told],
                **{use: [name for name in looked.mapping.get(use, ()) if name not in gone] for use in mappings.LISTS}}
     columns = tuple(part for part in looked.columns if part.column not in gone)
     frame = joins.joined(paths, told)[0].frame
@@ -107,7 +106,7 @@ def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Propo
     whole = tables.together(paths, start.now)
     draft = proposing.of_table(whole.frame, whole.name, start.now)
     label = next(part for part in draft.parts if part.role == "label")
-    mapping = {**draft.mapping, "files": [joins.written(beside) for beside in whole.besides]}
+    mapping = {**draft.mapping, "files": [besides.written(beside) for beside in whole.besides]}
     found = (*(Fault(finding) for finding in whole.findings), *draft.faults)
     return replace(start, kind=SNAPSHOT if label.column else UNLABELLED, adapter="table",
                    parts=(*draft.parts, *whole.parts), columns=draft.columns, faults=found, cures=_cures(found),

@@ -29,7 +29,7 @@
     [guessed]                      # what nobody has agreed to yet: the part and what it rests on; leave it out to agree
     money = "its name says what was paid; over which time is not said, a year is taken"
 
-    [[files]]                      # optional: what further files bring (engine/data/doctor/joins.py)
+    [[files]]                      # optional: what further files bring (engine/data/doctor/besides.py)
     name = "tickets"
     key = "account"
     to = "client_no"
@@ -51,8 +51,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.data.doctor import consents, cures, joins
-from engine.data.doctor.joins import Beside
+from engine.data.doctor import besides, consents, cures
+from engine.data.doctor.besides import Beside
 from engine.errors import EngineError
 from engine.schema import CONTACT
 
@@ -199,8 +199,8 @@ def _plan(mapping: Mapping[str, Any], label: Mapping[str, Any], money: Mapping[s
     contact = {name: str(column) for name, column in mapping.get("contact", {}).items()}
     chosen, declined = cures.check(mapping.get("cures", ()))
     return Plan(**_label(label), **_money(money), horizon_days=mapping.get("horizon_days"), **lists, **texts,
-                consents=told, contact=contact, guessed=_guessed(mapping), files=joins.check(mapping.get("files", ())),
-                cures=chosen, declined=declined)
+                consents=told, contact=contact, guessed=_guessed(mapping), cures=chosen, declined=declined,
+                files=besides.check(mapping.get("files", ())))
 
 
 def _label(label: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from engine.data.adapters.common import SOME, Field, Taken, by_onboarding, horiz
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
 from engine.data.dates import moments
-from engine.data.doctor import consents, cures, joins
+from engine.data.doctor import consents, cures, gathering, joins
 from engine.data.doctor.vocabulary import named, says
 from engine.data.leakage import ONLY_DESCRIBE
 from engine.data.names import snake, title
@@ -111,7 +111,7 @@ def _of_one_moment(plan: Plan, raw: Raw) -> tuple[Plan, tuple[Finding, ...]]:
     if not plan.filled or plan.label not in raw.frame:
         return plan, ()
     ends = moments(raw.frame[plan.label], plan.label).values
-    last = {name: raw.frame[name] for name in joins.last_days(plan.files) if name in raw.frame}
+    last = {name: raw.frame[name] for name in gathering.last_days(plan.files) if name in raw.frame}
     until = max((days.max() for days in last.values() if days.notna().any()), default=pd.NaT)
     known = ends[ends.notna()]
     if not len(known) or pd.isna(until) or (known < until).mean() <= SOME:
@@ -133,7 +133,7 @@ def _as_drawn(ask: Ask, plan: Plan, raw: Raw) -> tuple[Ask, tuple[Finding, ...]]
     seen, as the moment of the data where nobody tells another: a file was drawn then, not on the day it is read."""
     if ask.observed_until or ask.options.get("observed_until"):
         return ask, ()
-    rows = {beside.name: raw.frame[last] for beside in plan.files if (last := joins.last_row(beside)) in raw.frame}
+    rows = {beside.name: raw.frame[last] for beside in plan.files if (last := gathering.last_row(beside)) in raw.frame}
     found = _latest(rows or _last_seen(plan, raw), ask.now)
     if found is None:
         return ask, ()
@@ -169,7 +169,7 @@ def _fields(plan: Plan, names: Sequence[str]) -> tuple[list[Field], dict[str, st
     roles = {key: CUSTOMER_ID, plan.tenure: TENURE, plan.recency: RECENCY}
     if plan.label in names:
         roles[plan.label] = replace(CHURNED, kind="category")
-    said = joins.titles(plan.files)
+    said = gathering.titles(plan.files)
     roles.setdefault(plan.money, _own(plan.money, "number", "currency", said.get(plan.money, "")))
     for kind, listed in (("category", plan.categorical), ("number", plan.numeric), ("flag", plan.flags),
                          ("date", plan.dates)):

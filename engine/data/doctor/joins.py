@@ -1,101 +1,29 @@
 """Several files as one table of customers: files of one kind under each other, further files joined by their key.
 
-A file with one row per customer brings its columns as they are. One with many rows (uses, tickets, payments) brings how
-many there are, the mean and sum of its numbers and their change, the share of each frequent word, and its first and
-last day.
+A file with one row per customer brings its columns as they are. Of one with many rows (uses, tickets, payments) it is
+counted what `gathering` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from engine.data.dates import moments
 from engine.data.doctor import cures
-from engine.data.names import otherwise_written, snake, title
-from engine.data.parsing import as_written, flags, is_text, numbers
+from engine.data.doctor.besides import Beside
+from engine.data.doctor.gathering import gathered, times
+from engine.data.names import otherwise_written, snake
+from engine.data.parsing import as_written, is_text
 from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
 from engine.schema import Finding, plural
 
 ALIKE, MEET = 0.5, 0.5
-TEXTS, LISTS = ("name", "key", "to", "through", "own", "time"), ("columns", "numeric", "dates")
-BY_WORD = ("words", "without")
-KEYS = {*TEXTS, *LISTS, *BY_WORD, "many", "unused", "cures"}
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A file beside the customers' file: what its columns are called by, and how its rows find their customer.
-
-    key: its column that holds the value of the column `to` of the customers' file; or, where `through` names another
-    file beside, that of the column `own` there. many: several rows per customer, gathered; `time` orders them.
-    columns: by which it is known again. words: by column, the frequent words whose shares are counted. without: by
-    column, words whose rows were written because a customer had left. unused: it has nothing to do with the customers.
-    """
-
-    name: str
-    key: str = ""
-    to: str = ""
-    through: str = ""
-    own: str = ""
-    many: bool = False
-    unused: bool = False
-    time: str = ""
-    columns: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    dates: tuple[str, ...] = ()
-    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    cures: tuple[Mapping[str, Any], ...] = ()
-
-
-def check(parts: object) -> tuple[Beside, ...]:
-    """The files of a mapping's [[files]]; EngineError when one says what it must not, or lacks its key."""
-    if not isinstance(parts, Sequence) or isinstance(parts, str):
-        raise EngineError(f"'files' in the mapping is {parts!r}. Write each as [[files]] with a name and a key.")
-    for part in parts:
-        needed = {"name", "columns"} if isinstance(part, Mapping) and part.get("unused") else {"name", "key"}
-        if not isinstance(part, Mapping) or set(part) - KEYS or not needed <= set(part):
-            raise EngineError(f"A [[files]] of the mapping needs name and key and may hold {', '.join(sorted(KEYS))}, "
-                              f"but holds {part!r}.")
-    return tuple(_beside(part) for part in parts)
-
-
-def _beside(part: Mapping[str, Any]) -> Beside:
-    texts = {name: str(part.get(name, "")) for name in TEXTS}
-    lists = {name: tuple(map(str, part.get(name, ()))) for name in LISTS}
-    by_word = {name: {str(column): tuple(map(str, values)) for column, values in dict(part.get(name, {})).items()}
-               for name in BY_WORD}
-    told: dict[str, Any] = {**texts, **lists, **by_word}
-    return Beside(**told, many=bool(part.get("many", False)), unused=bool(part.get("unused", False)),
-                  cures=cures.check(part.get("cures", ()))[0])
-
-
-def without_afterwards(beside: Beside, known: Collection[str]) -> Beside:
-    """The file without the rows of words whose shares are known only afterwards: they were written when a customer had
-    left."""
-    gone = {column: tuple(word for word in words if share_of(beside, column, word) in known)
-            for column, words in beside.words.items()}
-    kept = {column: tuple(word for word in words if word not in gone[column]) for column, words in beside.words.items()}
-    return replace(beside, words=kept, without={column: words for column, words in gone.items() if words})
-
-
-def share_of(beside: Beside, column: str, word: str) -> str:
-    """The column that says which share of a customer's rows has the word."""
-    return f"{snake(beside.name)}_{snake(column)}_{snake(word)}"
-
-
-def written(beside: Beside) -> dict[str, Any]:
-    """The file as a mapping writes it, what is empty left out."""
-    told = {name: getattr(beside, name) for name in (*TEXTS, "many", "unused", *LISTS, *BY_WORD, "cures")}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items() if value}
 
 
 # ------------------------------------------------------------------------------------------------------ which is which
@@ -243,7 +171,7 @@ def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Seq
         else:
             key, mine = paired(part[beside.key], frame[beside.to])
         reached[beside.name] = key, mine
-        brought = _gathered(part, key, beside, _times(mended[beside.name], beside).nunique()) if beside.many else \
+        brought = gathered(part, key, beside, times(mended[beside.name], beside).nunique()) if beside.many else \
             _as_it_is(part, key, beside)
         said += _strangers(keys(part[beside.key]), key, mine, beside)
         frame = _beside_each_other(frame, brought.reindex(mine.to_numpy()), beside)
@@ -264,7 +192,7 @@ def _of_before(part: pd.DataFrame, beside: Beside, until: datetime | None) -> tu
                     "have such rows.")
             found.append(Finding("warning", beside.name, what, "Left out, so that nothing counted tells of them.",
                                  count))
-    if until is not None and (late := _times(part, beside) >= until).any():
+    if until is not None and (late := times(part, beside) >= until).any():
         part, count = part[~late.to_numpy()], int(late.sum())
         what = f"{plural(count, 'row')} of {until:%Y-%m-%d} or later, the moment up to which the data are known."
         found.append(Finding("note", beside.name, what, "Left out.", count))
@@ -304,112 +232,3 @@ def _as_it_is(part: pd.DataFrame, key: pd.Series, beside: Beside) -> pd.DataFram
     kept = part.drop(columns=beside.key).set_axis(key.to_numpy(), axis=0)
     kept = kept[kept.index.notna()]
     return kept[~kept.index.duplicated(keep="last")]
-
-
-def _gathered(part: pd.DataFrame, key: pd.Series, beside: Beside, moments_of_all: int) -> pd.DataFrame:
-    """One row per customer of a file with many. moments_of_all: how many moments all of its rows tell."""
-    stem = snake(beside.name)
-    known = key.notna().to_numpy()
-    part, key = part[known], key[known]
-    at = _times(part, beside)
-    if at.notna().any():
-        order = np.argsort(at.to_numpy(), kind="stable")  # rows without a time come last
-        part, key, at = part.iloc[order], key.iloc[order], at.iloc[order]
-    group = key.to_numpy()
-    made: dict[str, pd.Series] = {f"{stem}_rows": pd.Series(1.0, index=part.index).groupby(group).sum()}
-    if moments_of_all > 1:
-        made[f"{stem}_recent"] = _lately(at).groupby(group).mean()
-    for name in beside.numeric:
-        if name in part:
-            made |= _of_numbers(f"{stem}_{snake(name)}", _as_numbers(part[name]), group)
-    for name, words in beside.words.items():
-        if name in part:
-            said = as_written(part[name]).str.strip()
-            made |= {share_of(beside, name, word): (said == word).astype(float).groupby(group).mean() for word in words}
-    for name in beside.dates:
-        if name in part:
-            made |= _of_dates(f"{stem}_{snake(name)}", moments(part[name], name).values, group)
-    return pd.DataFrame(made)
-
-
-def _times(part: pd.DataFrame, beside: Beside) -> pd.Series:
-    """When each row was, where the file says it."""
-    if beside.time not in part:
-        return pd.Series(pd.NaT, index=part.index)
-    written = part[beside.time]
-    if is_text(written):
-        written = written.map(lambda cell: cures.plain_date(str(cell).strip())).astype(object)
-    return moments(written, beside.time).values
-
-
-def _lately(at: pd.Series) -> pd.Series:
-    """1 for a row in the last third of the time that the file covers, 0 before, missing where no time is known: its
-    mean over a customer's rows says whether they come more often of late.
-
-    >>> _lately(pd.Series(pd.to_datetime(["2024-01-01", "2024-01-20", "2024-01-31", None]))).tolist()
-    [0.0, 0.0, 1.0, nan]
-    """
-    since = at.max() - (at.max() - at.min()) / 3
-    return (at > since).astype(float).where(at.notna())
-
-
-def _as_numbers(values: pd.Series) -> pd.Series:
-    read = numbers(values, "")
-    return (flags(values, "") if read.values.isna().all() else read).values.astype(float)
-
-
-def _of_numbers(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:
-    """Mean and sum; change: the mean of a customer's later half of rows less the earlier's."""
-    by = values.groupby(group)
-    place = pd.Series(1.0, index=values.index).groupby(group).cumsum().to_numpy()
-    later = place > by.transform("size").to_numpy() / 2
-    halves = [values[mask].groupby(group[mask]).mean() for mask in (later, ~later)]
-    return {f"{stem}_mean": by.mean(), f"{stem}_sum": by.sum(min_count=1), f"{stem}_change": halves[0].sub(halves[1])}
-
-
-def titles(besides: Iterable[Beside]) -> dict[str, str]:
-    """What is gathered of files with many rows, as a person reads it, by column.
-
-    >>> titles([Beside("pay_ments", many=True, time="paid_on", numeric=("fee",), words={"kind": ("card",)})])
-    {'pay_ments_rows': 'Count of pay ments', 'pay_ments_recent': 'Recent share of pay ments', \
-'pay_ments_fee_mean': 'Mean fee of pay ments', 'pay_ments_fee_sum': 'Total fee of pay ments', \
-'pay_ments_fee_change': 'Change in fee of pay ments', 'pay_ments_kind_card': 'Share of pay ments with kind card'}
-    """
-    return {name: said for beside in besides if beside.many for name, said in _titles(beside)}
-
-
-def _titles(beside: Beside) -> Iterator[tuple[str, str]]:
-    stem, what = snake(beside.name), _in_a_sentence(beside.name)
-    yield f"{stem}_rows", f"Count of {what}"
-    yield f"{stem}_recent", f"Recent share of {what}"
-    for name in beside.numeric:
-        for end, said in (("mean", "Mean"), ("sum", "Total"), ("change", "Change in")):
-            yield f"{stem}_{snake(name)}_{end}", f"{said} {_in_a_sentence(name)} of {what}"
-    for name, words in beside.words.items():
-        for word in words:
-            yield share_of(beside, name, word), f"Share of {what} with {_in_a_sentence(name)} {word}"
-    for name in beside.dates:
-        for end in ("first", "last"):
-            yield f"{stem}_{snake(name)}_{end}", f"{title(beside.name)}: {end} {_in_a_sentence(name)}"
-
-
-def _in_a_sentence(name: str) -> str:
-    """A name as it stands within a sentence: its capital goes, but for those of abbreviations."""
-    said = title(name)
-    return said if said[1:2].isupper() else said[:1].lower() + said[1:]
-
-
-def last_days(besides: Iterable[Beside]) -> tuple[str, ...]:
-    """The columns that say until when a customer has rows in a file with many."""
-    return tuple(f"{snake(beside.name)}_{snake(name)}_last" for beside in besides if beside.many
-                 for name in beside.dates)
-
-
-def last_row(beside: Beside) -> str:
-    """The column that says when a customer's last row of a file with many was; "" where the file tells no times."""
-    return f"{snake(beside.name)}_{snake(beside.time)}_last" if beside.many and beside.time in beside.dates else ""
-
-
-def _of_dates(stem: str, values: pd.Series, group: np.ndarray) -> dict[str, pd.Series]:
-    by = values.groupby(group)
-    return {f"{stem}_first": by.min(), f"{stem}_last": by.max()}

@@ -15,7 +15,7 @@ from engine.data.adapters import orders, shop, telco
 from engine.data.adapters.common import ID_FIELD, SOME, match, without_currency
 from engine.data.adapters.telco import CHURNED
 from engine.data.chunks import beginning, is_big
-from engine.data.doctor import recognise
+from engine.data.doctor import leavers, recognise
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.looks import Look, looks
 from engine.data.doctor.recognise import Part
@@ -155,7 +155,7 @@ def _contradicts(path: Path) -> bool:
 def _answered(path: Path) -> bool:
     """Whether a file has one row per customer and says itself, beyond doubt, who left."""
     seen = looks(read_raw(path).frame)
-    ids, label = recognise.identity(seen), recognise.label(seen)[0]
+    ids, label = recognise.identity(seen), leavers.label(seen)[0]
     return bool(ids.column) and seen[ids.column].unique and label.confidence >= recognise.SURE
 
 
@@ -169,7 +169,7 @@ def _history(seen: Mapping[str, Look]) -> Kind:
     """Order lines or events under names of the company's own: a customer's key on several rows, each with its day."""
     who = _customer(seen)
     when = _when(seen)
-    if who is None or when is None or recognise.label(seen)[0].confidence >= recognise.LIKELY:
+    if who is None or when is None or leavers.label(seen)[0].confidence >= recognise.LIKELY:
         return Kind()
     return _of(seen, who, when)
 

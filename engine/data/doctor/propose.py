@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from engine.data.adapters.common import SOME
-from engine.data.doctor import consents, monies, recognise, sectors
+from engine.data.doctor import consents, leavers, monies, recognise, sectors
 from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, cured, totals
@@ -53,7 +53,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     ids, at = _id(seen, customers)
     seen = beside_key(seen, ids.column)
     asked = looks(latest(customers, ids.column, at)[list(seen)]) if at else seen
-    label, other_labels = recognise.label(asked, ids.column)
+    label, other_labels = leavers.label(asked, ids.column)
     label = _alone(label, other_labels)
     taken = frozenset({ids.column, label.column} - {""})
     money, other_money = monies.money(seen, taken)
@@ -204,7 +204,7 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
     cures = [dict(fault.cure) for fault in found if fault.cure and fault.safe]
     cures += _scaled(tenure)
     contact = {part.role: part.column for part in parts if part.role in CONTACT_ONLY}
-    window = recognise.window_days(words.named(label.column))
+    window = leavers.window_days(words.named(label.column))
     return {
         **({"horizon_days": window} if window else {}),
         **({"id": by["id"].column} if by["id"].column else {"rows": "numbered"}),

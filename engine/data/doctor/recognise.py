@@ -1,4 +1,4 @@
-"""Which column plays which part: the id, the label, tenure, recency, contact; with evidence in words.
+"""Which column plays which part: the id, tenure, recency, contact; with evidence in words.
 
 Names and values are weighed together: a name alone proposes, values that fit it convince, and what neither shows is
 left open. Confidence is this module's own estimate from 0 to 1, not a measured rate.
@@ -7,23 +7,19 @@ left open. Confidence is this module's own estimate from 0 to 1, not a measured 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.data.doctor import vocabulary as words
-from engine.data.doctor.looks import Look, is_missing_word
-from engine.data.doctor.vocabulary import NO, YES, says, word
+from engine.data.doctor.looks import Look
+from engine.data.doctor.vocabulary import says
 
 SURE, LIKELY, HALF = 0.85, 0.6, 0.5
 ENOUGH = 0.4
-COVERED, FEWEST_STAYED = 0.95, 0.2
-MOST_NEAR = 3
 SHARED_BLANKS = 0.01
 FEW_STATES = 12
-LONG_WORD = 6
 PLACEHOLDER, FEW_ROWS = 0.05, 5
 WITH_DIGITS = 0.8
-NEGATIONS = {"not", "no", "non", "never", "nicht", "nie", "sin"}
 TENURE_IN_YEARS = 25.0
 TENURE_IN_DAYS = 400.0
 UNITS = {"years": words.YEARS, "days": words.DAYS, "weeks": words.WEEKS, "months": words.MONTHS}
@@ -108,260 +104,6 @@ def _keyed(look: Look) -> bool:
         return sum(bool(re.search(r"\d", text)) for text in texts) >= WITH_DIGITS * len(texts)
     digits = all(re.search(r"\d", text) and not re.search(r"[ :]", text) for text in texts)
     return digits and (len(shapes) <= 3 or all(re.fullmatch(r"[0-9a-fA-F-]{12,}", text) for text in texts))
-
-
-# --------------------------------------------------------------------------------------------------------------- label
-
-def label(looks: Mapping[str, Look], ids: str = "") -> tuple[Part, tuple[Part, ...]]:
-    """The column that says who left, with the values that mean it, and the next best ones; none where none says it."""
-    places = {name: place for place, name in enumerate(looks, 1)}
-    found = [part for look in looks.values() if look.name != ids and (part := _as_label(look)) is not None]
-    last = {name: 0.02 * (place == len(looks)) for name, place in places.items()}
-    ranked = sorted(found, key=lambda part: -(part.confidence + last[part.column]))
-    if not ranked or ranked[0].confidence < ENOUGH:
-        near = tuple([*ranked, *_nearly(looks, {ids, *(part.column for part in ranked)})][:MOST_NEAR])
-        told = "".join(f"; {part.column} comes near: {part.evidence}" for part in near)
-        return Part("label", "", 0.0, f"no column says who left{told}"), near
-    return ranked[0], tuple(ranked[1:4])
-
-
-def _nearly(looks: Mapping[str, Look], known: Collection[str]) -> list[Part]:
-    """Columns that may say who left by their names, of whose values nobody knows which mean it."""
-    found = [Part("label", look.name, sure, f"{why}, and its values ({_some(look)}) do not show who left")
-             for look in looks.values() if look.name not in known and _divides(look)
-             for sure, why in [_near(look.plain)] if sure]
-    return sorted(found, key=lambda part: -part.confidence)
-
-
-def _near(name: str) -> tuple[float, str]:
-    """How near a name comes to asking who left, below what is enough for a label, and why."""
-    if says(name, f"{words.LEAVING}|{words.ENDED}") or re.fullmatch(words.MAY_LEAVE, name):
-        return 0.3, "its name speaks of leaving"
-    if says(name, words.LETTERED) and not _said_besides(name, rf"{words.LETTERED}|{words.STATUS_BESIDES}"):
-        return 0.2, "its name is that of a status"
-    return 0.0, ""
-
-
-def _divides(look: Look) -> bool:
-    """Whether a column parts the rows in a few groups: by its values, or by whether there is one."""
-    most = 3 if look.kind == "number" and not says(look.plain, words.LETTERED) else FEW_STATES
-    few = look.kind in ("flag", "category", "number") and 2 <= look.distinct <= most
-    return few or (look.kind in ("date", "category") and 0.01 < look.blank < 0.995)
-
-
-def _some(look: Look) -> str:
-    return ", ".join([text for text, _ in look.values[:4]] + ["blank"] * bool(look.blank > 0))
-
-
-def _as_label(look: Look) -> Part | None:
-    if look.kind == "date" or (look.kind in ("text", "empty") and look.distinct > FEW_STATES):
-        return _as_end(look)
-    if look.kind == "empty" or look.distinct > FEW_STATES or (look.kind == "number" and look.distinct > 3):
-        return None
-    texts = {text: rows for text, rows in look.texts.items() if text not in words.MISSING}
-    if len(texts) < 2:
-        return _as_mark(look, texts)
-    if set(texts) <= YES | NO | {"-1", "-1.0", "2", "2.0"}:
-        return _as_answer(look, texts)
-    return _as_state(look, texts)
-
-
-def _as_answer(look: Look, texts: Mapping[str, int]) -> Part | None:
-    """A yes and a no: the name must say to what."""
-    name = look.plain
-    certainty, inverted, why = _asked(name)
-    if not certainty:
-        return None
-    positive = [text for text in texts if text in (NO if inverted else YES)]
-    if set(texts) <= {"1", "2", "1.0", "2.0"}:
-        positive = [min(texts, key=lambda text: texts[text])]
-        certainty -= 0.15
-    elif set(texts) <= {"1", "-1", "1.0", "-1.0"}:
-        positive = [text for text in texts if text.startswith("-") == inverted]
-    if not positive or len(positive) == len(texts):
-        return None
-    share = sum(texts[text] for text in positive) / sum(texts.values())
-    certainty -= 0.25 * (share > 0.8) + 0.1 * (look.blank > 0.6)
-    spelled = _as_written(look, positive)
-    rarer = ", the rarer of 1 and 2" if set(texts) <= {"1", "2", "1.0", "2.0"} else ""
-    answer = f"{100 * share:.1f} % have {' or '.join(spelled)}{rarer}"
-    return Part("label", look.name, certainty, f"{why}; {answer}", _listed(spelled))
-
-
-def _asked(name: str) -> tuple[float, bool, str]:
-    """How surely a name asks who left, whether its yes means that they stayed, and the reason in words."""
-    negated = says(name, rf"(?:{words.NEGATED})_?(?:{words.LEAVING})")
-    if re.fullmatch(rf"(?:is_?|has_?|did_?|will_?|customer_?|cust_?|client_?)*(?:{words.CERTAIN_LEAVING})", name):
-        return 0.97, False, "its name asks who left"
-    if re.fullmatch(words.TARGET, name):
-        return 0.66, False, "its name is that of a thing to be predicted"
-    if says(name, words.LEAVING):
-        return _leaving(name), negated, "its name speaks of leaving"
-    if says(name, words.CLOSED) and not _said_besides(name, rf"{words.CLOSED}|{words.CONTRACT}|{words.NEUTRAL}"):
-        when = re.search(words.WITHIN, name) is not None
-        return (0.75 if when else 0.54 if says(name, "flag") else 0.57), False, "its name speaks of closing"
-    if says(name, rf"(?:{words.NEGATED})_?(?:{words.STAYING})"):
-        return 0.75, False, "its name speaks of not staying"
-    if re.fullmatch(words.MAY_LEAVE, name):
-        return 0.55, False, "its name may speak of leaving"
-    if re.fullmatch(r"(?:\w+_)?(?:target|label)|target_\w+", name):
-        return 0.62, False, "its name is that of a thing to be predicted"
-    if says(name, words.STAYING):
-        member = says(name, "member|days|user") and not says(name, "still")
-        why = "its name speaks of staying, so its no means left"
-        return (0.42 if member else 0.55), not says(name, "inactive"), why
-    if re.fullmatch(words.MAY_STAY, name):
-        return 0.5, True, "its name may say who is still a customer, so its no means left"
-    return 0.0, False, ""
-
-
-def _leaving(name: str) -> float:
-    """How surely a name that speaks of leaving asks whether, and not when, why or what of it."""
-    others = _said_besides(re.sub(words.AWAY, "left", name), rf"{words.LEAVING}|{words.NEUTRAL}")
-    if any(re.fullmatch(words.NOT_A_LABEL, part) and part not in ("month", "day", "days") for part in others):
-        return 0.45
-    return 0.9 if not others or others in (["month"], ["day"], ["days"]) else 0.7
-
-
-def _said_besides(name: str, known: str) -> list[str]:
-    """What a name says besides the known words and the time within which something happens.
-
-    >>> _said_besides("closed_within_6m", words.CLOSED), _said_besides("closed_tickets", words.CLOSED)
-    ([], ['tickets'])
-    """
-    return [part for part in re.sub(words.WITHIN, "", name).split("_") if part and not re.fullmatch(known, part)]
-
-
-def window_days(name: str) -> int | None:
-    """The time within which something happens, where a plain name says it [days].
-
-    >>> window_days("closed_within_6m"), window_days("churn_next_month"), window_days("churned")
-    (183, 30, None)
-    """
-    found = re.search(words.WITHIN, name)
-    return round(int(found["count"] or 1) * words.UNIT_DAYS[found["unit"][0]]) if found else None
-
-
-def who_left(look: Look) -> str:
-    """Of a column that a person says tells who left, the values that mean it: as a label's, else yes, else the rarer
-    of two values; "filled" where only some rows have a day or a mark, and "" where nothing shows which.
-
-    >>> import pandas as pd
-    >>> from engine.data.doctor.looks import look
-    >>> who_left(look(pd.Series(["N", "N", "Y"]), "gone_by_june")), who_left(look(pd.Series(["a", "b", "b"]), "group"))
-    ('Y', 'a')
-    """
-    told = _as_label(look)
-    if told is not None:
-        return told.value
-    few = [text for text, _ in look.values] if look.distinct <= FEW_STATES else []
-    if look.blank and (look.kind == "date" or len(few) == 1):
-        return "filled"
-    answered = any(word(text) in NO for text in few)
-    means = [text for text in few if (answered and word(text) in YES) or _means(word(text), words.LEFT_WORDS)]
-    return _listed(means) if 0 < len(means) < len(few) else few[-1] if len(few) == 2 else ""
-
-
-def _as_state(look: Look, texts: Mapping[str, int]) -> Part | None:
-    """Words for having left beside words for having stayed."""
-    if all(len(text) == 1 and text.isalpha() for text in texts):
-        return _as_letters(look, texts)
-    left = [text for text in texts if _means(text, words.LEFT_WORDS)]
-    stayed = [text for text in texts if _means(text, words.STAYED_WORDS) and text not in left]
-    if (kinds := _as_kinds(look, texts, left, stayed)) is not None:
-        return kinds
-    if not left or len(left) == len(texts):
-        return None
-    named = says(look.plain, rf"{words.LEAVING}|{words.STATUS}") or bool(re.fullmatch(words.TARGET, look.plain))
-    covered = sum(texts[text] for text in (*left, *stayed)) / sum(texts.values())
-    certainty = 0.3 + 0.2 * named + 0.25 * bool(stayed) + 0.18 * (covered > COVERED)
-    certainty += 0.04 * bool(re.search("churn|attrit", look.plain)) - 0.1 * (not named and len(texts) > 2)
-    if says(look.plain, words.NOT_A_LABEL) and not stayed:
-        return None
-    return _state(look, texts, left, stayed, certainty)
-
-
-def _as_kinds(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed: Sequence[str]) -> Part | None:
-    """Kinds of leaving beside a plain no, a "None" or nothing, under a name that asks for nothing else: whoever is not
-    said to have stayed left."""
-    if not left or not says(look.plain, words.LEAVING) or \
-            _said_besides(look.plain, rf"{words.LEAVING}|{words.NEUTRAL}|{words.KIND_OF}"):
-        return None
-    unsaid = any(not is_missing_word(text, in_words=True) for text in look.missing)
-    no = [text for text in texts if text in NO]
-    if not no and not unsaid:
-        return _as_filled(look) if len(left) == len(texts) else None
-    gone = [text for text in texts if text not in (*no, *stayed)]
-    return _state(look, texts, gone, [*no, *stayed], 0.93 if len(gone) == len(left) else 0.75,
-                  look.missing if unsaid else ())
-
-
-def _state(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed: Sequence[str], certainty: float,
-           nothing: Sequence[str] = ()) -> Part:
-    """The part of a column in which these words mean left, and those stayed, as do words for nothing."""
-    spelled, others = _as_written(look, left), [*_as_written(look, stayed), *nothing]
-    share = sum(texts[text] for text in left) / (look.rows if nothing else sum(texts.values()))
-    why = f"{' or '.join(spelled)} means left ({100 * share:.1f} % of rows)"
-    beside = f", beside {', '.join(others[:3])}" if others else ""
-    return Part("label", look.name, min(certainty, 0.95), why + beside, _listed(spelled))
-
-
-def _as_letters(look: Look, texts: Mapping[str, int]) -> Part | None:
-    """A for active beside letters that stand for having left, under a name that is that of a customer's status."""
-    left = [text for text in texts if text in words.LEFT_LETTERS]
-    plain = f"{words.LETTERED}|{words.STATUS_BESIDES}|{words.NEUTRAL}"
-    if words.STAYED_LETTER not in texts or not left or not says(look.plain, words.LETTERED) or \
-            _said_besides(look.plain, plain):
-        return None
-    known = (texts[words.STAYED_LETTER] + sum(texts[text] for text in left)) / sum(texts.values())
-    if known <= COVERED or texts[words.STAYED_LETTER] < FEWEST_STAYED * sum(texts.values()):
-        return None
-    return _state(look, texts, left, [words.STAYED_LETTER], 0.62 if len(texts) == 2 else 0.55)
-
-
-def _means(text: str, known: frozenset[str]) -> bool:
-    """Whether a state is one of the words, or several of which a long one is, and none a negation.
-
-    >>> _means("past_due_cancelled", words.LEFT_WORDS), _means("not cancelled", words.LEFT_WORDS)
-    (True, False)
-    """
-    plain = re.sub(r"[\s_\-/]+", " ", text)
-    if plain in known or text in known:
-        return True
-    several = plain.split(" ")
-    return not set(several) & NEGATIONS and any(len(one) >= LONG_WORD and one in known for one in several)
-
-
-def _as_mark(look: Look, texts: Mapping[str, int]) -> Part | None:
-    """A single mark that only some carry, under a name that speaks of leaving: filled means left."""
-    if not texts or not says(look.plain, words.LEAVING) or says(look.plain, words.NOT_A_LABEL):
-        return None
-    return _as_filled(look)
-
-
-def _as_filled(look: Look) -> Part | None:
-    if not 0.01 < look.blank < 0.995:
-        return None
-    share = 100 * (1 - look.blank)
-    why = f"its name speaks of leaving, and {share:.1f} % of rows carry {look.example!r}, others nothing"
-    return Part("label", look.name, 0.7, why, "filled")
-
-
-def _as_end(look: Look) -> Part | None:
-    """A day of leaving that only leavers have: filled means left."""
-    if look.kind != "date" or not says(look.plain, words.ENDED) or not 0.02 < look.blank < 0.995:
-        return None
-    certainty = 0.55 if re.search("churn|cancel|exit|terminat|kundig|baja|resil|attrit|left", look.plain) else 0.42
-    why = f"a day of leaving that {100 * (1 - look.blank):.1f} % of rows have"
-    return Part("label", look.name, certainty, why, "filled")
-
-
-def _as_written(look: Look, wanted: Sequence[str]) -> list[str]:
-    return [text.strip() for text, _ in look.values if word(text) in set(wanted)]
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return "|".join(dict.fromkeys(texts))
 
 
 # ------------------------------------------------------------------------------------------------------ tenure, recency

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine.data.doctor import faults, joins, recognise
+from engine.data.doctor import faults, joins, leavers, recognise
 from engine.data.doctor import vocabulary as words
-from engine.data.doctor.joins import Beside
+from engine.data.doctor.besides import Beside
 from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import Part
 from engine.data.names import snake
@@ -97,12 +97,12 @@ def _main(groups: Sequence[Group]) -> Group:
     """The customers' own table: one row per key, a label, and others that refer to it; not what customers look up."""
     own = [group for group in groups if not any(_is_for_many(group, other) for other in groups if other is not group)]
     return max(own or groups, key=lambda group: (
-        _referred(group, groups), round(recognise.label(group.looks)[0].confidence, 1), len(group.looks)))
+        _referred(group, groups), round(leavers.label(group.looks)[0].confidence, 1), len(group.looks)))
 
 
 def _is_for_many(group: Group, other: Group) -> bool:
     """Whether many rows of the other table, which has a key of its own and says who left, refer to one of this one."""
-    sure = recognise.label(other.looks)[0].confidence >= recognise.SURE > recognise.label(group.looks)[0].confidence
+    sure = leavers.label(other.looks)[0].confidence >= recognise.SURE > leavers.label(group.looks)[0].confidence
     if not sure or not any(_is_key(look) and look.unique for look in other.looks.values()):
         return False
     link = _link(other, group, _unique(group))
