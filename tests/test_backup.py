@@ -201,6 +201,7 @@ class TestRefusals:
         with pytest.raises(Refused):
             holdfast.restore(made, actor=Actor("eve", role), now=now)
 
+    @pytest.mark.slow
     def test_not_while_somebody_is_at_work(self, full: Path, made: Path, now: datetime) -> None:
         after = change(full, now)
         lock = locks.take("acme")

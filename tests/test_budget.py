@@ -181,6 +181,7 @@ def test_many_customers_come_within_the_gap_asked(seed: int) -> None:
     assert plan.value > 1.005 * solve(problem, "greedy").value
 
 
+@pytest.mark.slow
 def test_without_patience_it_says_how_far_the_best_may_be() -> None:
     """A budget for a few of many, where no plan comes within so small a gap: it keeps its promises all the same."""
     problem = company(600, 6, 3, tight=0.02)

@@ -373,6 +373,7 @@ class TestOutcomes:
         bought = known["customer_id"].isin(set(late["customer_id"]))
         assert (known["stayed"] == bought.astype(float)).all()
 
+    @pytest.mark.slow
     def test_of_snapshots_the_first_after_the_window_says_who_stayed(
             self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))

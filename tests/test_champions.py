@@ -53,6 +53,7 @@ def keep(model_id: str, p: np.ndarray, y: np.ndarray, case: str = "case", **othe
 
 # ----------------------------------------------------------------------------------------------- known truth
 
+@pytest.mark.slow
 def test_differences_are_those_of_scikit_learn_on_the_same_rows(home: Path) -> None:
     from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
@@ -163,6 +164,7 @@ def test_rules(rule: str, found: Comparison, promoted: bool) -> None:
     assert asks is not None and asks(found)[0] == promoted
 
 
+@pytest.mark.slow
 def test_the_first_model_needs_no_rule_and_the_same_one_stays(home: Path) -> None:
     truth, y = world()
     card = keep("m1", truth, y)

@@ -47,6 +47,7 @@ def test_neither_ids_nor_their_order_tell_who_is_held_out() -> None:
     assert (held[1:] & held[:-1]).mean() == pytest.approx(0.01, abs=0.004)
 
 
+@pytest.mark.slow
 def test_someone_alone_in_a_stratum_has_the_same_chance_as_all() -> None:
     """200 strata of one customer each: without systematic rounding nobody of them would ever be held out."""
     alone = pd.DataFrame({"customer_id": [f"c{k}" for k in range(200)], "segment": [f"s{k}" for k in range(200)],

@@ -100,6 +100,7 @@ def test_a_program_that_is_not_there_fails(home: Path, now: datetime) -> None:
     assert (job.status, job.exit_code) == ("failed", 127)
 
 
+@pytest.mark.slow
 def test_one_job_per_dataset(start: Start) -> None:
     first = start("long")
     with pytest.raises(EngineError, match=rf"acme is being worked on by ana \(run\) since 2024-06-01 12:00: "
@@ -168,6 +169,7 @@ def test_a_killed_verb_is_told_from_a_vanished_job(start: Start) -> None:
     assert "killed (signal 9)" in job.error
 
 
+@pytest.mark.slow
 def test_a_job_outlives_who_started_it(start: Start) -> None:
     starter = multiprocessing.get_context("fork").Process(target=start, args=("import time; time.sleep(0.5)",))
     starter.start()
@@ -222,6 +224,7 @@ def test_the_state_of_a_verb_that_cannot_be_started(home: Path, now: datetime, m
 # --- locks
 
 
+@pytest.mark.slow
 def test_a_lock_keeps_others_out_and_its_holder_in(home: Path, now: datetime) -> None:
     with dataset_lock("acme", "train", ANA, now):
         assert locks.holder("acme") == locks.Holder("ana", "train", now)

@@ -169,6 +169,7 @@ def club(folder: Path, **names: str) -> list[Path]:
     return [folder / "members.csv", folder / "payments.csv"]
 
 
+@pytest.mark.slow
 def test_rows_written_because_a_customer_left_are_left_out_of_all_that_is_counted(tmp_path: Path) -> None:
     found = onboarding.propose(club(tmp_path), name="acme", actor=ANA, now=datetime(2025, 8, 1))
     payments, = besides.check(found.mapping["files"])
@@ -180,6 +181,7 @@ def test_rows_written_because_a_customer_left_are_left_out_of_all_that_is_counte
     assert found.examined.quarantined == () and found.trainable
 
 
+@pytest.mark.slow
 def test_what_joined_files_say_of_the_moment_of_the_data_or_later_is_left_out(tmp_path: Path) -> None:
     found = onboarding.propose(club(tmp_path), name="acme", actor=ANA, now=datetime(2025, 8, 1),
                                observed_until=datetime(2025, 6, 1))

@@ -74,6 +74,7 @@ def test_whatever_the_rule_names_shows_that_a_customer_stayed(tmp_path: Path) ->
     assert labels(company, [Window(AS_OF, 90)]).droplevel("as_of").to_dict() == {"a": 0, "b": 1}
 
 
+@pytest.mark.slow
 def test_features_and_labels_ask_the_same_customers(tmp_path: Path, rng: np.random.Generator) -> None:
     orders = [(f"c{rng.integers(60)}", END - days(float(rng.uniform(1, 1000)))) for _ in range(400)]
     company = shop(tmp_path, orders)

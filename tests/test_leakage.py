@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from worlds import AS_OF, FLAG, PLANTS, World, honest
+from worlds import AS_OF, FLAG, PLANTS, World, honest, logins_of
 
 from engine.data.identity import identifier, order_matters, order_signal
 from engine.data.leakage import audit, without_advice_on
+from engine.data.own_month import of_the_answer
 from engine.data.signal import auc, best_interval, folds, levels, levels_of_numbers, single_column_auc
 from engine.data.telltales import in_words
 from engine.errors import DataError, EngineError
@@ -62,6 +63,34 @@ def test_a_column_that_is_blank_throughout_is_passed_over(blank: pd.Series, tmp_
     found = audit(*world.snapshot(tmp_path), overrule=["season"])
     assert (found.quarantined, set(found.single_column_auc)) == ((), set(world.X) - {"season", "products"})
     assert [(finding.severity, finding.where) for finding in found.findings] == [("note", "season")]
+
+
+@pytest.mark.slow
+def test_a_month_that_tells_no_more_than_others_is_kept_and_told(tmp_path: Path) -> None:
+    for seed in range(40):
+        world = honest(seed, 300 + 50 * seed)
+        for month in ("apr", "may", "jun", "jul"):
+            logins_of(world, month, 0.3)
+        found = audit(*world.snapshot(tmp_path), seed=seed)
+        assert found.quarantined == ()
+        assert [finding.where for finding in found.findings if finding.severity == "warning"] == ["logins_jun"]
+
+
+@pytest.mark.parametrize(("asked", "columns"), [
+    ("churned_2024_06", ("logins_2024_05", "logins_2024_06")), ("Abgang Juni", ("Logins Mai", "Logins Juni")),
+    ("churn_q2", ("spend_q1_2024", "spend_q2_2024")), ("Baja junio 2024", ("visitas_mayo_2024", "visitas_junio_2024")),
+])
+def test_the_month_about_which_the_answer_asks_is_known_in_many_writings(asked: str, columns: tuple[str, str]) -> None:
+    weak, strong = columns
+    assert list(of_the_answer(asked, {weak: 0.6, strong: 0.8}, 400, 900)[0]) == [strong]
+    assert of_the_answer(asked, {weak: 0.8, strong: 0.6}, 400, 900) == ({}, (strong,))
+    assert of_the_answer("churned", {weak: 0.6, strong: 0.8}, 400, 900) == ({}, ())
+    assert of_the_answer(asked, {strong: 0.8}, 400, 900) == ({}, ()), "nothing to compare it with"
+
+
+def test_the_same_month_of_another_year_is_another() -> None:
+    alone = {"logins_2023_06": 0.8, "logins_2024_05": 0.6}
+    assert of_the_answer("churned_2024_06", alone, 400, 900) == ({}, ())
 
 
 def test_an_honest_world_says_nothing(tmp_path: Path) -> None:

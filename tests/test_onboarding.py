@@ -192,6 +192,7 @@ def test_percent_among_shares_is_read_as_shares_unasked_where_no_doubt_is_left(t
     assert reading.dataset.frame()["returned"].to_numpy() == pytest.approx(share, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_flag_named_like_a_contact_field_and_infinite_ratios_are_learned_from(tmp_path: Path) -> None:
     path = small(tmp_path, Phone=[0, 1] * 300, ratio=[1.5, float("inf"), 2.5, 3.5] * 150)
     frame = pd.read_csv(path)
@@ -233,6 +234,7 @@ def test_the_next_file_needs_no_clicks_and_differences_are_said(tmp_path: Path,
     assert onboarding.kept_portrait("acme").keys() >= {"months_active", "region"}
 
 
+@pytest.mark.slow
 def test_a_new_fault_is_mended_unasked_and_what_was_declined_stays_so(tmp_path: Path) -> None:
     first = onboarding.propose([small(tmp_path, seats=[3, 4, 5] * 200)], name="acme", actor=ANA, now=NOW)
     declined = onboarding.amended(first, cures=dict.fromkeys(range(len(first.cures)), False))
@@ -258,6 +260,7 @@ def test_a_column_that_is_missing_once_is_not_forgotten(tmp_path: Path) -> None:
     assert "plan" not in june.mapping["categorical"] and "plan" in (onboarding.kept("acme") or {})["categorical"]
 
 
+@pytest.mark.slow
 def test_tenure_recency_and_contact_come_back_when_their_columns_are_there_again(tmp_path: Path) -> None:
     """June calls the months otherwise and lacks two columns; July is as May was, and is read as May was."""
     more = {"days_since_login": list(range(600)), "correo": [f"k{n}@example.org" for n in range(600)]}
@@ -278,6 +281,7 @@ def test_tenure_recency_and_contact_come_back_when_their_columns_are_there_again
     assert (onboarding.kept("acme") or {})["tenure"] == "tenure_m", "what a person says of the file at hand counts more"
 
 
+@pytest.mark.slow
 def test_a_currency_once_named_is_kept_and_another_ones_signs_are_told(tmp_path: Path) -> None:
     may = onboarding.propose([small(tmp_path / "may")], name="acme", actor=ANA, now=NOW, options={"currency": "USD"})
     assert may.part("currency").value == "USD" and not [one for one in may.examined.findings if one.where == "currency"]
@@ -294,6 +298,7 @@ def test_a_currency_once_named_is_kept_and_another_ones_signs_are_told(tmp_path:
     assert not [one for one in named.examined.findings if one.where == "currency"]
 
 
+@pytest.mark.slow
 def test_a_window_once_said_holds_next_month(tmp_path: Path) -> None:
     may = onboarding.propose([small(tmp_path / "may")], name="acme", actor=ANA, now=NOW, options={"horizon_days": 45})
     onboarding.keep(may, actor=ANA, now=NOW)
@@ -366,6 +371,7 @@ def _with_earlier_rows(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_customers_on_several_rows_are_mended_next_month_too_and_run_says_what_does_it(tmp_path: Path) -> None:
     onboarding.keep(onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW), actor=ANA, now=NOW)
     may = (tmp_path / "home" / "data" / "acme" / "mapping.toml").read_text()
@@ -383,6 +389,7 @@ def test_customers_on_several_rows_are_mended_next_month_too_and_run_says_what_d
     assert not july.faults, "what was mended before is no news"
 
 
+@pytest.mark.slow
 def test_a_table_that_an_adapter_knows_is_mended_where_customers_stand_on_several_rows(tmp_path: Path) -> None:
     frame = fuzz._snapshot(np.random.default_rng(0), 200)
     path = tmp_path / "telecom.csv"
@@ -466,6 +473,7 @@ def test_what_is_accepted_is_learned_from_and_read_alike_next_month(tmp_path: Pa
 
 # ------------------------------------------------------------------------------------------------------- several files
 
+@pytest.mark.slow
 def test_files_are_joined_through_each_other_and_known_again(tmp_path: Path) -> None:
     """Uses belong to subscriptions, subscriptions to accounts; counted by hand."""
     accounts = pd.read_csv(small(tmp_path / "base", rows=300)).rename(columns={"client_no": "account_id"})
@@ -540,6 +548,7 @@ def test_of_very_many_words_those_that_many_customers_share_are_told_apart(tmp_p
     assert done["town"].tolist() == ["berlin", "(others)", "", "(others)"]
 
 
+@pytest.mark.slow
 def test_numbers_that_a_person_calls_words_are_the_same_words_next_month(tmp_path: Path) -> None:
     rows = np.arange(600)
     path = small(tmp_path, term=np.array([12, 24, 36])[rows % 3], visits=rows % 10)
@@ -566,6 +575,7 @@ def test_a_column_in_which_one_value_stands_for_nobody_names_no_customers() -> N
     assert recognise.identity(looks(frame.drop(columns="security_no"))).column == ""
 
 
+@pytest.mark.slow
 def test_sheets_that_belong_together_are_read_as_files(tmp_path: Path) -> None:
     accounts = pd.read_csv(small(tmp_path / "base"))
     path = tmp_path / "acme.xlsx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -100,3 +101,20 @@ def test_of_several_dates_the_one_that_parts_a_customers_rows_says_the_latest(rn
     named, draft = id_of(frame)
     assert named == "subscriber_id" and {"cure": "latest", "column": "read_on"} in draft.mapping["cures"]
     assert looks(frame)["joined"].kind == "date" and draft.mapping["dates"] == ["joined"]
+
+
+@pytest.mark.parametrize("write", [lambda at: at.replace("-", ""), lambda at: str(int(at[-2:]))], ids=["202401", "1"])
+@pytest.mark.parametrize("typed", [False, True])
+def test_months_may_be_numbers(write: Callable[[str], str], typed: bool, rng: np.random.Generator,
+                               tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    frame = panel(rng)
+    last = frame.sort_values("month").groupby("subscriber_id").tail(1)
+    frame["month"] = frame["month"].map(write)
+    if typed:
+        frame.assign(month=frame["month"].astype(int)).to_parquet(tmp_path / "panel.parquet")
+    else:
+        frame.to_csv(tmp_path / "panel.csv", index=False)
+    first = onboarding.propose(list(tmp_path.glob("panel.*")), name="tv", actor=ANA, now=NOW)
+    assert first.examined.customers == frame["subscriber_id"].nunique()
+    assert first.examined.left == pytest.approx(last["churn_next_month"].mean())

@@ -128,6 +128,7 @@ def test_ids_in_lines_of_an_older_holdfast_become_hashes(engine: sa.Engine, now:
         connection.execute(sa.text("UPDATE audit_log SET actor = 'eve'"))
 
 
+@pytest.mark.slow
 def test_what_was_deleted_is_nowhere_in_the_files(home: Path, now: datetime) -> None:
     for number in range(300):
         saved.keep("scenario", "acme", f"plan {number}", {"note": "7590-VHVEG " * 30}, actor=ANA, now=now)

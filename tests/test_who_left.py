@@ -75,6 +75,7 @@ def bank(folder: Path) -> Path:
     return folder / "bank.csv"
 
 
+@pytest.mark.slow
 def test_another_label_comes_with_its_own_answer_and_without_one_the_way_on_stays_open(tmp_path: Path,
                                                                                        monkeypatch: pytest.MonkeyPatch
                                                                                        ) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from engine.schema import Dataset, LabelRule, MoneyRule, Snapshot, Window
 
 AS_OF = datetime(2024, 6, 1)
-FLAG = LabelRule("column", 90, "left", "churned", "1")
+FLAG = LabelRule("column", 90, "left", "churned", "1", asked="Churned in June")
 
 
 @dataclass
@@ -224,10 +224,22 @@ def _nearly_the_label(world: World) -> set[str]:
     return {"stopped_paying"}
 
 
+def logins_of(world: World, month: str, pull: float) -> None:
+    """Logins of a month, which those who leave lack the more, the greater the pull."""
+    world.X[f"logins_{month}"] = world.rng.poisson(np.exp(2 - pull * world.y))
+
+
+def _of_the_month_about_which_the_answer_asks(world: World) -> set[str]:
+    for month, pull in (("apr", 0.1), ("may", 0.1), ("jun", 0.8)):
+        logins_of(world, month, pull)
+    return {"logins_jun"}
+
+
 PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _threshold, _almost_a_threshold, _band, _copy_of_the_label, _several_categories, _blank_for_stayers,
     _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
     _difference, _either_but_not_both, _text_id, _almost_unique_text, _counted_id, _shuffled_id, _id_by_name,
     _sorted_by_label, _score_made_afterwards, _day_of_ending, _made_of_the_same_column,
-    _nearly_the_label, _survey_that_half_of_the_leavers_answered, _somebodys_own_score,
+    _of_the_month_about_which_the_answer_asks, _nearly_the_label, _survey_that_half_of_the_leavers_answered,
+    _somebodys_own_score,
 )}

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from engine.data.identity import counts_rows, identifier, in_order, order_matters, order_signal
+from engine.data.own_month import of_the_answer
 from engine.data.signal import Levels, folds, levels, single_column_auc
 from engine.data.telltales import AFTER, alone, proves, together
 from engine.errors import DataError, EngineError
@@ -59,10 +60,13 @@ def audit(snapshot: Snapshot, dataset: Dataset, overrule: Sequence[str] = (), se
     columns = _columns(snapshot.X)
     aucs = {name: single_column_auc(column, y, fold) for name, column in columns.items()}
     by_order, order_findings = _row_order(snapshot, dataset, columns, rng)
-    reasons = _answers(columns, aucs, y, fold, rng, by_order | _identifiers(snapshot, dataset, columns))
+    of_its_month, doubtful = of_the_answer(dataset.label.asked, aucs, int(y.sum()), int((1 - y).sum()))
+    names = by_order | of_its_month | _identifiers(snapshot, dataset, columns)
+    reasons = _answers(columns, aucs, y, fold, rng, names)
     quarantined = tuple((name, reasons[name]) for name in columns if name in reasons and name not in overrule)
     findings = (*_same_instant(dataset), *_too_good(dataset, aucs, dict(quarantined)), *order_findings,
-                *_quarantine(quarantined, len(y)), *_kept(overrule, reasons, len(y)))
+                *_quarantine(quarantined, len(y)), *_of_its_month(doubtful, reasons, dataset),
+                *_kept(overrule, reasons, len(y)))
     return Audit(quarantined, findings, aucs)
 
 
@@ -169,6 +173,13 @@ def _quarantine(quarantined: Sequence[tuple[str, str]], rows: int) -> Iterator[F
     for name, reason in quarantined:
         fix = "It is quarantined and never used; overrule it by name to keep it."
         yield Finding("warning", name, reason, fix, rows)
+
+
+def _of_its_month(doubtful: Sequence[str], quarantined: Reasons, dataset: Dataset) -> Iterator[Finding]:
+    for name in doubtful:
+        if name not in quarantined:
+            what = f"It is of the time about which {dataset.label.asked} asks: customers may have left before it was measured."
+            yield Finding("warning", name, what, "Make sure that it was known in time, or leave it out.")
 
 
 def without_advice_on(quarantined: Sequence[tuple[str, str]], found: Sequence[Finding]) -> tuple[Finding, ...]:

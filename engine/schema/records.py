@@ -73,6 +73,7 @@ class LabelRule:
     kind "threshold": `column` is above `above` (a label measured at the instant of the features);
     kind "none": the data hold no label, so they can be scored but not learned from.
     leavers: "all", or "voluntary": then whoever left because a payment failed has no answer.
+    asked: the answer's name in the company's own file, where it stands in one.
     """
 
     kind: Literal["column", "inactivity", "renewal", "ended", "threshold", "none"]
@@ -86,6 +87,7 @@ class LabelRule:
     events: tuple[str, ...] = ("order",)
     grace_days: int = 0
     leavers: Literal["all", "voluntary"] = "all"
+    asked: str = ""
 
     @property
     def unasked(self) -> str:

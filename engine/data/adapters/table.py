@@ -281,4 +281,5 @@ def _label(plan: Plan, ask: Ask, names: Sequence[str]) -> tuple[LabelRule, tuple
     note = Finding("warning", plan.label, f"The mapping does not say within which time a customer left; a quarter "
                    f"({days} days) was taken.",
                    "Give the number of days that the answer looks ahead (horizon_days in the mapping).")
-    return LabelRule("column", days, words, CHURNED.name, "1", assumed=assumed), (note,) if assumed else ()
+    rule = LabelRule("column", days, words, CHURNED.name, "1", assumed=assumed, asked=plan.label)
+    return rule, (note,) if assumed else ()

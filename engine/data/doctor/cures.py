@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from engine.schema import Finding, plural
 Spec = Mapping[str, Any]
 MOST_DECORATIONS = 6
 MOST_TOTALS = 8
+MOST_MONTHS = 600
 OTHERS = "(others)"
 MONTHS_OF = {MONTHS: 1.0, YEARS: 12.0, DAYS: 12 / 365.25, WEEKS: 84 / 365.25}
 THOUSANDS = {"k": 1e3, "tsd": 1e3, "mn": 1e6, "mio": 1e6}
@@ -30,6 +32,9 @@ _TOTAL = re.compile(r"(?:grand |sub)?total|sum(?:me)?\b|gesamt|suma\b|somme|tota
                     r"rows?\b|records?\b|count\b|report\b|source\b|note|generated|exported|printed|\(?c\)|confidential|-{3,}|\*|#")
 _YEAR_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-/.](\d{4})")
+_COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])(?:\.0)?")
+_SHEET_DAY = re.compile(r"([1-5]\d{4})(?:\.\d+)?")
+_SHEETS_BEGIN = date(1899, 12, 30)  # day 0 of a spreadsheet that counts days
 _NAMED_MONTH = re.compile(r"([A-Za-z]{3,9})[-\s.,/]+(\d{4})")
 
 
@@ -87,11 +92,17 @@ def _factors(units: Collection[str]) -> dict[str, float]:
 
 
 def plain_date(text: str) -> str:
-    """A month without a day as its first day; anything else as it is.
+    """A month without a day as its first day, a spreadsheet's count of days as its date; anything else as it is.
 
     >>> plain_date("2024-3"), plain_date("03/2024"), plain_date("May 2024"), plain_date("2024-03-05")
     ('2024-03-01', '2024-03-01', '1 May 2024', '2024-03-05')
+    >>> plain_date("202403"), plain_date("45356")
+    ('2024-03-01', '2024-03-05')
     """
+    if found := _COMPACT_MONTH.fullmatch(text):
+        return f"{found[1]}-{found[2]}-01"
+    if found := _SHEET_DAY.fullmatch(text):
+        return str(_SHEETS_BEGIN + timedelta(days=int(found[1])))
     if found := _YEAR_MONTH.fullmatch(text):
         return f"{found[1]}-{int(found[2]):02d}-01"
     if found := _MONTH_YEAR.fullmatch(text):
@@ -128,6 +139,9 @@ def _missing(values: pd.Series, spec: Spec) -> pd.Series:
     gone = {folded(str(text)) for text in spec.get("words", ())}
     if is_text(values):
         return _changed(values, lambda text: "" if folded(text) in gone else text)
+    if pd.api.types.is_datetime64_any_dtype(values):
+        seen = distinct(values)
+        return values.mask(seen.spread(seen.texts.map(folded).isin(gone).to_numpy(dtype=bool), False))
     wanted = pd.to_numeric(pd.Series(sorted(gone)), errors="coerce").dropna()
     return values.mask(values.isin(wanted)) if pd.api.types.is_numeric_dtype(values) else values
 
@@ -176,8 +190,21 @@ def _times(values: pd.Series, spec: Spec) -> pd.Series:
     return read.astype(float) * float(spec.get("by", 1))
 
 
+def dated(values: pd.Series) -> pd.Series:
+    """The column with its months and counted days as dates, whether they are texts or numbers.
+
+    >>> dated(pd.Series([45356.0, None])).tolist(), dated(pd.Series([202403, 202404])).tolist()
+    (['2024-03-05', ''], ['2024-03-01', '2024-04-01'])
+    """
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values
+    seen = distinct(values)
+    texts = seen.texts if is_text(values) else seen.texts.str.removesuffix(".0")
+    return seen.spread(texts.map(plain_date).to_numpy(dtype=object), "").astype("category")
+
+
 def _date(values: pd.Series, _spec: Spec) -> pd.Series:
-    return _changed(values, lambda text: plain_date(text.strip()))
+    return dated(values)
 
 
 CURES: dict[str, tuple[Callable[[pd.Series, Spec], pd.Series], str]] = {
@@ -188,7 +215,7 @@ CURES: dict[str, tuple[Callable[[pd.Series, Spec], pd.Series], str]] = {
     "common": (_common, "Tell the words apart that many customers share, and take the others as one"),
     "number": (_number, "Leave out signs and units, and read the numbers"),
     "percent": (_percent, "Read all as shares: 17 % and 17 as 0.17"),
-    "date": (_date, "Read a month as its first day"),
+    "date": (_date, "Read a month as its first day, and a spreadsheet's count of days as its date"),
     "times": (_times, "Multiply into the unit that is wanted"),
 }
 WHOLE_TABLE = {"renamed": "Read it as the column that it was before",
@@ -310,14 +337,20 @@ def _without_repeats(frame: pd.DataFrame, name: str, found: list[Finding]) -> tu
     return frame[~repeated], [*found, Finding("note", name, what, "One of each was kept.", count)]
 
 
+def _in_time(values: pd.Series, name: str) -> pd.Series:
+    """When rows were written, as what can be sorted: moments, or the number of a month where those are numbered."""
+    from engine.data.dates import moments
+
+    counted = numbers(values, name).values
+    return counted if counted.notna().any() and counted.max() <= MOST_MONTHS else moments(values, name).values
+
+
 def _latest(frame: pd.DataFrame, by: str, key: str, name: str, found: list[Finding]
             ) -> tuple[pd.DataFrame, list[Finding]]:
     """One row per customer: the last by the column `by`, or the last in the file."""
-    from engine.data.dates import moments
-
     if key not in frame:
         return frame, found
-    at = moments(frame[by], by).values if by in frame else None
+    at = _in_time(frame[by], by) if by in frame else None
     order = frame.index if at is None else at.sort_values(kind="stable", na_position="first").index
     who = frame.loc[order, key].astype(str)
     kept = order[(~who.duplicated(keep="last") | who.str.strip().eq("")).to_numpy()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,9 @@ import pandas as pd
 
 from engine.data.clash import percent_clash, percent_like_the_rest
 from engine.data.dates import moments
-from engine.data.doctor.cures import plain_date, spelling, totals
+from engine.data.doctor.cures import MOST_MONTHS, dated, plain_date, spelling, totals
 from engine.data.doctor.looks import Look, is_missing_word, rows_of
-from engine.data.doctor.vocabulary import ENDED, folded, says
+from engine.data.doctor.vocabulary import ENDED, PERIOD, folded, says
 from engine.data.parsing import FALSE, TRUE, distinct, is_text, numbers
 from engine.schema import Column, Finding, plural
 
@@ -63,6 +63,7 @@ def _of_column(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
         yield from _written(values, look)
     elif look.kind == "date":
         yield from _missing(look)
+        yield from _days_otherwise(values, look)
     if look.wide:
         yield _rare(look)
     if look.kind == "number":
@@ -135,13 +136,11 @@ def _rare(look: Look) -> Fault:
 
 def _written(values: pd.Series, look: Look) -> Iterator[Fault]:
     """Numbers with signs and units, percent on some, months without a day."""
-    seen = distinct(values)
-    if look.kind == "date" and (seen.texts != seen.texts.map(plain_date)).any():
-        what = f"Months without a day, such as {look.example}."
-        yield Fault(Finding("note", look.name, what, "Read as the first day.", look.rows), look.example,
-                    {"column": look.name, "cure": "date"})
+    if look.kind == "date":
+        yield from _days_otherwise(values, look)
     if look.kind != "number":
         return
+    seen = distinct(values)
     signed = seen.texts.str.endswith("%").to_numpy(dtype=bool)
     if signed.any() and not (signed | seen.texts.isin(["", *look.odd, *look.missing]).to_numpy(dtype=bool)).all():
         rows = seen.rows(signed)
@@ -152,6 +151,23 @@ def _written(values: pd.Series, look: Look) -> Iterator[Fault]:
         what = f"Numbers are written with signs or units, such as {look.example!r}."
         yield Fault(Finding("note", look.name, what, "Read the numbers.", look.rows), look.example,
                     {"column": look.name, "cure": "number"})
+
+
+def _days_otherwise(values: pd.Series, look: Look) -> Iterator[Fault]:
+    """Months without a day, and days as a spreadsheet counts them."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return
+    seen = distinct(values)
+    texts = seen.texts if is_text(values) else seen.texts.str.removesuffix(".0")
+    plain = texts.map(plain_date)
+    other = (texts != plain).to_numpy(dtype=bool)
+    if not other.any():
+        return
+    example, read = texts[other].iloc[0], plain[other].iloc[0]
+    counted = re.fullmatch(r"\d{5}(?:\.\d+)?", example) is not None
+    what, fix = ((f"Days are counted as a spreadsheet does, such as {example}.", f"Read them as dates: {read}.")
+                 if counted else (f"Months without a day, such as {example}.", "Read as the first day."))
+    yield Fault(Finding("note", look.name, what, fix, look.rows), example, {"column": look.name, "cure": "date"})
 
 
 def _sentinels(values: pd.Series, look: Look) -> Iterator[Fault]:
@@ -205,7 +221,7 @@ def _clashes(values: pd.Series, look: Look) -> Iterator[Fault]:
 
 
 def _future(values: pd.Series, look: Look, now: datetime) -> Iterator[Fault]:
-    at = moments(values, look.name).values
+    at = moments(dated(values), look.name).values
     late = int((at > pd.Timestamp(now)).sum())
     if late and not says(look.plain, COMING) and not says(look.plain, ENDED):
         what = f"{plural(late, 'date is', 'dates are')} after {now:%Y-%m-%d}."
@@ -249,10 +265,17 @@ def _of_ids(frame: pd.DataFrame, ids: str, looks: Mapping[str, Look]) -> Iterato
                             int(floats.sum())), str(who[floats].iloc[0]), {"column": ids, "cure": "number"})
 
 
+def in_time(looks: Iterable[Look]) -> list[Look]:
+    """The columns that say when a row was written: dates or, where there is none, months that are numbered."""
+    several = [look for look in looks if look.distinct > 1]
+    return ([look for look in several if look.kind == "date"]
+            or [look for look in several if look.kind == "number" and look.whole and look.low >= 0
+                and look.high <= MOST_MONTHS and re.fullmatch(PERIOD, look.plain)])
+
+
 def _latest_by(looks: Mapping[str, Look], ids: str, frame: pd.DataFrame) -> str:
     """The column that orders a customer's rows: a date, by name a month or snapshot first, that parts most of them."""
-    dates = [look for look in looks.values() if look.kind == "date" and look.name != ids and look.distinct > 1
-             and look.blank < 0.5]
+    dates = [look for look in in_time(looks.values()) if look.name != ids and look.blank < 0.5]
     named = [look for look in dates if re.search("snapshot|month|period|report|as_of|updated|extract", look.plain)]
     found = named or dates
     if len(found) < 2:

@@ -13,7 +13,7 @@ from engine.data.dates import moments
 from engine.data.doctor import cures
 from engine.data.doctor.besides import Beside, share_of
 from engine.data.names import snake, title
-from engine.data.parsing import as_written, flags, is_text, numbers
+from engine.data.parsing import as_written, flags, numbers
 
 
 def gathered(part: pd.DataFrame, key: pd.Series, beside: Beside, moments_of_all: int) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def gathered(part: pd.DataFrame, key: pd.Series, beside: Beside, moments_of_all:
             made |= {share_of(beside, name, word): (said == word).astype(float).groupby(group).mean() for word in words}
     for name in beside.dates:
         if name in part:
-            made |= _of_dates(f"{stem}_{snake(name)}", moments(part[name], name).values, group)
+            made |= _of_dates(f"{stem}_{snake(name)}", moments(cures.dated(part[name]), name).values, group)
     return pd.DataFrame(made)
 
 
@@ -46,10 +46,7 @@ def times(part: pd.DataFrame, beside: Beside) -> pd.Series:
     """When each row was, where the file says it."""
     if beside.time not in part:
         return pd.Series(pd.NaT, index=part.index)
-    written = part[beside.time]
-    if is_text(written):
-        written = written.map(lambda cell: cures.plain_date(str(cell).strip())).astype(object)
-    return moments(written, beside.time).values
+    return moments(cures.dated(part[beside.time]), beside.time).values
 
 
 def _lately(at: pd.Series) -> pd.Series:

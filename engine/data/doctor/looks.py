@@ -12,17 +12,31 @@ import pandas as pd
 from engine.data.adapters.common import MEANT, MOST_CATEGORIES
 from engine.data.dates import moments
 from engine.data.doctor.cures import decorated, plain_date
-from engine.data.doctor.vocabulary import MISSING, MISSING_IN_WORDS, NAMES, NEVER_COMPACT, NO, YES, folded, named, word
+from engine.data.doctor.vocabulary import (
+    DATED,
+    MISSING,
+    MISSING_IN_WORDS,
+    NAMES,
+    NEVER_COMPACT,
+    NO,
+    PERIOD,
+    YES,
+    folded,
+    named,
+    word,
+)
 from engine.data.parsing import Distinct, distinct, is_text, numbers
 
 MOSTLY = 0.5
 ODD_TEXTS = 12
-FEWEST_DAYS = 3
+FEWEST_DAYS, MANY_MONTHS = 3, 12
+MONTH, SHEET_DAY = r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:\.0)?", r"[1-5]\d{4}(?:\.\d+)?"
 FEW_NAMES = 12
 FEW_VALUES = 40
 LONG_TEXT = 40
 FREQUENT, MOST_WORDS = 20, 1000
 LIKE_KEY = 0.8
+_COUNTED = re.compile(r"\d|∞|inf", re.IGNORECASE)  # without any of these no text is a number, nor a day
 SHARED = 0.1  # of the rows hold frequent words: enough to be learned from
 
 
@@ -88,8 +102,8 @@ def look(values: pd.Series, name: str) -> Look:
     counts = np.bincount(seen.codes[seen.codes >= 0], minlength=len(seen.texts))
     plain = seen.texts.map(folded)
     held = counts > 0  # rows that were cut off leave their words among a category's
-    days = _compact_days(seen.texts[held])
-    gone = held & plain.isin(_unknown(values, days)).to_numpy(dtype=bool)
+    days = _compact_days(seen.texts[held]) or _numbered(named(name), seen.texts[held])
+    gone = held & plain.isin(_unknown(days)).to_numpy(dtype=bool)
     known = np.flatnonzero(held & ~gone)
     rows = len(values)
     if not len(known):
@@ -103,10 +117,8 @@ def look(values: pd.Series, name: str) -> Look:
     return _typed(base, values) if not is_text(values) else _read(base, seen, plain, counts, known)
 
 
-def _unknown(values: pd.Series, days: bool) -> frozenset[str]:
-    """What means that nothing is known; a typed date is a date whatever it says, as no cure takes it away."""
-    if not is_text(values) and pd.api.types.is_datetime64_any_dtype(values):
-        return frozenset({"", "nat"})
+def _unknown(days: bool) -> frozenset[str]:
+    """What means that nothing is known."""
     return MISSING | {""} | (NEVER_COMPACT if days else frozenset())
 
 
@@ -126,6 +138,24 @@ def _compact_days(texts: pd.Series) -> bool:
     if len(rest) < FEWEST_DAYS or fits.mean() < MEANT:
         return False
     return bool(pd.to_datetime(rest.where(fits), format="%Y%m%d", errors="coerce").notna().mean() >= MEANT)
+
+
+def _numbered(plain: str, texts: pd.Series) -> bool:
+    """Whether (almost) all of several numbers are months written as 202401, or the days that a spreadsheet counts
+    (45321) in a column whose name speaks of a date.
+
+    >>> _numbered("month", pd.Series(["202311", "202312", "202401"]))
+    True
+    >>> sold = pd.Series(["45292", "44930", "45001"])
+    >>> _numbered("signup_date", sold), _numbered("sold", sold)
+    (True, False)
+    """
+    named_so = re.fullmatch(f"{DATED}|{PERIOD}", plain) is not None
+    if len(texts) < FEWEST_DAYS or not (named_so or len(texts) >= MANY_MONTHS):
+        return False
+    rest = texts[~texts.map(folded).isin(MISSING | {""})]
+    written = (MONTH, SHEET_DAY) if named_so and re.fullmatch(DATED, plain) else (MONTH,)
+    return len(rest) >= FEWEST_DAYS and any(rest.str.fullmatch(way).mean() >= MEANT for way in written)
 
 
 def _typed(base: Look, values: pd.Series) -> Look:
@@ -149,11 +179,12 @@ def _numbers(base: Look, found: pd.Series) -> Look:
 
 
 def _read(base: Look, seen: Distinct, plain: pd.Series, counts: np.ndarray, known: np.ndarray) -> Look:
-    texts = seen.texts.iloc[known].reset_index(drop=True)
-    words = plain.iloc[known].map(word)
-    if set(words) <= YES | NO and set(words) & YES and set(words) & NO:
+    texts, plain = seen.texts.iloc[known].reset_index(drop=True), plain.iloc[known]
+    if _are_answers(plain):
         return replace(base, kind="flag", whole=True, low=0.0, high=1.0, distinct=2)
     weight, total = counts[known], counts[known].sum()
+    if weight[texts.str.contains(_COUNTED).to_numpy(dtype=bool)].sum() < MOSTLY * total:
+        return _words(base, texts, plain, weight)
     codes = bool(texts.str.fullmatch(r"0\d+").any())
     ways = (("number", _as_numbers), ("date", _as_dates))
     for kind, read in ways[1:] if base.kind == "date" else ways:
@@ -169,7 +200,17 @@ def _read(base: Look, seen: Distinct, plain: pd.Series, counts: np.ndarray, know
                 break
             marked = bool(np.isnan(_bare(texts[~bad])).any())
             return replace(_numbers(base, pd.Series(parsed[~bad])), odd=odd, decorated=marked)
-    return _words(base, texts, weight)
+    return _words(base, texts, plain, weight)
+
+
+def _are_answers(plain: pd.Series) -> bool:
+    """Whether all texts mean yes or no, and some of them each."""
+    found = set()
+    for text in map(word, plain):
+        if text not in YES and text not in NO:
+            return False
+        found.add(text in YES)
+    return len(found) == 2
 
 
 def _as_numbers(texts: pd.Series) -> np.ndarray:
@@ -185,9 +226,9 @@ def _as_dates(texts: pd.Series) -> np.ndarray:
     return moments(texts.map(plain_date), "").values.to_numpy()
 
 
-def _words(base: Look, texts: pd.Series, weight: np.ndarray) -> Look:
+def _words(base: Look, texts: pd.Series, plain: pd.Series, weight: np.ndarray) -> Look:
     """A category where few words say much, or frequent ones most; a wide one where some are frequent; else text."""
-    merged = texts.map(folded).nunique()
+    merged = plain.nunique()
     frequent = weight[weight >= FREQUENT].sum() / weight.sum()
     few = (merged <= max(MOST_CATEGORIES, base.rows // 20) or frequent >= MOSTLY) and merged <= MOST_WORDS
     long = float(np.average(texts.str.len(), weights=weight)) > LONG_TEXT and merged > MOST_CATEGORIES

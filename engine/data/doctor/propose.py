@@ -128,7 +128,7 @@ def _id(seen: Mapping[str, Look], frame: pd.DataFrame) -> tuple[Part, str]:
         return found, ""
     who = frame[found.column].astype(str).str.strip()
     repeats = rows[found.column].duplicated(keep=False).mean()
-    if repeats > SOME and not any(look.kind == "date" for look in seen.values()):
+    if repeats > SOME and not faults_of.in_time(seen.values()):
         why = f"{found.column} stands on several rows that differ, and no date says which is the latest"
         return Part("id", "", recognise.LIKELY, why), ""
     if (who == "").any():
@@ -140,7 +140,7 @@ def _of_times(seen: Mapping[str, Look], rows: pd.DataFrame, row_id: str) -> tupl
     """The key and the date of a table with a row for each customer and month: together they stand once, and most
     customers have a row for much of the time, as they have not where people of one company joined on many days. Beside
     an id of the rows only a name that surely names customers is one."""
-    dates = [look for look in seen.values() if look.kind == "date" and look.blank < FEW_BLANKS and look.distinct > 1]
+    dates = [look for look in faults_of.in_time(seen.values()) if look.blank < FEW_BLANKS]
     for key in recognise.named_keys(seen):
         if row_id and not re.fullmatch(words.STRONG_ID, key.plain):
             continue

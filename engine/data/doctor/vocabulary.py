@@ -241,6 +241,11 @@ TENURE = (r"tenure\w*|months_?(?:on_?book|active|member\w*|customer|client|subsc
           r"meses_?(?:de_)?contrato|anzianita\w*|mesi_?\w*|looptijd\w*|maanden\w*|staz\w*|uyelik_?suresi|"
           r"abonelik_?suresi")
 NOT_TENURE = r"left|remaining|remain|until|till|arrears|overdue|past_due|default|debt|inactive|idle"
+DATED = (r"\w*(?:date|datum|fecha)|(?:\w+_)?(?:dt|dob|birthday|joined|registered|signed_up|anniversary|geboren|"
+         r"eintritt|austritt|beginn)|(?:date|fecha|datum)_\w+|data_(?:d[aeio]|nasc\w*|in[iz]\w*|[ia]\w*scri\w*|adesao|"
+         r"cadastro|attiva\w*|contrat\w*)(?:_\w+)?|\w+_(?:on|since|seit)")
+PERIOD = (r"(?:\w+_)?(?:month|yyyy_?mm|yearmonth|year_month|ym|period|snapshot|cohort|vintage|monat|mes|mois|mese|"
+          r"maand|miesiac|periodo|periode|stichtag|as_of)(?:_?(?:id|key|code|no|nr|num|number|index|idx|seq|end|start))?")
 RECENCY = (r"recency\w*|days_?since_?(?:last|prev|previous)\w*|last_?(?:login|activity|active|order|purchase|"
            r"visit|seen)_?"
            r"(?:days|days_?ago)|day_?since_?last\w*|days_?(?:inactive|idle|silent|without\w*)|inactive_?days|"
