@@ -178,7 +178,8 @@ def _quarantine(quarantined: Sequence[tuple[str, str]], rows: int) -> Iterator[F
 def _of_its_month(doubtful: Sequence[str], quarantined: Reasons, dataset: Dataset) -> Iterator[Finding]:
     for name in doubtful:
         if name not in quarantined:
-            what = f"It is of the time about which {dataset.label.asked} asks: customers may have left before it was measured."
+            what = (f"It is of the time about which {dataset.label.asked} asks: customers may have left before it was "
+                    "measured.")
             yield Finding("warning", name, what, "Make sure that it was known in time, or leave it out.")
 
 
