@@ -7,7 +7,7 @@ import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -105,73 +105,101 @@ def bodies(path: Path) -> Iterator[tuple[str, int]]:
             yield node.name, (body[-1].end_lineno - body[0].lineno + 1) if body else 0
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ENGINE)))
-class TestEveryModule:
-    def test_imports_only_to_the_left(self, path: Path) -> None:
-        here = ORDER.index(room(path))
-        for module in imports(path):
-            if module.startswith("engine."):
-                there = module.split(".")[1]
-                assert there in ORDER, f"{path.name} imports {module}, which has no place in the order of rooms."
-                assert ORDER.index(there) <= here, f"{path.name} imports {module}, a room to its right."
+# ------------------------------------------------------------------------------------- what holds of every module
 
-    def test_knows_no_screen(self, path: Path) -> None:
-        """But for the command line, which stands beside the screens and draws its report with their charts."""
-        drawn = {"ui.report"} if path == ENGINE / "__main__.py" else set()
-        assert not SCREEN & {module.split(".")[0] for module in imports(path) if module not in drawn}
-        assert not SCREEN & {module.split(".")[0] for module in imports(path, top_level_only=True)}
-
-    def test_imports_heavy_libraries_only_where_needed(self, path: Path) -> None:
-        kernels = {"numba"} if path.name.startswith("tree") or "kernel" in path.name else set()
-        assert not (HEAVY - kernels) & {module.split(".")[0] for module in imports(path, top_level_only=True)}
-
-    def test_asks_what_an_actor_may_or_hands_the_actor_on(self, path: Path) -> None:
-        """Every public function that is given somebody asks `allow` or `may`, or calls what does."""
-        if room(path) in KEEPERS:
-            return
-        for made in ast.walk(parsed(path)):
-            if isinstance(made, ast.FunctionDef) and not made.name.startswith("_") and "actor" in arguments(made):
-                assert any(map(asks, ast.walk(made))), f"{path.name}: {made.name} never asks what its actor may."
-
-    def test_says_what_it_is(self, path: Path) -> None:
-        assert ast.get_docstring(parsed(path)), f"{path} has no docstring."
-
-    def test_keeps_its_size(self, path: Path) -> None:
-        lines = len(path.read_text(encoding="utf-8").splitlines())
-        assert lines <= 450, f"{path} has {lines} lines: it wants to be two modules."
-        for name, length in bodies(path):
-            assert length <= 45, f"{path}: {name} has {length} lines: it wants to be two functions."
-
-    def test_has_no_clock_and_no_chance_of_its_own(self, path: Path) -> None:
-        text = path.read_text(encoding="utf-8")
-        allowed = {"__main__.py", "progress.py", "jobs.py", "files.py"}
-        if path.name not in allowed:
-            found = re.findall(r"datetime\.now|utcnow|time\.time\(|date\.today|Timestamp\.now", text)
-            assert not found, f"{path} reads the clock: {found}"
-        assert not re.findall(r"np\.random\.(?!default_rng|Generator|SeedSequence|RandomState\b)\w+\(", text)
-        assert not re.findall(r"default_rng\(\)", text)
+def imports_only_to_the_left(path: Path) -> None:
+    here = ORDER.index(room(path))
+    for module in imports(path):
+        if module.startswith("engine."):
+            there = module.split(".")[1]
+            assert there in ORDER, f"{path} imports {module}, which has no place in the order of rooms."
+            assert ORDER.index(there) <= here, f"{path} imports {module}, a room to its right."
 
 
-@pytest.mark.parametrize("path", SCREENS, ids=lambda path: str(path.relative_to(ROOT)))
-class TestEveryScreen:
-    def test_keeps_to_its_side(self, path: Path) -> None:
-        """Pages choose and show; what computes is in the engine, what draws in ui/charts, which knows no Streamlit."""
-        roots = {module.split(".")[0] for module in imports(path)}
-        if path.parent.name == "pages":
-            assert roots <= {"__future__", "collections", "dataclasses", "typing", "streamlit", "engine", "ui"}
-        if path.parent.name == "charts":
-            assert "streamlit" not in roots
-        assert "pages" not in roots
+def knows_no_screen(path: Path) -> None:
+    """But for the command line, which stands beside the screens and draws its report with their charts."""
+    drawn = {"ui.report"} if path == ENGINE / "__main__.py" else set()
+    assert not SCREEN & {module.split(".")[0] for module in imports(path) if module not in drawn}, path
+    assert not SCREEN & {module.split(".")[0] for module in imports(path, top_level_only=True)}, path
 
-    def test_says_what_it_is_and_keeps_its_size(self, path: Path) -> None:
-        text = path.read_text(encoding="utf-8")
-        assert ast.get_docstring(parsed(path)), f"{path} has no docstring."
-        assert len(text.splitlines()) <= (120 if path.parent.name == "pages" else 450), f"{path} is too long."
-        for name, length in bodies(path):
-            assert length <= 45, f"{path}: {name} has {length} lines: it wants to be two functions."
 
-    def test_writes_no_html_of_its_own(self, path: Path) -> None:
-        assert "unsafe_allow_html" not in path.read_text(encoding="utf-8")
+def imports_heavy_libraries_only_where_needed(path: Path) -> None:
+    kernels = {"numba"} if path.name.startswith("tree") or "kernel" in path.name else set()
+    assert not (HEAVY - kernels) & {module.split(".")[0] for module in imports(path, top_level_only=True)}, path
+
+
+def asks_what_an_actor_may_or_hands_the_actor_on(path: Path) -> None:
+    """Every public function that is given somebody asks `allow` or `may`, or calls what does."""
+    if room(path) in KEEPERS:
+        return
+    for made in ast.walk(parsed(path)):
+        if isinstance(made, ast.FunctionDef) and not made.name.startswith("_") and "actor" in arguments(made):
+            assert any(map(asks, ast.walk(made))), f"{path}: {made.name} never asks what its actor may."
+
+
+def says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(parsed(path)), f"{path} has no docstring."
+
+
+def keeps_its_size(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= 450, f"{path} has {lines} lines: it wants to be two modules."
+    for name, length in bodies(path):
+        assert length <= 45, f"{path}: {name} has {length} lines: it wants to be two functions."
+
+
+def has_no_clock_and_no_chance_of_its_own(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    allowed = {"__main__.py", "progress.py", "jobs.py", "files.py"}
+    if path.name not in allowed:
+        found = re.findall(r"datetime\.now|utcnow|time\.time\(|date\.today|Timestamp\.now", text)
+        assert not found, f"{path} reads the clock: {found}"
+    assert not re.findall(r"np\.random\.(?!default_rng|Generator|SeedSequence|RandomState\b)\w+\(", text), path
+    assert not re.findall(r"default_rng\(\)", text), path
+
+
+@pytest.mark.parametrize("holds", [
+    imports_only_to_the_left, knows_no_screen, imports_heavy_libraries_only_where_needed,
+    asks_what_an_actor_may_or_hands_the_actor_on, says_what_it_is, keeps_its_size,
+    has_no_clock_and_no_chance_of_its_own,
+], ids=lambda holds: holds.__name__)
+def test_every_module(holds: Callable[[Path], None]) -> None:
+    assert len(MODULES) > 200
+    for path in MODULES:
+        holds(path)
+
+
+# ------------------------------------------------------------------------------------- what holds of every screen
+
+def keeps_to_its_side(path: Path) -> None:
+    """Pages choose and show; what computes is in the engine, what draws in ui/charts, which knows no Streamlit."""
+    roots = {module.split(".")[0] for module in imports(path)}
+    if path.parent.name == "pages":
+        assert roots <= {"__future__", "collections", "dataclasses", "typing", "streamlit", "engine", "ui"}, path
+    if path.parent.name == "charts":
+        assert "streamlit" not in roots, path
+    assert "pages" not in roots, path
+
+
+def says_what_it_is_and_keeps_its_size(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(parsed(path)), f"{path} has no docstring."
+    assert len(text.splitlines()) <= (120 if path.parent.name == "pages" else 450), f"{path} is too long."
+    for name, length in bodies(path):
+        assert length <= 45, f"{path}: {name} has {length} lines: it wants to be two functions."
+
+
+def writes_no_html_of_its_own(path: Path) -> None:
+    assert "unsafe_allow_html" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize("holds", [
+    keeps_to_its_side, says_what_it_is_and_keeps_its_size, writes_no_html_of_its_own,
+], ids=lambda holds: holds.__name__)
+def test_every_screen(holds: Callable[[Path], None]) -> None:
+    assert len(SCREENS) > 60
+    for path in SCREENS:
+        holds(path)
 
 
 def test_functions_are_small_on_the_whole() -> None:
