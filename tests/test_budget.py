@@ -246,6 +246,7 @@ def best_in_cents(problem: Problem) -> float:
 
 @pytest.mark.parametrize("method", sorted(SOLVERS))
 class TestMoney:
+    @pytest.mark.slow
     @pytest.mark.parametrize("price", [0.1, 0.2, 0.3, 0.07, 5.5, 19.99, 2.9985])
     @pytest.mark.parametrize("per_customer", [True, False], ids=["per customer", "per treatment"])
     def test_is_spent_to_the_last_cent(self, method: str, price: float, per_customer: bool) -> None:

@@ -73,6 +73,7 @@ def test_harmless_text_is_left_as_it_is(text: str) -> None:
     assert harmless(text) == text == original(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", (*DANGEROUS, *HARMLESS[1:], "#N/A", "#DIV/0!", "1e5", "TRUE", "2024-01-01"))
 def test_no_cell_of_a_workbook_is_anything_but_text(text: str) -> None:
     frame = pd.DataFrame({"customer_id": [text], "=note": ["x"], "margin": [1.0], "flag": [1], "day": [None]})

@@ -31,6 +31,7 @@ def accounts(ids: list[str]) -> pd.DataFrame:
                          "churned": rng.choice(["Yes", "No"], len(ids))})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["A-{:04d}", "R{:d}", "{:d}"])
 @pytest.mark.parametrize("most", [2, 90])
 def test_every_row_finds_its_customer_however_many_rows_a_key_has(shape: str, most: int, tmp_path: Path) -> None:
@@ -79,6 +80,7 @@ def test_a_column_that_could_name_the_customers_too_is_no_category() -> None:
     assert "household" in draft.mapping["ignored"] and not [c for c in draft.mapping["cures"] if c["cure"] == "common"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("until", "shared"), [(900, True), (360, False)])
 def test_rows_that_go_on_after_the_first_have_left_tell_who_left(until: int, shared: bool, tmp_path: Path) -> None:
     """Everybody has a ticket each thirty days until they leave, on days 400 to 700, or the file ends."""
@@ -120,6 +122,7 @@ def test_whose_rows_come_of_late_is_told_from_whose_came_before(tmp_path: Path) 
     assert counted == {"early": 3, "late": 3, "even": 4, "timeless": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("last", "moment"), [("2024-03-31", datetime(2024, 4, 1)), ("2031-01-01", None)])
 def test_a_file_is_of_the_moment_at_which_its_joined_rows_end(last: str, moment: datetime | None,
                                                               tmp_path: Path) -> None:

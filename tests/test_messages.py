@@ -268,6 +268,7 @@ def test_a_message_is_held_against_every_check(name: str, text: str, channel: st
 
 @pytest.mark.parametrize("sector", SECTORS)
 class TestEverySector:
+    @pytest.mark.slow
     @pytest.mark.parametrize("sender", ["Acme", "Novabridge Care"])
     def test_its_texts_may_all_be_sent(self, sector: str, sender: str) -> None:
         assert text_problems(playbook(sector), sender) == []

@@ -29,6 +29,7 @@ def people(rows: int, rng: np.random.Generator) -> list[str]:
     return [f"{rng.choice(FIRST)} {rng.choice(LAST)}" for _ in range(rows)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Name", "Full name", "Customer name", "Guest Name", "CustomerName", "Contact",
                                   "Contact person", "account_name", "Kundenname", "Nombre completo", "Company"])
 @pytest.mark.parametrize("rows", [60, 4000])

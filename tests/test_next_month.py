@@ -38,6 +38,7 @@ def june(path: Path, times: float = 1, **names: str) -> Proposal:
     return onboarding.propose([path], name="acme", actor=ANA, now=JUNE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new"), [("client_no", "ClientNo"), ("monthly_fee", "Fee (monthly)"),
                                           ("plan", "PLAN"), ("status", "Status")])
 def test_the_same_words_otherwise_written_are_the_same_column(may: Path, old: str, new: str) -> None:

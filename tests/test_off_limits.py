@@ -48,6 +48,7 @@ def taken(scope: Scope, now: datetime, listing: Listing) -> set[str]:
     return {row["customer_id"].lstrip("'") for row in csv.DictReader(io.StringIO(content, newline=""))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("entry", "off"), [
     (Entry("001", "phone"), {"001"}), (Entry("003", "phone"), set()), (Entry("003", "email"), {"003"}),
     (Entry("002"), {"002"}), (Entry("C@example.org ", "email", kind=BY_ADDRESS), {"003"}),

@@ -37,6 +37,7 @@ CASES = [*((course, draw) for course in COURSES for draw in DRAWN),
          *((course, draw) for course in NOBODY for draw in ("budget", "compared"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("course", "name"), CASES)
 def test_every_chart_speaks_however_the_campaign_turns_out(course: str, name: str) -> None:
     scenario, draw = (COURSES | NOBODY)[course], DRAWN[name]

@@ -208,6 +208,7 @@ def test_where_no_column_comes_near_none_is_named() -> None:
     assert label.evidence == "no column says who left"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "stayed", "left"), [
     ("churn_type", "None", ["Voluntary", "Involuntary"]), ("churn_type", "No", ["Voluntary", "Non-payment"]),
     ("Vertragsende", "31.12.9999", ["01.03.2026", "15.04.2026"]), ("end_date", "99991231", ["20260301", "20260415"]),
