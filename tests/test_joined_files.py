@@ -205,3 +205,47 @@ def test_joined_files_whose_columns_are_otherwise_written_are_known_again(tmp_pa
                               actor=ANA, now=now)
     assert june.refresh and not june.changes and june.examined.customers == may.examined.customers
     pd.testing.assert_frame_equal(june.examined.first, may.examined.first)
+
+
+def suite(folder: Path, rows: int = 900) -> list[Path]:
+    """Accounts with what they subscribed to and what was written when one left. Nothing tells beforehand who will."""
+    rng = np.random.default_rng(12)
+    ids = [f"A-{number:04d}" for number in range(rows)]
+    left = rng.random(rows) < 0.3
+    begun = [(one, day) for one in range(rows) for day in rng.integers(0, 500, rng.integers(3, 9))]
+    ended = np.array([rng.random() < (0.45 if left[one] else 0.04) for one, _ in begun])
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta([day for _, day in begun], "D")
+    subscriptions = pd.DataFrame({
+        "subscription_id": [f"S{place:05d}" for place in range(len(begun))],
+        "account_id": [ids[one] for one, _ in begun], "start_date": days.strftime("%Y-%m-%d"),
+        "seats": rng.integers(1, 30, len(begun)), "churn_flag": ended,
+        "end_date": np.where(ended, (days + pd.Timedelta(days=40)).strftime("%Y-%m-%d"), "")})
+    gone = [one for one in range(rows) for _ in range(rng.integers(1, 3)) if left[one] or rng.random() < 0.08]
+    events = pd.DataFrame({"churn_event_id": range(len(gone)), "account_id": [ids[one] for one in gone],
+                           "reason_code": rng.choice(["price", "budget", "unknown"], len(gone)),
+                           "refund": rng.gamma(2, 9, len(gone)).round(2)})
+    members = pd.DataFrame({"account_id": ids, "industry": rng.choice(["fin", "edu", "dev"], rows),
+                            "age": rng.integers(1, 60, rows), "churn_flag": left})
+    for name, frame in (("accounts", members), ("subscriptions", subscriptions), ("churn_events", events)):
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    return [folder / f"{name}.csv" for name in ("accounts", "subscriptions", "churn_events")]
+
+
+@pytest.mark.slow
+def test_a_file_about_leaving_is_left_out_and_what_was_written_with_it(tmp_path: Path,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    paths, now = suite(tmp_path), datetime(2026, 8, 1)
+    found = onboarding.propose(paths, name="acme", actor=ANA, now=now)
+    leaving = {beside.name: beside.leaving for beside in besides.check(found.mapping["files"])}
+    assert leaving == {"subscriptions": False, "churn_events": True}
+    told, = (one for one in found.examined.findings if one.where == "churn_events")
+    assert told.severity == "warning" and "because a customer had left" in told.what
+    first = found.examined.first
+    assert first is not None and not [name for name in first if name.startswith("churn_events")]
+    known = {column for column, _ in found.examined.quarantined}
+    assert {"subscriptions_end_date_first", "subscriptions_end_date_last", "subscriptions_churn_flag_mean"} <= known
+    assert not {"subscriptions_seats_mean", "subscriptions_rows", "industry", "age"} & known
+    onboarding.keep(found, actor=ANA, now=now)
+    again = onboarding.propose(paths, name="acme", actor=ANA, now=now)
+    assert again.refresh and not again.changes and again.examined.quarantined == found.examined.quarantined

@@ -235,11 +235,20 @@ def _of_the_month_about_which_the_answer_asks(world: World) -> set[str]:
     return {"logins_jun"}
 
 
+def _written_down_with_what_is_known_only_afterwards(world: World) -> set[str]:
+    """Closed tickets about leaving: most leavers have some, a few others too, and each has its own day."""
+    n = len(world.y)
+    has = world.rng.random(n) < np.where(world.y == 1, 0.97, 0.1)
+    world.X["churn_calls"] = np.where(has, world.rng.integers(1, 4, n), 0)
+    world.X["call_length"] = np.where(has, world.rng.gamma(3, 2, n), np.nan)
+    return {"churn_calls", "call_length"}
+
+
 PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _threshold, _almost_a_threshold, _band, _copy_of_the_label, _several_categories, _blank_for_stayers,
     _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
     _difference, _either_but_not_both, _text_id, _almost_unique_text, _counted_id, _shuffled_id, _id_by_name,
     _sorted_by_label, _score_made_afterwards, _day_of_ending, _made_of_the_same_column,
     _of_the_month_about_which_the_answer_asks, _nearly_the_label, _survey_that_half_of_the_leavers_answered,
-    _somebodys_own_score,
+    _somebodys_own_score, _written_down_with_what_is_known_only_afterwards,
 )}

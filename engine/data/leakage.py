@@ -17,12 +17,13 @@ import pandas as pd
 from engine.data.identity import counts_rows, identifier, in_order, order_matters, order_signal
 from engine.data.own_month import of_the_answer
 from engine.data.signal import Levels, folds, levels, single_column_auc
-from engine.data.telltales import AFTER, alone, proves, together
+from engine.data.telltales import AFTER, alone, marked, proves, together
 from engine.errors import DataError, EngineError
 from engine.schema import Dataset, Finding, Snapshot, plural
 
 TOO_GOOD = 0.95
 FEWEST_OF_A_CLASS = 5
+FEWEST_ALIKE, ALIKE = 20, 0.995
 GATHERED = ("_mean", "_sum", "_change", "_first", "_last")
 ONLY_DESCRIBE = "the figures describe, they do not predict"
 
@@ -94,7 +95,7 @@ def _answers(
 ) -> Reasons:
     """Every reason to quarantine: what names customers or rows, what knows the answer alone, then what two know."""
     known = {name: reason for name, column in columns.items() if (reason := alone(name, column, aucs[name], y, fold))}
-    reasons = names | known | _made_of_the_same(known, columns)
+    reasons = names | _filled_for_the_same(known, columns) | known | _made_of_the_same(known, columns)
     return reasons | together({n: column for n, column in columns.items() if n not in reasons}, aucs, y, fold, rng)
 
 
@@ -104,6 +105,19 @@ def _made_of_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reasons:
              if name.endswith(end) and proves(reason)}
     return {f"{stem}{end}": f"{AFTER} made of the same column as {name}." for stem, name in stems.items()
             for end in GATHERED if f"{stem}{end}" in columns and f"{stem}{end}" not in known}
+
+
+def _filled_for_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reasons:
+    """What is filled for the very customers whom a column known only afterwards marks: it was written down with it."""
+    marks = {name: marked(columns[name]) for name, reason in known.items() if proves(reason)}
+    found = {}
+    for name, column in columns.items():
+        filled = ~column.missing
+        if name not in known and min(filled.sum(), column.missing.sum()) >= FEWEST_ALIKE:
+            same = next((other for other, mark in marks.items() if (mark == filled).mean() >= ALIKE), "")
+            if same:
+                found[name] = f"{AFTER} it is filled for the same customers as {same} is, which is known only then."
+    return found
 
 
 def _positions(snapshot: Snapshot, dataset: Dataset) -> np.ndarray:

@@ -133,6 +133,16 @@ def _only_leavers(name: str, column: Levels, y: np.ndarray) -> str:
     return ""
 
 
+def marked(column: Levels) -> np.ndarray:
+    """Which rows have more than nothing: filled and, of numbers and flags, not 0.
+
+    >>> marked(levels_of_numbers(np.array([0.0, 2.0, np.nan]))).tolist()
+    [False, True, False]
+    """
+    zero = [place for place, value in enumerate(column.values, 1) if str(value).lower() in ("0", "0.0", "false")]
+    return ~column.missing & ~np.isin(column.codes, zero)
+
+
 def _marks(column: Levels) -> Iterator[tuple[np.ndarray, str]]:
     """Which rows carry a mark: filled, blank, other than the usual value, or (categories) each value."""
     yield ~column.missing, "filled"

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from engine.catalog import dataset_folder
 from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
@@ -26,7 +28,7 @@ from engine.onboarding.examining import examined
 from engine.onboarding.memory import kept, kept_portrait
 from engine.onboarding.proposal import Cure, Proposal, written
 from engine.permissions import allow
-from engine.schema import Actor
+from engine.schema import Actor, Finding
 
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
 AGREED, UNASKED = "as agreed before", "as before, to which nobody has agreed"
@@ -59,28 +61,43 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
     with brought(start.sources, start.queries) as came:
         found = again(start, known, came.files, mapping is None) if known is not None else \
             _fresh(start, came.files, adapter)
-        found = _as_said(found, {key: options[key] for key in KEPT if options.get(key)})
-        told = tuple(Fault(finding) for finding in came.findings)
-        looked = examined(replace(found, faults=(*told, *found.faults)), came.files)
-        return looked if known is not None else _without_rows_of_leaving(looked, came.files)
+
+        def looked_at(found: Proposal) -> Proposal:
+            found = _as_said(found, {key: options[key] for key in KEPT if options.get(key)})
+            told = tuple(Fault(finding) for finding in came.findings)
+            return examined(replace(found, faults=(*told, *found.faults)), came.files)
+
+        looked = looked_at(found)
+        better = looked if known is not None else _without_rows_of_leaving(looked, came.files)
+        return looked if better is looked else looked_at(better)
 
 
 def _without_rows_of_leaving(looked: Proposal, paths: Sequence[Path]) -> Proposal:
-    """The proposal without the rows of joined files that were written when a customer left, as the audit shows."""
-    known = {column for column, why in looked.examined.quarantined if proves(why)
-             and column in looked.looks and _mostly_none(looked.looks[column])}
-    told = [besides.without_afterwards(beside, known) for beside in besides.check(looked.mapping.get("files", ()))]
-    if not any(beside.without for beside in told):
+    """The files looked at anew without what was written when a customer left, as the audit shows: rows of some words,
+    or all of a file that is about leaving; the same proposal where nothing was."""
+    known = {column for column, why in looked.examined.quarantined if proves(why) and column in looked.looks}
+    before = besides.check(looked.mapping.get("files", ()))
+    about = _about_leaving(looked, [beside for beside in before if besides.rows_of(beside) in known], paths)
+    words = {column for column in known if _mostly_none(looked.looks[column])}
+    told = [replace(beside, leaving=True) if beside.name in about else besides.without_afterwards(beside, words)
+            for beside in before]
+    if not any(beside.without or beside.leaving for beside in told):
         return looked
-    gone = {besides.share_of(beside, column, word) for beside in told for column, words in beside.without.items()
-            for word in words}
-    mapping = {**looked.mapping, "files": [besides.written(beside) for beside in told],
-               **{use: [name for name in looked.mapping.get(use, ()) if name not in gone] for use in mappings.LISTS}}
-    columns = tuple(part for part in looked.columns if part.column not in gone)
-    frame = joins.joined(paths, told)[0].frame
-    seen = beside_key(looks(frame), looked.part("id").column)
-    return examined(replace(looked, mapping=mapping, columns=columns, looks=seen,
-                            portrait=_portrait(frame, seen, looked.parts)), paths)
+    raw, raws, said = joins.joined(paths, told)
+    parts = [part for part in looked.parts if part.role in tables.ROLES]
+    findings = [*(found for one in raws for found in one.findings), *said]
+    return _drafted(looked, raw.frame, raw.name, told, parts, findings)
+
+
+def _about_leaving(looked: Proposal, files: Sequence[besides.Beside], paths: Sequence[Path]) -> set[str]:
+    """The files, of those whose number of rows tells who left, of which leavers have more: they were written as they
+    left, where fewer would only say that nothing was written any more."""
+    if not files:
+        return set()
+    frame = joins.joined(paths, besides.check(looked.mapping["files"]))[0].frame
+    left = proposing.who_left(looked.part("label"), frame).to_numpy()
+    has = {beside.name: frame[besides.rows_of(beside)].fillna(0).to_numpy() > 0 for beside in files}
+    return {name for name, some in has.items() if some[left].mean() > some[~left].mean()}
 
 
 def _mostly_none(look: Look) -> bool:
@@ -104,14 +121,20 @@ def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Propo
         return replace(start, kind=kind.part.value, adapter=kind.adapter, parts=(kind.part, *kind.parts),
                        mapping={"adapter": kind.adapter, **kind.options})
     whole = tables.together(paths, start.now)
-    draft = proposing.of_table(whole.frame, whole.name, start.now)
+    return _drafted(start, whole.frame, whole.name, whole.besides, whole.parts, whole.findings)
+
+
+def _drafted(start: Proposal, frame: pd.DataFrame, name: str, files: Sequence[besides.Beside], parts: Sequence[Part],
+             findings: Sequence[Finding]) -> Proposal:
+    """The proposal for a table of customers. parts, findings: what putting it together of several files has told."""
+    draft = proposing.of_table(frame, name, start.now)
     label = next(part for part in draft.parts if part.role == "label")
-    mapping = {**draft.mapping, "files": [besides.written(beside) for beside in whole.besides]}
-    found = (*(Fault(finding) for finding in whole.findings), *draft.faults)
+    mapping = {**draft.mapping, "files": [besides.written(beside) for beside in files]}
+    found = (*map(Fault, findings), *draft.faults)
     return replace(start, kind=SNAPSHOT if label.column else UNLABELLED, adapter="table",
-                   parts=(*draft.parts, *whole.parts), columns=draft.columns, faults=found, cures=_cures(found),
+                   parts=(*draft.parts, *parts), columns=draft.columns, faults=found, cures=_cures(found),
                    mapping=mapping, others=draft.others, looks=draft.looks,
-                   portrait=_portrait(whole.frame, draft.looks, draft.parts))
+                   portrait=_portrait(frame, draft.looks, draft.parts))
 
 
 def _cures(found: Sequence[Fault]) -> tuple[Cure, ...]:

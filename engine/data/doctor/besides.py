@@ -12,7 +12,8 @@ from engine.errors import EngineError
 
 TEXTS, LISTS = ("name", "key", "to", "through", "own", "time"), ("columns", "numeric", "dates")
 BY_WORD = ("words", "without")
-KEYS = {*TEXTS, *LISTS, *BY_WORD, "many", "unused", "cures"}
+FLAGS = ("many", "unused", "leaving")
+KEYS = {*TEXTS, *LISTS, *BY_WORD, *FLAGS, "cures"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Beside:
     key: its column that holds the value of the column `to` of the customers' file; or, where `through` names another
     file beside, that of the column `own` there. many: several rows per customer, gathered; `time` orders them.
     columns: by which it is known again. words: by column, the frequent words whose shares are counted. without: by
-    column, words whose rows were written because a customer had left. unused: it has nothing to do with the customers.
+    column, words whose rows were written because a customer had left. leaving: all its rows were. unused: it has
+    nothing to do with the customers.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Beside:
     own: str = ""
     many: bool = False
     unused: bool = False
+    leaving: bool = False
     time: str = ""
     columns: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
@@ -58,9 +61,9 @@ def _beside(part: Mapping[str, Any]) -> Beside:
     lists = {name: tuple(map(str, part.get(name, ()))) for name in LISTS}
     by_word = {name: {str(column): tuple(map(str, values)) for column, values in dict(part.get(name, {})).items()}
                for name in BY_WORD}
-    told: dict[str, Any] = {**texts, **lists, **by_word}
-    return Beside(**told, many=bool(part.get("many", False)), unused=bool(part.get("unused", False)),
-                  cures=cures.check(part.get("cures", ()))[0])
+    flags = {name: bool(part.get(name, False)) for name in FLAGS}
+    told: dict[str, Any] = {**texts, **lists, **by_word, **flags}
+    return Beside(**told, cures=cures.check(part.get("cures", ()))[0])
 
 
 def without_afterwards(beside: Beside, known: Collection[str]) -> Beside:
@@ -72,6 +75,11 @@ def without_afterwards(beside: Beside, known: Collection[str]) -> Beside:
     return replace(beside, words=kept, without={column: words for column, words in gone.items() if words})
 
 
+def rows_of(beside: Beside) -> str:
+    """The column that says how many rows a customer has in a file with many."""
+    return f"{snake(beside.name)}_rows"
+
+
 def share_of(beside: Beside, column: str, word: str) -> str:
     """The column that says which share of a customer's rows has the word."""
     return f"{snake(beside.name)}_{snake(column)}_{snake(word)}"
@@ -79,5 +87,5 @@ def share_of(beside: Beside, column: str, word: str) -> str:
 
 def written(beside: Beside) -> dict[str, Any]:
     """The file as a mapping writes it, what is empty left out."""
-    told = {name: getattr(beside, name) for name in (*TEXTS, "many", "unused", *LISTS, *BY_WORD, "cures")}
+    told = {name: getattr(beside, name) for name in (*TEXTS, *FLAGS, *LISTS, *BY_WORD, "cures")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items() if value}

@@ -171,6 +171,9 @@ def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Seq
         else:
             key, mine = paired(part[beside.key], frame[beside.to])
         reached[beside.name] = key, mine
+        if beside.leaving:
+            said.append(_of_leaving(part, beside))
+            continue
         brought = gathered(part, key, beside, times(mended[beside.name], beside).nunique()) if beside.many else \
             _as_it_is(part, key, beside)
         said += _strangers(keys(part[beside.key]), key, mine, beside)
@@ -197,6 +200,12 @@ def _of_before(part: pd.DataFrame, beside: Beside, until: datetime | None) -> tu
         what = f"{plural(count, 'row')} of {until:%Y-%m-%d} or later, the moment up to which the data are known."
         found.append(Finding("note", beside.name, what, "Left out.", count))
     return part, found
+
+
+def _of_leaving(part: pd.DataFrame, beside: Beside) -> Finding:
+    what = f"{plural(len(part), 'row')} written because a customer had left: others have such rows far less often."
+    return Finding("warning", beside.name, what, "The file is left out, so that nothing counted tells of them.",
+                   len(part))
 
 
 def _harmless(beside: Beside, besides: Sequence[Beside]) -> list[Mapping[str, Any]]:

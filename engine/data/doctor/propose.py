@@ -85,11 +85,11 @@ def _rivals(label: Part, others: Sequence[Part], frame: pd.DataFrame) -> tuple[F
     """A fault for each further column that says who left: where they differ, one of them is wrong."""
     if not label.column:
         return ()
-    left = _who_left(label, frame)
+    left = who_left(label, frame)
     found = []
     for other in others:
         if other.confidence >= recognise.HALF and other.value:
-            differ = int((_who_left(other, frame) != left).sum())
+            differ = int((who_left(other, frame) != left).sum())
             what = (f"It says who left as well as {label.column}, which is taken for the answer; they differ in "
                     f"{plural(differ, 'row')} of {len(frame):,}.")
             found.append(Fault(Finding("warning" if differ else "note", other.column, what,
@@ -97,7 +97,7 @@ def _rivals(label: Part, others: Sequence[Part], frame: pd.DataFrame) -> tuple[F
     return tuple(found)
 
 
-def _who_left(label: Part, frame: pd.DataFrame) -> pd.Series:
+def who_left(label: Part, frame: pd.DataFrame) -> pd.Series:
     """By row, whether a column says that the customer left."""
     texts = as_written(frame[label.column]).str.strip()
     if label.value == "filled":

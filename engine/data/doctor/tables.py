@@ -19,6 +19,7 @@ from engine.data.names import snake
 from engine.data.readers import Raw, read_raw
 from engine.schema import Finding
 
+ROLES = ("stacked", "joined", "unused")  # of the parts that say how the files were put together
 SAME_KIND = 0.8
 LEAST_KEY = 1000
 SHARED = 0.5
