@@ -24,9 +24,10 @@ from engine.campaign.export import write_csv
 from engine.campaign.rules import rules
 from engine.catalog import Run
 from engine.decision import plan as planned
+from engine.decision.consents import CONSENTS
 from engine.decision.constraints import Constraints
 from engine.decision.economics import Doubts, Priced, price
-from engine.decision.guardrails import CONSENTS, KNOWN, SUPPRESSED, UNREACHED, blocked
+from engine.decision.guardrails import KNOWN, SUPPRESSED, UNREACHED, blocked
 from engine.decision.methods import AUTO, AUTOMATIC, METHODS, TYPES, types_of
 from engine.decision.own_playbooks import playbook_for
 from engine.decision.plan import Plan

@@ -149,6 +149,8 @@ def _why_not(step: Treatment, dataset: Dataset, row: pd.Series, known: Mapping[s
     if row["hold_back"]:
         return str(row["hold_back"])
     titles = {column.name: column.title for column in dataset.columns}
+    if lacks := step.lacks(known):
+        return f"The data hold no {titles.get(lacks[0], lacks[0].replace('_', ' '))}, which this answers."
     for column, allowed in step.only_if.items():
         if column in known and known[column] not in allowed:
             return f"{titles.get(column, column)} is {known[column]}; this is for {_whom(allowed)}."

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from engine.campaign.rules import Rules, zone
+from engine.decision.consents import CONSENTS
 from engine.decision.treatments import Treatment
 
 EVERYWHERE = "all"
-CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
 ADDRESSES = {"email": "email", "sms": "phone", "phone": "phone"}
 CALLED = {"email": "e-mail addresses", "phone": "telephone numbers"}
 WORDS = {"email": "e-mail", "sms": "SMS", "phone": "telephone"}

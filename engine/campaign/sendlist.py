@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from engine.campaign.addresses import e_mail, masked
-from engine.campaign.contact_rules import ADDRESSES, CONSENTS, WORDS
+from engine.campaign.contact_rules import ADDRESSES, WORDS
 from engine.campaign.export import FORMULA, UNPRINTABLE, printable
 from engine.campaign.phones import country_of, e164
 from engine.campaign.sendfiles import ENDINGS, csv_parts, iso, table_parts
@@ -34,6 +34,7 @@ from engine.campaign.vendors import (
     given,
     salesforce_id,
 )
+from engine.decision.consents import CONSENTS
 from engine.errors import EngineError, choose
 from engine.schema import ASSIGNMENTS, CONTACT, Column, plural
 

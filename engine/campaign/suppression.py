@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine import state
-from engine.campaign.contact_rules import CONSENTS, EVERYWHERE, WORDS
+from engine.campaign.contact_rules import EVERYWHERE, WORDS
 from engine.campaign.tables import SUPPRESSIONS
+from engine.decision.consents import CONSENTS
 from engine.errors import EngineError, choose
 from engine.permissions import allow
 from engine.pseudonyms import pseudonym, pseudonyms

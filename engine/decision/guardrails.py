@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from engine.decision.consents import CONSENTS, unsaid
 from engine.decision.economics import Priced, learned_error
 from engine.decision.effects import Z90
 from engine.decision.treatments import Allowed, Playbook, Range, Treatment
 from engine.schema import Column
 
-CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
 ADDRESS = {"email": "e-mail address", "sms": "telephone number", "phone": "telephone number"}
 AGREED = {"email": "be written to by e-mail", "sms": "be written to by SMS", "phone": "be called"}
 KNOWN = "known_"
@@ -48,13 +48,21 @@ def _unfit(priced: Priced, _book: Playbook) -> np.ndarray:
 
 def _refused(priced: Priced, _book: Playbook) -> np.ndarray:
     """No agreement to the channel, or it is closed by the suppression list; what is not known is no agreement, what the
-    data do not hold is not asked."""
-    nobody = np.zeros(len(priced.people), dtype=bool)
-    refusals = {channel: ~(priced.people[KNOWN + column].fillna(0).to_numpy(dtype=float) == 1)
-                for channel, column in CONSENTS.items() if KNOWN + column in priced.people}
-    return np.column_stack([refusals.get(treatment.channel, nobody)
+    data hold of no channel is not asked."""
+    return np.column_stack([_disagrees(priced.people, treatment.channel)
                             | _marked(priced.people, SUPPRESSED + treatment.channel)
                             for treatment in priced.treatments])
+
+
+def _disagrees(people: pd.DataFrame, channel: str) -> np.ndarray:
+    column = KNOWN + CONSENTS.get(channel, "")
+    if column in people:
+        return np.asarray(~(people[column].fillna(0).to_numpy(dtype=float) == 1))
+    return np.full(len(people), _unsaid(people, channel))
+
+
+def _unsaid(people: pd.DataFrame, channel: str) -> bool:
+    return unsaid(channel, [str(name).removeprefix(KNOWN) for name in people])
 
 
 def _unreached(priced: Priced, _book: Playbook) -> np.ndarray:
@@ -75,8 +83,11 @@ def _no_consent(priced: Priced, _book: Playbook, row: int, column: int) -> str:
     channel = priced.treatments[column].channel
     reached = AGREED.get(channel, f"be reached by {channel}")
     closed = _marked(priced.people.iloc[[row]], SUPPRESSED + channel)[0]
-    return (f"The customer is on the suppression list and must not {reached}." if closed else
-            f"The customer has not agreed to {reached}.")
+    if closed:
+        return f"The customer is on the suppression list and must not {reached}."
+    if _unsaid(priced.people, channel):
+        return f"The data do not say that anybody agreed to {reached} (no column {CONSENTS[channel]})."
+    return f"The customer has not agreed to {reached}."
 
 
 def _barred(priced: Priced, _book: Playbook) -> np.ndarray:
@@ -174,7 +185,8 @@ def reasons(priced: Priced, book: Playbook, bits: np.ndarray, row: int, column: 
 
 def fits(treatment: Treatment, people: pd.DataFrame) -> np.ndarray:
     """Who may be offered the treatment, as `Treatment.fits` says; columns of the people are called known_<name>."""
-    allowed = np.ones(len(people), dtype=bool)
+    lacks = treatment.lacks([str(name).removeprefix(KNOWN) for name in people])
+    allowed = np.full(len(people), not lacks)
     for column, values in treatment.only_if.items():
         if KNOWN + column in people:
             allowed &= among(people[KNOWN + column], values)
@@ -201,6 +213,8 @@ def among(values: pd.Series, allowed: Allowed) -> np.ndarray:
 def why_unfit(priced: Priced, row: int, column: int) -> str:
     """The first rule of eligibility that the customer does not meet, in words."""
     treatment = priced.treatments[column]
+    if lacks := treatment.lacks([str(name).removeprefix(KNOWN) for name in priced.people]):
+        return f"The data hold no {title(lacks[0]).lower()}, which this answers."
     for name, allowed in treatment.only_if.items():
         known = KNOWN + name
         if known in priced.people and not among(priced.people[known].iloc[row:row + 1], allowed)[0]:

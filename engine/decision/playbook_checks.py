@@ -61,7 +61,8 @@ TREATMENT = {
     "words": SENTENCE, "channel": _choice(CHANNELS), "contact_cost": _number(), "minutes": _number(),
     "offer_cost": _number(), "offer_share": _number(0, 1), "offer_months": _number(), "free_months": _number(),
     "redemption": _number(0, 1), "recovery_rate": _number(0, 1), "strength": _number(1), "by_segment": TABLE,
-    "source": TEXT, "only_if": TABLE, "cooldown_days": _number(), "most": _number(whole=True), "messages": TEXTS,
+    "source": TEXT, "only_if": TABLE, "needs": TEXTS, "cooldown_days": _number(), "most": _number(whole=True),
+    "messages": TEXTS,
 }
 CHANNEL = {"contacts_a_day": _number(), "team": TEXT}
 TEAM = {"minutes_a_day": _number()}
@@ -160,6 +161,10 @@ def _of_treatment(where: Path, own: Any) -> Iterator[Problem]:
             yield (*where, "by_segment", name), f"The rate of {name} is {rate!r};", RATE.cure
     for column, allowed in _tables(own, "only_if").items():
         yield from _of_rule((*where, "only_if", column), allowed)
+    rules, needs = _tables(own, "only_if"), own.get("needs", [])
+    for name in needs if isinstance(needs, list) else ():
+        if name not in rules:
+            yield (*where, "needs"), f"It needs {name!r}, of which only_if says nothing;", "name columns of only_if."
 
 
 def _of_rule(where: Path, allowed: Any) -> Iterator[Problem]:
@@ -210,7 +215,8 @@ def _built(entries: dict[str, Any]) -> Playbook:
 def _treatment(name: str, own: Mapping[str, Any]) -> Treatment:
     kept = {field.name: own[field.name] for field in fields(Treatment) if field.name in own}
     rules = {column: _allowed(value) for column, value in own.get("only_if", {}).items()}
-    return Treatment(name=name, **{**kept, "only_if": rules, "messages": tuple(own.get("messages", ()))})
+    texts = {key: tuple(own.get(key, ())) for key in ("needs", "messages")}
+    return Treatment(name=name, **{**kept, "only_if": rules, **texts})
 
 
 def _allowed(value: Any) -> Allowed:

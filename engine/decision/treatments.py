@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
+
+from engine.decision.consents import unsaid
 
 MOST_STEPS = 4
 LEAVE_ALONE = "leave_alone"
@@ -49,7 +51,8 @@ class Treatment:
     recovery_rate: the share of those who would have left whom it keeps [0..1], an assumption until it is measured;
     by_segment: the same where a segment differs; strength: how many would-be leavers that assumption is worth; source:
     where it is from. only_if: column -> the values, or the range, it must have; a column that the data do not hold
-    rules nothing out. cooldown_days: rest before the customer is contacted again. most: customers per plan.
+    rules nothing out, unless it is among needs: then the treatment answers what that column says. cooldown_days: rest
+    before the customer is contacted again. most: customers per plan.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Treatment:
     channel: str
     contact_cost: float
     only_if: Mapping[str, Allowed] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     offer_cost: float = 0.0
     recovery_rate: float = 0.05
     offer_share: float = 0.0
@@ -77,8 +81,15 @@ class Treatment:
         >>> lock_in = Treatment("lock_in", "Offer a contract.", "phone", 4.0, {"contract": ("Month-to-month",)})
         >>> lock_in.fits({"contract": "Two year"}), lock_in.fits({"contract": "Month-to-month"}), lock_in.fits({})
         (False, True, True)
+        >>> Treatment("mend", "Mend it.", "phone", 6.0, {"tickets": Range(1)}, needs=("tickets",)).fits({})
+        False
         """
-        return all(customer[column] in allowed for column, allowed in self.only_if.items() if column in customer)
+        fitting = (customer[column] in allowed for column, allowed in self.only_if.items() if column in customer)
+        return not self.lacks(customer) and all(fitting)
+
+    def lacks(self, columns: Collection[str]) -> tuple[str, ...]:
+        """What it needs of those columns and they have not: then it can be offered to nobody."""
+        return tuple(name for name in self.needs if name not in columns)
 
     def offer_price(self, monthly_revenue: Any) -> Any:
         """What the offer costs of each customer who takes it [currency]; of one number or of an array of them.
@@ -175,14 +186,17 @@ class Playbook:
               ) -> list[Treatment]:
         """The next steps for a customer of that segment, the best first; at most four, "leave alone" among them.
 
-        A customer who has left gets the win-back step; one whom the model must not judge is left alone.
+        What goes by a channel of which the data do not say who agreed, though they do of others, comes last. A customer
+        who has left gets the win-back step; one whom the model must not judge is left alone.
         """
         if has_left:
             return [self.treatments[WIN_BACK]]
         if hold_back:
             return [self.treatments[LEAVE_ALONE]]
         planned = [self.treatments[name] for name in self.segments[segment]]
-        return [step for step in planned if step.fits(customer)][:MOST_STEPS] or [self.treatments[LEAVE_ALONE]]
+        fitting = sorted((step for step in planned if step.fits(customer)),
+                         key=lambda step: unsaid(step.channel, customer))
+        return fitting[:MOST_STEPS] or [self.treatments[LEAVE_ALONE]]
 
     def acting(self) -> Iterator[Treatment]:
         """The treatments that are something to do for a customer who is still there, in the file's order."""

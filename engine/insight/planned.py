@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from engine.decision.consents import CONSENTS, unsaid
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment
 from engine.decision.treatments import Allowed
 from engine.insight.source import OWN, Scope, columns, quoted
@@ -19,7 +20,6 @@ from engine.schema import CUSTOMER_ID, SCORES, Column, Table, select
 
 CONTACT_LIST = "contact"
 STANDINGS = {CONTACT_LIST: "To contact", WIN_BACK: "Win back", LEAVE_ALONE: "Leave alone"}
-CONSENTS = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
 
 WORKLIST = Table("WORKLIST", ("customer_id",), (
     CUSTOMER_ID,
@@ -33,8 +33,8 @@ WORKLIST = Table("WORKLIST", ("customer_id",), (
     Column("step_words", "text", "", "The step in words", label="What to do"),
     Column("channel", "category", "", "How the step reaches the customer"),
     Column("contact_cost", "number", "currency", "What the step costs per customer contacted, without its offer", 0),
-    Column("agreed", "flag", "", "The customer has agreed to be reached through that channel; empty = not in the data",
-           0, 1, label="May be contacted"),
+    Column("agreed", "flag", "", "The customer has agreed to be reached through that channel; empty = the data say it "
+           "of no channel", 0, 1, label="May be contacted"),
     *select(SCORES, ("hold_back", "has_left")),
 ), "whom to act on, and how")
 ASKED = tuple(name for name in WORKLIST.names if name in SCORES.by_name and name not in ("margin_at_risk", "hold_back"))
@@ -49,11 +49,9 @@ def standing_of(step: str) -> str:
     return step if step in (WIN_BACK, LEAVE_ALONE) else CONTACT_LIST
 
 
-def looked_at(scope: Scope, consents: bool = True) -> tuple[str, ...]:
-    """The columns of the customers that steps (and consents) hang on, of those that the data hold."""
-    book = scope.book
-    names = [column for treatment in book.treatments.values() for column in treatment.only_if]
-    wanted = dict.fromkeys([*names, *(CONSENTS.values() if consents else ())])
+def looked_at(scope: Scope) -> tuple[str, ...]:
+    """The columns of the customers that steps hang on, who agreed among them, of those that the data hold."""
+    wanted = dict.fromkeys([*scope.book.looked_at, *CONSENTS.values()])
     return tuple(name for name in wanted if name in scope.dataset.names)
 
 
@@ -66,8 +64,8 @@ def of_features(scope: Scope) -> tuple[str, ...]:
 def planned(scope: Scope, held: Collection[str], source: str = "people") -> str:
     """SQL that adds the table `planned`, the WORKLIST columns of `people`, to those that a question may name.
 
-    held: what the question is asked with as the columns `known`: all that are `looked_at`, or, where nobody asks who
-    agreed, all but the consents. source: `some_of` instead of everybody.
+    held: what the question is asked with as the columns `known`: all that are `looked_at`. source: `some_of` instead of
+    everybody.
     """
     book, others = scope.book, of_features(scope)
     beside = "".join(f", {quoted(name)} AS {quoted('known_' + name)}" for name in others)
@@ -97,10 +95,13 @@ def some_of(scope: Scope, held: Collection[str]) -> str:
 def step_sql(book: Playbook, held: Collection[str]) -> str:
     """The first of `Playbook.steps` as SQL over scores and the customers' own values, known_<name> for each of `held`.
 
-    A column that the data do not hold rules nothing out.
+    A column that the data do not hold rules nothing out, unless a treatment needs it; what goes by a channel of which
+    they do not say who agreed, though they do of others, comes last.
     """
-    fits = "\n".join(f"WHEN segment = {literal(segment)} AND {_fits(book.treatments[name], held)} THEN {literal(name)}"
-                     for segment, names in book.segments.items() for name in names)
+    steps = [(segment, book.treatments[name]) for segment, names in book.segments.items() for name in names]
+    steps.sort(key=lambda step: unsaid(step[1].channel, held))
+    fits = "\n".join(f"WHEN segment = {literal(segment)} AND {_fits(step, held)} THEN {literal(step.name)}"
+                     for segment, step in steps)
     return f"""CASE WHEN has_left = 1 THEN {literal(WIN_BACK)}
                     WHEN coalesce(hold_back, '') <> '' THEN {literal(LEAVE_ALONE)}
                     {fits} ELSE {literal(LEAVE_ALONE)} END"""
@@ -116,6 +117,8 @@ def literal(value: str | float) -> str:
 
 
 def _fits(treatment: Treatment, held: Collection[str]) -> str:
+    if treatment.lacks(held):
+        return "false"
     parts = [among(quoted("known_" + column), allowed) for column, allowed in treatment.only_if.items()
              if column in held]
     return " AND ".join(parts) or "true"
@@ -147,8 +150,21 @@ def by_step(book: Playbook, says: Callable[[Treatment], str | float]) -> str:
     return f"CASE next_step {cases} END"
 
 
+def agrees_sql(channel: str, held: Collection[str]) -> str:
+    """SQL that is true for whoever agreed to the channel; what is not known is no agreement, what the data say of no
+    channel is not asked."""
+    if unsaid(channel, held):
+        return "false"
+    own = CONSENTS.get(channel)
+    return f"coalesce(CAST({quoted('known_' + own)} AS INTEGER), 0) = 1" if own in held and own else "true"
+
+
 def _agreed(held: Collection[str]) -> str:
-    """Per channel whether the customer agreed: what is not known is no agreement, what the data do not hold is NULL."""
-    return " ".join(f"WHEN {literal(channel)} THEN " + (f"coalesce(CAST({quoted('known_' + name)} AS INTEGER), 0)"
-                                                        if name in held else "NULL")
-                    for channel, name in CONSENTS.items())
+    """Per channel whether the customer agreed: what is not known is no agreement, what the data hold of no channel is
+    NULL."""
+    def said(channel: str, name: str) -> str:
+        if name in held:
+            return f"coalesce(CAST({quoted('known_' + name)} AS INTEGER), 0)"
+        return "0" if unsaid(channel, held) else "NULL"
+
+    return " ".join(f"WHEN {literal(channel)} THEN {said(channel, name)}" for channel, name in CONSENTS.items())

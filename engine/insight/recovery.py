@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from engine.decision.consents import CONSENTS
 from engine.decision.effects import Effects
-from engine.decision.guardrails import ADDRESS, AGREED, CONSENTS, KNOWN
+from engine.decision.guardrails import ADDRESS, AGREED
 from engine.decision.playbooks import Treatment
 from engine.decision.recovery.plan import CELLS
 from engine.decision.recovery.terms import AT_RISK, STRENGTH, Scenario, Terms, first_paying
 from engine.insight.learned_rates import learned_rates
 from engine.insight.overview import Z90, Doubt
 from engine.insight.past import effects_of
-from engine.insight.planned import literal
+from engine.insight.planned import agrees_sql, literal
 from engine.insight.reach import unreached
-from engine.insight.source import Scope, ask, quoted
+from engine.insight.source import Scope, ask, columns
 from engine.schema import SEGMENTS, Estimate, plural, share
 
 EXACT = 500
@@ -151,15 +152,20 @@ def _consents(scope: Scope) -> list[str]:
 def _agreed(scope: Scope, held: Collection[str]) -> str:
     """SQL that is true for whoever agrees to the channel of their segment's step; what is not known is no agreement,
     what the data do not hold is not asked."""
-    consents = {segment: CONSENTS.get(channel, "") for segment, channel in _channels(scope).items()}
-    cases = " ".join(f"WHEN {literal(segment)} THEN coalesce(CAST({quoted(KNOWN + name)} AS INTEGER), 0) = 1"
-                     for segment, name in consents.items() if name in held)
-    return f"CASE segment {cases} ELSE true END" if cases else "true"
+    cases = " ".join(f"WHEN {literal(segment)} THEN {agrees_sql(channel, held)}"
+                     for segment, channel in _channels(scope).items())
+    return f"CASE segment {cases} ELSE true END"
 
 
 def _channels(scope: Scope) -> dict[str, str]:
     """The channel of each segment's step."""
-    return {segment: first_paying(scope.book, segment).channel for segment in SEGMENTS}
+    return {segment: step.channel for segment, step in _steps(scope).items()}
+
+
+def _steps(scope: Scope) -> dict[str, Treatment]:
+    """Each segment's step: the first that costs anything and is open to these data."""
+    known = {*scope.dataset.names, *columns(scope)}
+    return {segment: first_paying(scope.book, segment, known) for segment in SEGMENTS}
 
 
 def _without_address(scope: Scope) -> str:
@@ -189,7 +195,7 @@ def recovery_starts(scope: Scope) -> dict[str, Start]:
     """What each segment's campaign begins with: the playbook's first step that costs anything, and the recovery rate
     that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
     known, out = effects_of(scope), _not_reached(scope)
-    steps = {segment: first_paying(scope.book, segment) for segment in SEGMENTS}
+    steps = _steps(scope)
     held = _consents(scope)
     learned = learned_rates(scope, known, {segment: step.name for segment, step in steps.items()},
                             _reached(scope, held), held)

@@ -6,8 +6,9 @@ import pandas as pd
 
 from engine import catalog, state
 from engine.campaign import contact_rules, desk, suppression
-from engine.campaign.contact_rules import CONSENTS, History
+from engine.campaign.contact_rules import History
 from engine.campaign.suppression import ADDRESS_COLUMNS
+from engine.decision.consents import CONSENTS
 from engine.decision.own_playbooks import playbook_for
 from engine.insight.worklist import CALL
 from engine.schema import Actor, Dataset

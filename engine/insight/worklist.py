@@ -181,7 +181,7 @@ def _ids(scope: Scope, listing: Listing, start: int, most: int) -> list[str]:
 def _searched(scope: Scope, listing: Listing, source: str, start: int, most: int) -> list[str]:
     """Who of the source is on the page, found without reading any more than that takes."""
     condition, given = listing.where()
-    held = looked_at(scope, consents=listing.agreed)
+    held = looked_at(scope)
     sql = f"""{planned(scope, held, source)} SELECT customer_id FROM planned WHERE {condition}
               ORDER BY {ordered(listing)} LIMIT ? OFFSET ?"""
     found: list[str] = ask(scope, sql, [*given, most, start], listing.among, known=held)["customer_id"].tolist()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
+import pandas as pd
 import streamlit as st
 
 from engine.decision.constraints import Constraints
@@ -72,12 +72,22 @@ def _table(title: str, begin: Mapping[str, float], key: str) -> dict[str, float]
     if not begin:
         st.caption(f"{title}: the playbook names none.")
         return {}
-    rows: list[dict[str, Any]] = [{title: worded(name), "Most": None if math.isinf(most) else round(most)}
-                                  for name, most in begin.items()]
-    edited = st.data_editor(rows, hide_index=True, disabled=[title], key=key, num_rows="fixed",
-                            column_config={"Most": st.column_config.NumberColumn(min_value=0, step=1,
-                                                                                 help="Empty: no limit.")})
-    found = {name: math.inf if row["Most"] is None else float(row["Most"])
-             for name, row in zip(begin, edited, strict=True)}
+    rows = pd.DataFrame({title: [worded(name) for name in begin],
+                         "Most": [math.nan if math.isinf(most) else float(round(most)) for most in begin.values()]})
+    edited = st.data_editor(rows, hide_index=True, disabled=[title], key=key, num_rows="fixed", placeholder="no limit",
+                            column_config={"Most": st.column_config.NumberColumn(
+                                min_value=0, step=1, format="localized", help="Empty: no limit.")})
+    return changed(begin, edited["Most"])
+
+
+def changed(begin: Mapping[str, float], edited: Iterable[float]) -> dict[str, float]:
+    """The limits that a person has changed, by name; an empty cell is no limit.
+
+    >>> changed({"gift": 100.0, "call": math.inf, "text": 50.4}, [80.0, math.nan, 50.0])
+    {'gift': 80.0}
+    >>> changed({"gift": 9.0}, [math.nan])
+    {'gift': inf}
+    """
+    found = {name: math.inf if math.isnan(most) else float(most) for name, most in zip(begin, edited, strict=True)}
     return {name: most for name, most in found.items() if most != begin[name] and not (
         math.isfinite(begin[name]) and most == round(begin[name]))}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.decision.consents import unsaid
 from engine.decision.playbooks import Playbook, Treatment
 from engine.errors import EngineError
 from engine.schema import SEGMENTS, plural
@@ -81,14 +82,19 @@ def _within(what: str, value: float, low: float, high: float) -> None:
                           f"{'' if math.isinf(high) else f' and at most {high:g}'}.")
 
 
-def first_paying(book: Playbook, segment: str) -> Treatment:
+def first_paying(book: Playbook, segment: str, columns: Collection[str] | None = None) -> Treatment:
     """The segment's first step that costs anything; where none does, the cheapest of the playbook that does.
+
+    columns: those that the data hold; steps come first that lack none which they need, and by channels to which
+    somebody may have agreed.
 
     >>> from engine.decision.playbooks import playbook
     >>> first_paying(playbook("telecom"), "Champion").name
     'service_email'
     """
     steps = [book.treatments[name] for name in book.segments[segment]]
+    if columns is not None:
+        steps.sort(key=lambda step: bool(step.lacks(columns)) or unsaid(step.channel, columns))
     paid = [step for step in book.treatments.values() if step.contact_cost > 0]
     return next((step for step in steps if step.contact_cost > 0), min(paid, key=lambda step: step.contact_cost))
 
