@@ -76,7 +76,7 @@ def _options(proposal: Proposal) -> dict[str, Any]:
 
 def _why_not(proposal: Proposal) -> str:
     """Why nothing was learned, and what comes of the files nevertheless."""
-    if not proposal.examined.too_few:
+    if not proposal.examined.too_few or (proposal.refresh and not proposal.examined.left):
         return "The files do not say who left: they can be scored, not learned from."
     return (f"{proposal.examined.too_few} Nothing is predicted from so little; the customers and what each column is "
             "are kept, and a file with more answers under the same name is learned from without a question.")

@@ -166,7 +166,9 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     mended = _with_new(plan, [fault for fault in new if fault.cure and (fault.safe or fault in other_names)])
     parts = tuple(part for part in _agreed(plan) if part.role not in MAY_LACK or part.column in raw.frame)
     portrait = _portrait(raw.frame, seen, parts)
-    different = changes.compared(before, portrait) if before else ()
+    unanswered = plan.label in seen and seen[plan.label].kind == "empty"
+    different = changes.compared(*({name: told for name, told in one.items() if not (unanswered and name == plan.label)}
+                                   for one in (before, portrait))) if before else ()
     kind = SNAPSHOT if plan.label in raw.frame else UNLABELLED
     return replace(start, kind=kind, parts=parts, faults=tuple(new), cures=mended, portrait=portrait, changes=different,
                    looks=seen,

@@ -274,7 +274,8 @@ def align(X: pd.DataFrame, columns: tuple[str, ...], categories: Mapping[str, tu
     absent = [name for name in columns if name not in X]
     if absent:
         raise EngineError(f"The model needs columns that are missing: {', '.join(absent)}. "
-                          "Give data with all of its columns.")
+                          "Give data with all of its columns, or learn anew from files that lack them: onboard --anew, "
+                          "or the switch for it on the screen Data.")
     return pd.DataFrame({name: _as_learned(X[name], categories.get(name)) for name in columns}, index=X.index)
 
 

@@ -201,7 +201,8 @@ def _money(plan: Plan, found: dict[str, str]) -> tuple[MoneyRule, tuple[Finding,
     if plan.money:
         name = next(canonical for canonical, own in found.items() if own == plan.money)
         return MoneyRule(name, plan.per, plan.period_days), ()
-    what = "The file holds no money: what a customer is worth is counted in months as a customer."
+    what = ("No column was recognised as what customers pay: what a customer is worth is counted in months as a "
+            "customer.")
     fix = "Name the column with what a customer pays; until then costs cannot be weighed against value."
     return MoneyRule("", "month"), (Finding("severe", "money", what, fix),)
 

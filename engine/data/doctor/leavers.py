@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.looks import Look, is_missing_word
 from engine.data.doctor.recognise import ENOUGH, FEW_STATES, Part
-from engine.data.doctor.vocabulary import NO, YES, says, word
+from engine.data.doctor.vocabulary import NO, YES, says, spelled_out, word
 
 COVERED, FEWEST_STAYED = 0.95, 0.2
 MOST_NEAR = 3
@@ -19,6 +20,7 @@ NEGATIONS = {"not", "no", "non", "never", "nicht", "nie", "sin"}
 def label(looks: Mapping[str, Look], ids: str = "") -> tuple[Part, tuple[Part, ...]]:
     """The column that says who left, with the values that mean it, and the next best ones; none where none says it."""
     places = {name: place for place, name in enumerate(looks, 1)}
+    looks = {name: replace(look, plain=spelled_out(look.plain)) for name, look in looks.items()}
     found = [part for look in looks.values() if look.name != ids and (part := _as_label(look)) is not None]
     last = {name: 0.02 * (place == len(looks)) for name, place in places.items()}
     ranked = sorted(found, key=lambda part: -(part.confidence + last[part.column]))

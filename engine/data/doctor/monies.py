@@ -28,6 +28,8 @@ def _as_money(look: Look) -> Part | None:
     two = (says(name, words.MONTHLY_MONEY) or _periodic(name) is not None) and look.low > 0
     if look.kind != "number" or look.distinct < 3 - two or (look.low < 0 and look.median <= 0) or look.high <= 0:
         return None
+    if not look.whole and look.low >= 0 and look.high <= 1:
+        return None  # shares
     marked = 0.08 * look.decorated
     if says(name, words.MONTHLY_MONEY) and not says(name, words.NOT_PAID):
         return Part("money", look.name, 0.88 + marked, "its name says what is paid a month", "month")

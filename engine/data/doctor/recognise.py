@@ -16,6 +16,7 @@ from engine.data.doctor.vocabulary import says
 
 SURE, LIKELY, HALF = 0.85, 0.6, 0.5
 ENOUGH = 0.4
+FEWEST_KEYS, LEAST_DIGITS = 200, 10_000  # unlike measurements, that many keys are all different
 SHARED_BLANKS = 0.01
 FEW_STATES = 12
 PLACEHOLDER, FEW_ROWS = 0.05, 5
@@ -74,11 +75,26 @@ def _as_id(look: Look) -> Part | None:
     if known and share >= 0.5 and not _stands_in(look):
         certain = 0.55 + 0.25 * (share >= 0.999) + 0.1 * (share >= 0.95) + 0.08 * strong
         return Part("id", look.name, certain, f"its name names customers and it has {own}")
+    if look.unique and is_key_by_name(look.plain):
+        return Part("id", look.name, 0.62, f"its name is that of a key and it has {own}")
     if look.unique and _keyed(look):
         return Part("id", look.name, 0.6, f"it has {own}, written as keys are, such as {look.example}")
     if look.unique and says(look.plain, words.CONTACT["phone"]):
         return Part("id", look.name, 0.55, f"no other column names customers, and it has {own}")
     return None
+
+
+def is_key_by_name(name: str) -> bool:
+    """Whether a name says that its values are keys: its first or its last word, or the end of a compound.
+
+    >>> is_key_by_name("num_contrato"), is_key_by_name("tag_acct_no"), is_key_by_name("relatienr")
+    (True, True, True)
+    >>> is_key_by_name("number"), is_key_by_name("plan_type")
+    (False, False)
+    """
+    parts = name.split("_")
+    return re.fullmatch(words.KEY_COMPOUND, name) is not None or (len(parts) > 1 and any(
+        re.fullmatch(words.KEY_WORD, part) for part in (parts[0], parts[-1])))
 
 
 def named_keys(looks: Mapping[str, Look]) -> list[Look]:
@@ -95,7 +111,11 @@ def _stands_in(look: Look) -> bool:
 
 
 def _keyed(look: Look) -> bool:
-    """Whether its values are written as keys are: one shape or length of letters and digits, without blanks."""
+    """Whether its values are written as keys are: one shape or length of letters and digits, without blanks, or whole
+    numbers of as many digits each."""
+    if look.kind == "number":
+        return look.whole and look.rows >= FEWEST_KEYS and look.low >= LEAST_DIGITS and \
+            len(f"{look.low:.0f}") == len(f"{look.high:.0f}")
     if look.kind != "text" or any(re.fullmatch(EMAIL, text) for text, _ in look.values[:5]):
         return False
     shapes = {re.sub(r"[A-Za-z]", "a", re.sub(r"\d", "0", text)) for text, _ in look.values}

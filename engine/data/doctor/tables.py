@@ -121,7 +121,8 @@ def _referred(group: Group, groups: Sequence[Group]) -> int:
 def _is_key(look: Look) -> bool:
     fits = look.kind in ("text", "category") or (look.kind == "number" and look.whole)
     return fits and (bool(re.fullmatch(words.ID, look.plain)) or look.plain.endswith(("_id", "_key", "_no", "_nr"))
-                     or look.plain == "id" or (look.kind == "text" and look.unique))
+                     or look.plain == "id" or (look.unique and recognise.is_key_by_name(look.plain))
+                     or (look.kind == "text" and look.unique))
 
 
 def _link(group: Group, main: Group, own: Sequence[str]) -> tuple[str, str, float] | None:

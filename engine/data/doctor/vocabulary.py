@@ -35,6 +35,15 @@ def named(name: str) -> str:
     return re.sub(r"[\W_]+", "_", folded(parted)).strip("_")
 
 
+def spelled_out(name: str) -> str:
+    """The plain name with its common abbreviations as words.
+
+    >>> spelled_out("mbr_stat_cd"), spelled_out("acct_closed")
+    ('member_status_code', 'account_closed')
+    """
+    return "_".join(ABBREVIATED.get(part, part) for part in name.split("_"))
+
+
 def word(text: str) -> str:
     """The text as a word to be compared: plain, without marks at its ends.
 
@@ -65,15 +74,16 @@ LEAVING = (rf"{AWAY}|"
            r"unsubscribed?|resign\w*|discontinued?|disconnect(?:ed|s|ion)?|port(?:ed)?_?out|dropped|dropout|dropped_out|deactivated|gone|lost|departed|departure|"
            r"attriter|inactive|has_left|did_leave|will_leave|"
            r"kundigung|kuendigung|gekundigt|gekuendigt|abgewandert|abwanderung|abgang|ausgetreten|austritt|"
-           r"resilie|resiliation|resilies|depart|parti|perdu|desabonne|desabonnement|"
+           r"resilie{0,2}s?|resiliation|depart|parti|perdu|desabonne|desabonnement|"
            r"abandono|abandona|abandonado|baja|fuga|fugado|cancelado|cancelo|cancelou|desercion|"
            r"evasao|evadiu|saiu|desligado|desistencia|perdido|"
            r"abbandono|abbandonato|disdetta|cessato|recesso|"
-           r"opgezegd|opzegging|vertrokken|verloop|odszedl|odejscie|rezygnacja|zrezygnowal|"
+           r"opgezegd|opzegging|vertrokken|verloop|odszedl|odeszla|odejsci[ea]|rezygnacj[aie]|zrezygnowal\w*|wypowiedzenie|"
            r"ayrildi|terk|kayip|avslutad|uppsagd|avhopp|berhenti|opsagt|poistunut")
 STAYING = (r"active|is_?active|still_?(?:active|here|member|customer|client|subscribed|enrolled|employed|with_?us)|"
            r"alive|retained|retention|renew|renews|renewed|renewal|stayed|stays|stay|loyal|current_customer|"
            r"is_?customer|subscribed|is_?subscribed|not_churned|no_churn|kept|aktiv|actif|activo|ativo|attivo|actief|"
+           r"re_?(?:enrol|enlist|subscri|join|sign)\w*|"
            r"aktywny|aktif|bestand|geblieben|reste|renovo|renovou|rinnovato|verlangert|verlengd|renouvele")
 MAY_LEAVE = (r"(?:is_?|has_?|was_?|flag_?)*(?:expired|dormant|withdrawn|withdrew|switched|switch|switcher|disengaged)"
              r"(?:_(?:supplier|provider|operator|carrier|bank|insurer))?(?:_?flag)?")
@@ -102,7 +112,8 @@ ENDED = (r"(?:churn|cancel\w*|exit|terminat\w*|end|ended|closing|closed|closure|
          r"(?:date|fecha|data|datum)_?(?:of|de|di|da|der)?_?(?:churn|cancel\w*|exit|termination|end|leaving|baja|"
          r"resiliation|fin|sortie|saida|cancelamento|disdetta|cessazione|fine)|churned_at|ended_at|closed_at|"
          r"(?:vertrags|mitgliedschafts|versicherungs|lieferungs?|abo)_?ende|kundigung_?zum|gekundigt_?zum|"
-         r"fin_(?:de_)?contrato?|fine_contratto|fim_(?:do_)?contrato")
+         r"fin_(?:de_)?contrato?|fine_contratto|fim_(?:do_)?contrato|"
+         r"(?:data|dzien)_(?:rezygnacji|odejscia|zakonczenia|wypowiedzenia|rozwiazania|zamkniecia)")
 
 LEFT_LETTERS, STAYED_LETTER = frozenset("ictxld"), "a"
 LETTERED = r"status|stat|sts|estado|estatus|statut|situacao|stato|zustand|kundenstatus"
@@ -117,12 +128,17 @@ LEFT_WORDS = _set("""churn churned churner churners left leaver leave leaving ex
     attrited attrition terminated closed lapsed lost gone quit resigned departed inactive deactivated
     unsubscribed expired ended dropped defected dormant discontinued non-renewed voluntary involuntary
     disconnected disengaged ported switched withdrew deact dropout withdrawn surrendered former ex-customer ceased
-    gekundigt gekuendigt abgewandert inaktiv ausgetreten beendet ehemalig resilie parti inactif perdu desabonne
-    baja cancelado cancelada inactivo inactiva fugado perdido inativo inativa cancelou saiu evadido desligado
+    gekundigt gekuendigt abgewandert inaktiv ausgetreten beendet ehemalig resilie resiliee parti partie inactif perdu
+    desabonne baja cancelado cancelada inactivo inactiva fugado perdido inativo inativa cancelou saiu evadido desligado
     cessato disdetta inattivo perso opgezegd inactief vertrokken rezygnacja nieaktywny odszedl ayrildi pasif kayip
     berhenti avslutad uppsagd""") | {
         "attrited customer", "not renewed", "non renewed", "lost customer", "ex customer", "former customer",
         "moved away", "churned customer", "left company", "has left", "no longer active", "closed account"}
+ABBREVIATED: Mapping[str, str] = {
+    "acct": "account", "acc": "account", "mbr": "member", "memb": "member", "cust": "customer", "clnt": "client",
+    "subscr": "subscriber", "stat": "status", "sts": "status", "cd": "code", "dt": "date", "flg": "flag",
+    "ind": "flag", "cncl": "cancel", "canc": "cancel", "cxl": "cancel", "clsd": "closed", "actv": "active",
+}
 STAYED_WORDS = _set("""active existing stayed stay staying current retained loyal open renewed live ongoing customer
     subscribed joined new regular paying valid enrolled present engaged in-force inforce good ok normal non-churn
     nonchurn kept remain remained remaining non-churner enabled trial aktiv bestand bestandskunde actif present abonne
@@ -153,13 +169,15 @@ ID = (r"customer_?(?:id|no|nr|num|number|key|code|ref|uid|uuid)|cust_?(?:id|no|n
       r"employee_?(?:id|no|nr|number|code)|emp_?(?:id|no)|staff_?(?:id|no)|person_?(?:id|no)|party_?(?:id|key)|"
       r"contract_?(?:id|no|number|ref)|household_?(?:id|no)|patient_?id|student_?id|tenant_?id|"
       r"company_?id|org_?id|organisation_?id|organization_?id|workspace_?id|device_?id|card_?(?:id|no|number)|"
-      r"guid|uuid|msno|msisdn|id|ident|identifier|uid|"
+      r"guid|uuid|msno|msisdn|mpan|mprn|imei|iccid|vin|id|ident|identifier|uid|"
       r"kunden_?(?:nr|nummer|id|no)|kundennr|kundenid|mitglieds?_?(?:nr|nummer|id)|vertrags_?(?:nr|nummer)|"
       r"(?:no|num|nr|n)_?(?:socio|cliente|client|abonne|adherent|membre|contrat)|matricule|membership|policy|"
       r"numero_client|num_client|no_client|id_client|identifiant|code_client|numero_adherent|"
       r"id_cliente|cliente_?id|cod_?cliente|codigo_?(?:de_)?cliente|num_?cliente|nro_?cliente|numero_?cliente|"
       r"matricula|matricola|codice_?cliente|klant_?(?:id|nr|nummer)|klantnummer|nr_?klienta|id_?klienta|"
       r"musteri_?(?:no|id|numarasi)|kund_?(?:id|nr|nummer)|pelanggan_?id|id_?pelanggan|dni|rut|cpf|nif")
+KEY_WORD = r"ids?|no|nr|num|number|numer|numero|nummer|nro|cod|code|codigo|codice|kod|key|ref|clave"
+KEY_COMPOUND = r"\w*[a-z]{3}(?:nr|nummer|nummern|numer)"
 STRONG_ID = r"(?:customer|cust|client|user|account|acct|member|subscriber|kunden?|cliente|klant|employee|policy)\w*"
 ROW_COUNTER = (r"unnamed(?:_\d+)?|index|row|row_?(?:number|no|num|id|index)|rownum|level|sr_?no|s_?no|serial|"
                r"lfd_?nr|nr|no")
@@ -212,7 +230,8 @@ TOTAL_MONEY = (r"(?:total|lifetime|cumulative|overall|all_?time)_?(?:charges?|sp
                r"revenue|spend|spent|sales|turnover|gasto_?total|total_?gastado|importe_?total|valor_?total|"
                r"montant_?total|ca_?total|spesa_?totale|gesamt_?umsatz|totaal\w*bedrag|cashback_?amount|"
                r"order_?amount|purchase_?amount|amount|price|charges?|fee|bill|plan_?fee|cost|contract_?value")
-NOT_REVENUE = (r"rows|recent|peak|tariff|var|std|income|salary|wage|balance|limit|credit|debt|loan|deposit|savings?|"
+NOT_REVENUE = (r"list_?price|list\w*preis|neupreis|kaufpreis|purchase_?price|msrp|rrp|uvp|"
+               r"rows|recent|peak|tariff|var|std|income|salary|wage|balance|limit|credit|debt|loan|deposit|savings?|"
                r"cashback|discount|refund|tax|"
                r"gehalt|einkommen|salario|sueldo|renda|salaire|revenu|stipendio|reddito|inkomen|saldo|solde|"
                r"avg|average|mean|max|min|change|ratio|chng|q4|q1|hike|increase|rate|pct|percent|day|daily|hourly|"
