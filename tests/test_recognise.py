@@ -115,6 +115,8 @@ def money_of(frame: pd.DataFrame) -> tuple[str, str]:
     ("Weekly Price", "7"), ("price_per_week", "7"), ("weekly_fee", "7"), ("avg_weekly_spend", "7"),
     ("Wochenpreis", "7"), ("fortnightly_fee", "14"), ("quarterly_premium", "91"), ("premium_per_quarter", "91"),
     ("daily_charge", "1"), ("price_per_day", "1"), ("monthly_fee", "month"), ("annual_premium", "365"),
+    ("preco_mensal", "month"), ("Bedrag per mnd", "month"), ("Mo Prem", "month"), ("leasingrate_mtl", "month"),
+    ("Beitrag pro Monat", "month"), ("prix_mensuel", "month"), ("quota mensile", "month"),
     ("spend_90d", "90"), ("Spend (12m) €", "365"), ("revenue_last_30_days", "30"), ("amount_spent_6m", "183"),
     ("gross_bookings_90d", "90"), ("Production 12mo", "365"), ("sales_3_months", "91"), ("premium_90d_paid", "90"),
     ("Umsatz 12 Monate", "365"), ("gasto_6_meses", "183"),

@@ -292,3 +292,29 @@ def test_contact_fields_are_shown_on_the_record(scope: Scope, now: datetime) -> 
 def test_nothing_is_recorded_where_nothing_is_shown(scope: Scope, now: datetime) -> None:
     assert worklist.contacts(scope, [], actor=ANA, now=now).empty
     assert state.audit_log(verb="contact") == []
+
+
+def test_a_step_that_answers_what_the_data_do_not_hold_is_nobodys(scope: Scope,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    book, named = scope.book, str(planned_steps(scope)["001"])
+    needing = replace(book.treatments[named], only_if={"open_repairs": Range(1)}, needs=("open_repairs",))
+    own = replace(book, treatments={**book.treatments, named: needing})
+    monkeypatch.setattr(Scope, "book", property(lambda _: own))
+    assert named not in set(planned_steps(scope)) and planned_steps(scope).equals(own_steps(scope))
+    assert not needing.fits({}) and needing.fits({"open_repairs": 2})
+
+
+def test_a_channel_of_which_nobody_says_who_agreed_comes_last_and_nobody_agreed_to_it(
+        scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first step goes by SMS; of that the data say nothing, though they say who may be written to and called."""
+    known, book = scope.dataset.frame().drop(columns="consent_sms"), scope.book
+    text = replace(book.treatments["loyalty_discount"], name="text", channel="sms", only_if={})
+    own = replace(book, treatments={**book.treatments, "text": text},
+                  segments={segment: ("text", *names) for segment, names in book.segments.items()})
+    monkeypatch.setattr(Scope, "book", property(lambda _: own))
+    assert "text" in set(planned_steps(scope)), "who agreed is known: it stays the first step"
+    held = [name for name in looked_at(scope) if name != "consent_sms"]
+    sql = f"{planned(scope, held)} SELECT customer_id, next_step, agreed FROM planned WHERE channel = 'sms'"
+    found = ask(scope, sql, (), Filters(), known=held)
+    assert set(found["agreed"]) <= {0} and len(found) < (planned_steps(scope) == "text").sum()
+    assert own.steps("Champion", known.loc["001"].to_dict())[0].name != "text"

@@ -185,13 +185,16 @@ SPLIT = r"split|set|dataset|partition|fold|sample|subset|is_?train|train_?test|d
 SPLIT_WORDS = _set("train test training testing validation valid val holdout dev eval score scoring")
 
 MONTHLY_MONEY = (r"(?:monthly|month|mth|mo)_?(?:amt|charges?|fees?|bill|amount|payment|price|cost|spend|revenue|"
-                 r"premium|rate|"
+                 r"premium|prem|rate|"
                  r"subscription\w*|value|due|dues|plan_price|rent|billing|subs)|mrr|arpu|"
                  r"(?:charges?|fees?|bill|amount|price|cost|spend|revenue|premium|payment)_?(?:per|a)_?(?:month|mo)|"
                  r"subscription_?(?:price|fee|amount|cost)|plan_?price|(?:avg|average|mean)_?bill(?:_?amount)?|bill_?(?:avg|average|mean)|"
                  r"monats?_?(?:beitrag|gebuhr|gebuehr|preis|kosten|umsatz|rechnung)|monatlich\w*|beitrag|"
                  r"(?:cuota|tarifa|cargo|pago|factura|gasto|importe)_?mensual|cuota|mensualidad|mensalidade|"
-                 r"valor_?mensal|"
+                 r"(?:valor|preco|custo|tarifa|taxa)_?mensal|(?:precio|imp)_?mens(?:ual)?|(?:prix|tarif)_?mensuel|"
+                 r"(?:prezzo|costo|quota)_?mensile|(?:bedrag|prijs|kosten)_?(?:per_?)?(?:mnd|maand)|"
+                 r"\w*(?:rate|beitrag|gebuhr|gebuehr|preis|miete|kosten)_(?:mtl|monatlich|(?:pro|je|im)_monat)|"
+                 r"(?:leasing|miet|kredit)_?rate|"
                  r"(?:abonnement|montant|facture|forfait)_?mensuel|mensualite|cotisation|"
                  r"(?:canone|tariffa|spesa|importo)_?mensile|canone|maand\w*_?(?:bedrag|prijs|kosten)|"
                  r"oplata_?miesieczna|abonament|aylik_?\w+|manadsavgift|membership_?fee|dues")
