@@ -190,7 +190,8 @@ def test_each_guardrail_says_why() -> None:
     assert told(unfit, "call") == "Contract is Two year; this is for Month-to-month."
     assert told(people(**rich, known_consent_phone=0.0), "call") == "The customer has not agreed to be called."
     assert told(people(**rich, known_consent_phone=np.nan), "call") == "The customer has not agreed to be called."
-    assert told(people(**rich, known_consent_email=0.0), "call") == ""
+    assert told(people(**rich, known_consent_email=0.0), "call") == \
+        "The data do not say that anybody agreed to be called (no column consent_phone)."
     stopped = people(**rich, known_consent_phone=1.0, suppressed_phone=True)
     assert told(stopped, "call") == "The customer is on the suppression list and must not be called."
     assert told(people(**rich, suppressed_email=True), "call") == ""
