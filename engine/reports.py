@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from engine import catalog, listings
 from engine.campaign import export
 from engine.data.features import feature_columns
+from engine.decision.consents import agreed
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment
 from engine.decision.treatments import Allowed
 from engine.insight import answers
@@ -112,7 +113,7 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
         **{name: row[name] for name in row.index if name != "run_id"},
         "predicted_ltv": row["expected_ltv"], "risk_score": row["risk_score"],
         "drivers": reasons[["feature", "value", "contribution", "words"]].to_dict("records"),
-        "actions": [_action(step) for step in actions],
+        "actions": [_action(step, known) for step in actions],
         "options": _options(book, actions, dataset, row, known),
         "way": portrait.way(model, scored, dataset.currency), "ahead": portrait.months_ahead(model, dataset, scored),
         "threshold": card.threshold, "bands": model.churn.cuts, "unseen": portrait.unseen(model, scored),
@@ -124,8 +125,9 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
     })
 
 
-def _action(step: Treatment) -> dict[str, Any]:
-    return {"name": step.name, "words": step.words, "channel": step.channel, "contact_cost": step.contact_cost}
+def _action(step: Treatment, known: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": step.name, "words": step.words, "channel": step.channel, "contact_cost": step.contact_cost,
+            "agreed": agreed(step.channel, known)}
 
 
 def _options(book: Playbook, advised: Sequence[Treatment], dataset: Dataset, row: pd.Series,
@@ -135,7 +137,7 @@ def _options(book: Playbook, advised: Sequence[Treatment], dataset: Dataset, row
     others = [step for name, step in book.treatments.items() if name not in named]
     why = {step.name: "" if rank == 0 else "Fits too; a later step of the same plan."
            for rank, step in enumerate(advised)}
-    return [{**_action(step), "advised": step.name in named,
+    return [{**_action(step, known), "advised": step.name in named,
              "why": why.get(step.name) if step.name in named else _why_not(step, dataset, row, known)}
             for step in (*advised, *others)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import streamlit as st
 
 import engine
 from engine import insight
+from engine.campaign.contact_rules import WORDS
 from engine.insight.off_limits import why_off_limits
 from engine.insight.timeline import Timeline
 from engine.schema import NO_REASONS, SCORES, cost, money, plural, share
@@ -172,6 +173,12 @@ def who(place: Here, record: Mapping[str, Any]) -> None:
         st.markdown(f":gray[{' · '.join(ways)}]")
 
 
+def _barred(place: Here, record: Mapping[str, Any]) -> list[str]:
+    """Why the customer must not be contacted now by the channel of the recommended step, a sentence each."""
+    channel = record["options"][0]["channel"]
+    return why_off_limits(place.scope, record["customer_id"], actor=place.actor, now=now(), channel=channel)
+
+
 def mind(place: Here, record: Mapping[str, Any]) -> None:
     """Why this customer should not be judged, or judged with care; said before any figure."""
     if barred := why_off_limits(place.scope, record["customer_id"], actor=place.actor, now=now()):
@@ -201,11 +208,13 @@ def figures(place: Here, record: Mapping[str, Any]) -> None:
         Kpi("Expected to stay", plural(round(record["expected_months"]), "month"), SCORES["expected_months"].meaning,
             band=f"within {round(place.card.settings['money']['horizon_days'] / 30.4375)} months"
             if "money" in place.card.settings else ""),
-        _contact_kpi(record),
+        _contact_kpi(record, _barred(place, record)),
     ])
 
 
-def _contact_kpi(record: Mapping[str, Any]) -> Kpi:
+def _contact_kpi(record: Mapping[str, Any], barred: Sequence[str]) -> Kpi:
+    if barred and not record["has_left"]:
+        return Kpi("Be in touch", "Not now", " ".join(barred), band="must not be contacted")
     if record["has_left"] or record["hold_back"]:
         return Kpi("Be in touch", "Win back" if record["has_left"] else "Not yet", record["hold_back"] or
                    "The customer has left already.", band="has left" if record["has_left"] else "held back")
@@ -243,19 +252,28 @@ def steps(record: Mapping[str, Any], place: Here) -> None:
     held = record["hold_back"] and not record["has_left"]
     with card("Recommended step", "The first of the playbook that fits; its costs are assumptions. A plan weighs every "
               "offer and may choose another."):
-        st.markdown(":material/pan_tool: **Leave alone for now.**" if held else
+        barred = [] if held else _barred(place, record)
+        st.markdown(":material/pan_tool: **Leave alone for now.**" if held or barred else
                     f":material/task_alt: **{escaped(first['words'])}**")
-        st.caption(escaped(record["hold_back"] if held else _cost(first, place.currency)))
+        st.caption(escaped(record["hold_back"] if held else f"{barred[0]} After that: {first['words']}" if barred else
+                           _cost(first, place.currency)))
+        if first["agreed"] is False and not (held or barred):
+            st.caption(f":material/block: {_not_agreed(first)}: choose another, or reach the customer in another way.")
         with st.popover("The other steps, and why not", key="customer_other_steps", type="tertiary"):
             for step in others:
+                no = f" {_not_agreed(step)}." if step["agreed"] is False else ""
                 st.markdown(f"{escaped(step['words'])}  \n:gray[{escaped(step['why'])} "
-                            f"{escaped(_cost(step, place.currency))}]")
+                            f"{escaped(_cost(step, place.currency))}{no}]")
+
+
+def _not_agreed(step: Mapping[str, Any]) -> str:
+    return f"No consent to {WORDS[step['channel']]} is known"
 
 
 def _cost(step: Mapping[str, Any], currency: str) -> str:
     if step["channel"] == "none":
         return "No contact, no cost."
-    return f"By {step['channel']}, {cost(step['contact_cost'], currency)} per contact."
+    return f"By {WORDS.get(step['channel'], step['channel'])}, {cost(step['contact_cost'], currency)} per contact."
 
 
 # ---- around the customer

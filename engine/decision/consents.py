@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 CONSENTS: Mapping[str, str] = {"email": "consent_email", "sms": "consent_sms", "phone": "consent_phone"}
+
+
+def agreed(channel: str, customer: Mapping[str, Any]) -> bool | None:
+    """Whether a customer with these values agreed to the channel; what is not known is no agreement. None where it is
+    not asked: of no channel the data say who agreed, or this one needs no consent.
+
+    >>> agreed("email", {"consent_email": 1}), agreed("sms", {"consent_email": 1}), agreed("sms", {"plan": "a"})
+    (True, False, None)
+    """
+    own = CONSENTS.get(channel, "")
+    if own in customer:
+        return bool(customer[own] == 1)
+    return False if unsaid(channel, customer) else None
 
 
 def unsaid(channel: str, columns: Collection[str]) -> bool:

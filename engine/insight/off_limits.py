@@ -92,10 +92,14 @@ def suppressed(scope: Scope, among: Sequence[str] = ()) -> dict[str, tuple[str, 
     return {channel: tuple(sorted(who)) for channel, who in sorted(found.items())}
 
 
-def why_off_limits(scope: Scope, customer_id: str, *, actor: Actor, now: datetime) -> list[str]:
-    """Why the customer must not be contacted now, a sentence each: suppression by channel, campaigns that run, rest."""
+def why_off_limits(scope: Scope, customer_id: str, *, actor: Actor, now: datetime, channel: str = "") -> list[str]:
+    """Why the customer must not be contacted now, a sentence each: suppression by channel, campaigns that run, rest.
+
+    channel: only what closes this one; otherwise what closes any.
+    """
     allow(actor, "customers")
     listed = _lines_of(scope, [customer_id])
+    listed = listed[listed["channel"].isin([EVERYWHERE, channel])] if channel else listed
     with state.reader() as connection:
         held = ledger.held_out(connection, scope.dataset.name, now)
     held = held[held["customer_id"] == customer_id]

@@ -147,6 +147,10 @@ def test_whoever_must_not_be_contacted_says_so(own_companies: Path, monkeypatch:
     suppression.suppress(TELECOM, [Entry(who, "phone", "STOP")], actor=ANA, now=datetime(2025, 7, 3))
     app = healthy(opened(monkeypatch, TELECOM, who))
     assert "Must not be contacted. On the suppression list for telephone: STOP." in said(app)
+    suppression.suppress(TELECOM, [Entry(who, "all", "Asked us to stop")], actor=ANA, now=datetime(2025, 7, 3))
+    app = healthy(opened(monkeypatch, TELECOM, who))
+    assert figure(app, "Be in touch") == "Not now" and "Leave alone for now" in said(app)
+    assert "On the suppression list" in said(app) and "After that: " in said(app)
 
 
 def test_a_lever_is_scored_at_once_and_can_be_set_back(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
