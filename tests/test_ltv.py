@@ -39,10 +39,9 @@ Trained = tuple[ltv.LtvModel, dict[str, Estimate], dict[str, Any]]
 
 
 def contracts(rng: np.random.Generator, n: int = 600) -> ltv.LtvInputs:
-    """Customers with tenure, leavers, margins that x explains, and purchases."""
+    """Customers with tenure, those who leave within the quarter, margins that x explains, and purchases."""
     x = rng.normal(size=n)
-    leaving = rng.geometric(1 / (1 + np.exp(3 - 0.5 * x)))
-    tenure = np.minimum(leaving, rng.integers(1, 73, n))
+    tenure, left = rng.integers(0, 72, n), rng.geometric(1 / (1 + np.exp(3 - 0.8 * x))) <= 3
     index = pd.Index([f"{i:05d}" for i in range(n)], name="customer_id")
     frequency = rng.poisson(rng.gamma(0.8, 3.0, n)).astype(float)
     age = rng.integers(100, 400, n).astype(float)
@@ -54,7 +53,7 @@ def contracts(rng: np.random.Generator, n: int = 600) -> ltv.LtvInputs:
     frame = pd.DataFrame({"x": x, "kind": pd.Categorical(rng.choice(["a", "b", "c"], n))}, index=index)
     margin = pd.Series(np.exp(2 + 0.5 * x) * (rng.random(n) < 0.8), index=index)
     return ltv.LtvInputs(frame, pd.Series(rng.uniform(0.01, 0.9, n), index=index), QUARTER, margin, bought,
-                         pd.Series(tenure, index=index), pd.Series((leaving <= tenure).astype(int), index=index))
+                         pd.Series(tenure, index=index), pd.Series(left.astype(int), index=index))
 
 
 @pytest.fixture(scope="module")
@@ -202,8 +201,45 @@ def test_without_tenure_the_hazard_is_constant(inputs: ltv.LtvInputs) -> None:
 def test_survival_is_judged_on_customers_not_seen(trained: dict[str, Trained]) -> None:
     _, metrics, detail = trained["survival"]
     assert 0.5 < metrics["concordance"].low < metrics["concordance"].value < 0.9
-    assert metrics["s12_decile_error"].value < 0.1
-    assert len(detail["survival_deciles"]["actual"]) == 10
+    assert "first_year_deciles" not in detail, "some hundred new customers do not tell a year by tenths"
+
+
+@pytest.mark.parametrize(("days", "newest"), [(30, "many"), (91, "many"), (30, "as many as any")])
+def test_a_constant_hazard_is_told_from_one_window(monkeypatch: pytest.MonkeyPatch, days: int, newest: str) -> None:
+    """.08 a month leave, whatever their tenure: after a year .92 ** 12 = .37 are left, and the curve is steady. Years
+    before the window are no exposure: who left in them is not in the data."""
+    monkeypatch.setattr(ltv, "SURVIVAL_REPLICATES", 5)
+    rng, n, lost = np.random.default_rng(11), 12_000, 1 - 0.92 ** (days / DAYS_PER_MONTH)
+    index = pd.RangeIndex(n)
+    tenure = np.floor(rng.exponential(14, n) if newest == "many" else rng.uniform(0, 72, n))
+    world = ltv.LtvInputs(pd.DataFrame({"x": rng.normal(size=n)}, index=index), pd.Series(lost, index=index), days,
+                          pd.Series(1.0, index=index), tenure_months=pd.Series(tenure, index=index),
+                          left=pd.Series((rng.random(n) < lost).astype(int), index=index))
+    model, _, detail = ltv.train_ltv(world, None, "survival", seed=0)
+    told = pd.DataFrame(detail["first_year_deciles"])
+    assert told["predicted"].mean() == pytest.approx(0.92**12, abs=0.04)
+    assert told["actual"].mean() == pytest.approx(0.92**12, abs=0.04)
+    assert ((told["low"] <= 0.92**12) & (told["high"] >= 0.92**12)).sum() >= 8
+    steady = model.survival(world, np.array([0.0, 12.0]))[:, 1]
+    assert steady.mean() == pytest.approx(0.92**12, abs=0.02)
+    months = model.ltv(world, TWO_YEARS, 0.0)["expected_months"].mean()
+    assert months == pytest.approx((1 - 0.92**24) / -np.log(0.92), rel=0.03)
+
+
+def test_a_life_table_by_hand() -> None:
+    """Of 20 in the first quarter one leaves within the quarter, of 10 in the third one; nobody stands in the others,
+    which lose what these do on average."""
+    entered, left = np.array([1.0] * 20 + [7.0] * 10), np.array([1.0] + [0.0] * 28 + [1.0])
+    share, deviation = ltv_metrics.life_table(entered, left, 3.0)
+    assert share == pytest.approx((0.95 * 0.9) ** 2)
+    assert deviation == pytest.approx(share * 2 * (1 / (20 * 19) + 1 / (10 * 9)) ** 0.5)
+    assert ltv_metrics.life_table(entered, left, 1.0)[0] == pytest.approx((0.95 * 0.9) ** 6)
+
+
+def test_order_of_leaving_compares_who_was_watched_at_the_same_tenure() -> None:
+    entered, left = np.array([0.0, 0.0, 5.0, 5.0]), np.array([1.0, 0.0, 1.0, 0.0])
+    score = np.array([0.2, 0.9, 0.1, 0.05])
+    assert ltv_metrics.concordance(entered + 1, left, score, entered) == 0.5
 
 
 @pytest.mark.parametrize("name", ["random_forest", "two_part", "tweedie"])

@@ -58,7 +58,7 @@ def test_a_known_hazard_is_recovered(rng: np.random.Generator) -> None:
 def test_newton_has_reached_the_top(rng: np.random.Generator) -> None:
     X, tenure, left, _ = world(rng, 800)
     Z, B = Encoder.learn(X).encode(X), sv.basis(int(tenure.max()))
-    problem = sv._Newton(Z, tenure.to_numpy(), left.to_numpy(float), B)
+    problem = sv._Newton(Z, np.zeros(800, int), tenure.to_numpy(), left.to_numpy(float), B)
     theta, penalty = problem.solve(), problem._penalty()
     slope, curve = problem._derivatives(theta)
     assert np.abs(np.linalg.solve(curve, slope - penalty * theta.ravel())).max() < 1e-3

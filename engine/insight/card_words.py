@@ -34,8 +34,8 @@ VALUE_METRICS = {
     "level_error": ("Error of the level", "total at earlier moments beside what came since; 0 is best", "share"),
     "decile_error": ("Error by decile", "mean distance of the deciles' means; less is better", "share"),
     "concordance": ("Order of leaving (concordance)", "1 is the perfect order, 0.5 a coin", "plain"),
-    "integrated_brier": ("Survival error (integrated Brier)", "squared error over the months; less is better", "plain"),
-    "s12_decile_error": ("Survival after 12 months, by decile", "mean distance; less is better", "points"),
+    "first_year_error": ("Survival of new customers over 12 months, by decile", "mean distance; less is better",
+                         "points"),
 }
 ALGORITHMS = {
     "lightgbm": "LightGBM", "lightgbm_orders": "LightGBM for orders", "lightgbm_temporal": "LightGBM over time",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from engine.prediction.ltv_metrics import (
     density,
     estimate,
     estimates,
+    first_year_deciles,
+    first_year_error,
     integrated_brier,
     survival_decile_error,
     survival_deciles,
@@ -65,7 +68,7 @@ class LtvInputs:
 
     churn_probability: calibrated, within label_window_days. monthly_margin: present margin [currency per month].
     purchases: frequency, recency_days, T_days, monetary_value [currency of revenue], order_value if known; orders only.
-    tenure_months, left: months since the contract began, and whether it has ended; contracts only.
+    tenure_months, left: months since the contract began, and whether it ends within the label window; contracts only.
     """
 
     X: pd.DataFrame
@@ -88,6 +91,11 @@ class LtvInputs:
     def p(self) -> Floats:
         """The churn probabilities as an array."""
         return self.churn_probability.to_numpy(float)
+
+    @property
+    def window_months(self) -> float:
+        """The label window [months]."""
+        return self.label_window_days / DAYS_PER_MONTH
 
     def tenure(self) -> pd.Series | None:
         """Months of tenure: given, or the feature of that name, or None."""
@@ -238,7 +246,7 @@ def _hazard(inputs: LtvInputs, algorithm: str) -> sv.HazardModel | None:
         return None
     if inputs.left[tenure.notna()].sum() < sv.FEWEST_LEAVERS:
         return None
-    return sv.fit_hazard(inputs.X[sv.covariates(inputs.X, tenure)], tenure, inputs.left)
+    return sv.fit_hazard(inputs.X[sv.covariates(inputs.X, tenure)], tenure, inputs.left, inputs.window_months)
 
 
 def _judge_hazard(inputs: LtvInputs, model: LtvModel, seed: int,
@@ -247,21 +255,41 @@ def _judge_hazard(inputs: LtvInputs, model: LtvModel, seed: int,
     if model.hazard is None or tenure is None or inputs.left is None:
         return {}, {}
     X = inputs.X[sv.covariates(inputs.X, tenure)]
-    return judge_survival(X, tenure, inputs.left, seed, rng, model.hazard.longest)
+    return judge_window(X, tenure, inputs.left, seed, rng, inputs.window_months)
+
+
+def judge_window(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, seed: int, rng: np.random.Generator,
+                 window_months: float) -> tuple[dict[str, Estimate], dict[str, Any]]:
+    """Concordance (by S(12)) and, of those in their first year, error of S(12) by decile, cross-validated.
+
+    Only the window was watched, so customers are compared at the same month of tenure. Customers of unknown tenure are
+    not judged.
+    """
+    known = tenure_months.notna().to_numpy()
+    X, tenure_months, left = X[known], tenure_months[known], left[known]
+    year = _from_start(X, tenure_months, left, seed, 12, window_months)[:, 12]
+    entered = sv.middle_of_window(tenure_months.to_numpy(float), window_months).astype(float)
+    gone = np.asarray(left, float)
+    found = {"concordance": estimate(concordance, (entered + 1, gone, year, entered), "cross-validation", rng,
+                                     SURVIVAL_REPLICATES, _owners(X))}
+    deciles_of_new = first_year_deciles(entered, gone, year, window_months)
+    if deciles_of_new.empty:
+        return found, {}
+    found["first_year_error"] = estimate(
+        partial(first_year_error, window_months=window_months), (entered, gone, year),
+        "cross-validation, customers in their first year", rng, SURVIVAL_REPLICATES, _owners(X))
+    return found, {"first_year_deciles": deciles_of_new.to_dict("list")}
 
 
 def judge_survival(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, seed: int, rng: np.random.Generator,
                    months: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
     """Concordance (by S(12)), integrated Brier over 1..`months`, and error of S(12) by decile, cross-validated.
 
-    Customers of unknown tenure are not judged.
+    For customers watched since they joined, those who left among them. Customers of unknown tenure are not judged.
     """
     known = tenure_months.notna().to_numpy()
     X, tenure_months, left = X[known], tenure_months[known], left[known]
-    survival = np.zeros((len(X), months + 1))
-    for train, test in _folds(X, np.asarray(left, int), seed):
-        fitted = sv.fit_hazard(X.iloc[train], tenure_months.iloc[train], left.iloc[train])
-        survival[test] = fitted.from_start(X.iloc[test], months)
+    survival = _from_start(X, tenure_months, left, seed, months)
     tenure, gone = np.asarray(tenure_months, float).round(), np.asarray(left, float)
     year = survival[:, min(12, months)]
     asked: Mapping[str, tuple[Callable[..., float], Floats]] = {
@@ -271,6 +299,16 @@ def judge_survival(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, s
     found = {name: estimate(metric, (tenure, gone, by), "cross-validation", rng, SURVIVAL_REPLICATES, _owners(X))
              for name, (metric, by) in asked.items()}
     return found, {"survival_deciles": survival_deciles(tenure, gone, year).to_dict("list")}
+
+
+def _from_start(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, seed: int, months: int,
+                window_months: float | None = None) -> Floats:
+    """S at 0, 1, ..., `months` months of tenure, each customer's by a model that has not seen her."""
+    survival = np.zeros((len(X), months + 1))
+    for train, test in _folds(X, np.asarray(left, int), seed):
+        fitted = sv.fit_hazard(X.iloc[train], tenure_months.iloc[train], left.iloc[train], window_months)
+        survival[test] = fitted.from_start(X.iloc[test], months)
+    return survival
 
 
 def _out_of_fold(X: pd.DataFrame, y: Floats, algorithm: str, seed: int) -> Floats:

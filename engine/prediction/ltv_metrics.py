@@ -17,6 +17,8 @@ ValueMetric = Callable[[Floats, Floats], float]
 REPLICATES = 100
 DECILES = 10
 Z95 = 1.96
+MONTHS_OF_YEAR = 12
+FEWEST_NEW = 500
 
 
 def gini(actual: Floats, predicted: Floats) -> float:
@@ -162,19 +164,22 @@ def estimate(metric: Callable[..., float], arrays: tuple[Floats, ...], method: s
     return Estimate(value, value - spread, value + spread, int(owner.max()) + 1, method)
 
 
-def concordance(tenure: Floats, left: Floats, score: Floats) -> float:
+def concordance(tenure: Floats, left: Floats, score: Floats, entered: Floats | None = None) -> float:
     """Harrell's C [0..1]: the share of comparable pairs in which the one who left earlier has the lower score.
 
-    A pair is comparable when one left while the other was still there; ties in score count half. Source: Harrell,
-    Lee and Mark (1996), Statistics in Medicine 15(4).
+    A pair is comparable when one left while the other was still there, and was already watched: `entered` [months of
+    tenure], 0 unless given; ties in score count half. Source: Harrell, Lee and Mark (1996), Statistics in Medicine
+    15(4).
 
     >>> concordance(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 0.0]), np.array([0.1, 0.5, 0.9]))
     1.0
     """
+    entered = np.zeros(len(tenure)) if entered is None else entered
     better = pairs = 0.0
     for moment in np.unique(tenure[left == 1]):
         leavers = score[(tenure == moment) & (left == 1)]
-        others = np.sort(score[(tenure > moment) | ((tenure == moment) & (left == 0))])
+        there = (tenure > moment) | ((tenure == moment) & (left == 0))
+        others = np.sort(score[there & (entered < moment)])
         below, upto = np.searchsorted(others, leavers), np.searchsorted(others, leavers, side="right")
         better += float((len(others) - (below + upto) / 2).sum())
         pairs += len(leavers) * len(others)
@@ -250,3 +255,46 @@ def greenwood(tenure: Floats, left: Floats, months: int) -> float:
     stay = at_risk - leavers
     summed = np.sum(leavers[stay > 0] / (at_risk * stay)[stay > 0])
     return float(kaplan_meier(tenure, left, months)[-1] * np.sqrt(summed))
+
+
+def first_year_deciles(entered: Floats, left: Floats, after_a_year: Floats, window_months: float) -> pd.DataFrame:
+    """Mean predicted S(12), S(12) by life table and count of those in their first year, by decile of the prediction.
+
+    entered: whole months of tenure at the window; left: 1 who left in it. low and high: the 95 % interval of the life
+    table's. Empty where fewer than FEWEST_NEW customers are in their first year.
+    """
+    new = entered < MONTHS_OF_YEAR
+    months, gone, predicted = entered[new], left[new], after_a_year[new]
+    group = _group(predicted)
+    rows = [(k + 1, float(predicted[group == k].mean()), *life_table(months[group == k], gone[group == k],
+                                                                     window_months), int((group == k).sum()))
+            for k in range(DECILES)] if len(months) >= FEWEST_NEW else []
+    table = pd.DataFrame(rows, columns=["decile", "predicted", "actual", "deviation", "count"])
+    half = Z95 * table.pop("deviation")
+    return table.assign(low=np.maximum(table["actual"] - half, 0.0), high=np.minimum(table["actual"] + half, 1.0))
+
+
+def first_year_error(entered: Floats, left: Floats, after_a_year: Floats, window_months: float) -> float:
+    """Mean over the deciles of |mean predicted - life table| [share of customers]; 0 where there are none."""
+    table = first_year_deciles(entered, left, after_a_year, window_months)
+    return float((table["predicted"] - table["actual"]).abs().mean()) if len(table) else 0.0
+
+
+def life_table(entered: Floats, left: Floats, window_months: float) -> tuple[float, float]:
+    """Share of new customers who would be left after 12 months [0..1], and its standard error.
+
+    Each quarter of the year loses what the window lost of those who stood in it; a quarter in which nobody stood, what
+    the others lose on average. Source: Preston, Heuveline and Guillot (2001), Demography, ch. 3, on the period life
+    table; the error is Greenwood's (1926).
+
+    >>> life_table(np.array([0.0] * 10 + [5.0] * 10), np.array([1.0] + [0.0] * 19), 3.0)[0].__round__(3) == 0.9 ** 2
+    True
+    """
+    quarter = (entered // 3).astype(int)
+    at_risk = np.bincount(quarter, minlength=4)
+    stay = at_risk - np.bincount(quarter[left == 1], minlength=4)
+    seen = at_risk > 0
+    windows = 3 / window_months * len(seen) / max(seen.sum(), 1)
+    share = float(np.prod(stay[seen] / at_risk[seen]) ** windows)
+    summed = np.sum(((at_risk - stay) / np.maximum(at_risk * stay, 1))[stay > 0])
+    return share, float(share * windows * np.sqrt(summed))

@@ -6,6 +6,10 @@ over each customer's months, so the person-period table is never built. Source: 
 time: using discrete-time survival analysis, J. Educational Statistics 18(2); Tutz and Schmid (2016), chapter 3.
 
 Nothing that is a function of tenure may be a covariate: tenure is the duration here, the thing explained.
+
+A customers table tells who left in a window after its moment, and whoever left before is not in it: then each customer
+is at risk in that window alone, entering it at her tenure (delayed entry). Counting the years before as survived would
+make everybody look loyal. Source: Tutz and Schmid (2016), section 3.6, on left truncation.
 """
 
 from __future__ import annotations
@@ -34,14 +38,17 @@ NEWTON_STEPS = 40
 FEWEST_LEAVERS = 20
 BATCH = 20_000
 
+Months = NDArray[np.int_]
+
 
 @dataclass(frozen=True)
 class HazardModel:
-    """Chance to leave by month of tenure and covariates; see fit_hazard."""
+    """Chance to leave within `step_months`, by month of tenure and covariates; see fit_hazard."""
 
     encoder: Encoder
     theta: Floats
     longest: int
+    step_months: float = 1.0
 
     def log_survival(self, X: pd.DataFrame, tenure_months: pd.Series | Floats, months: int) -> Floats:
         """ln S at 0, 1, ..., `months` months from now, given still here at this tenure; one row per customer.
@@ -53,9 +60,9 @@ class HazardModel:
         parts = [self._log_survival(X.iloc[i:i + BATCH], start[i:i + BATCH], months) for i in batches]
         return np.concatenate(parts)
 
-    def _log_survival(self, X: pd.DataFrame, start: NDArray[np.int_], months: int) -> Floats:
+    def _log_survival(self, X: pd.DataFrame, start: Months, months: int) -> Floats:
         logit = self.encoder.encode(X) @ self.theta @ basis(self.longest).T
-        stays = -np.logaddexp(0.0, logit)
+        stays = -np.logaddexp(0.0, logit) / self.step_months
         month = np.minimum(start[:, None] + np.arange(months)[None, :], self.longest - 1)
         ahead = np.take_along_axis(stays, month, axis=1)
         return np.concatenate([np.zeros((len(X), 1)), np.cumsum(ahead, axis=1)], axis=1)
@@ -65,11 +72,13 @@ class HazardModel:
         return np.exp(self.log_survival(X, np.zeros(len(X)), months))
 
 
-def fit_hazard(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series) -> HazardModel:
+def fit_hazard(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series,
+               window_months: float | None = None) -> HazardModel:
     """The hazard model of highest penalised likelihood; a customer is at risk in months 1..tenure.
 
     Customers of unknown tenure tell nothing of when one leaves, and are left out. X: covariates, functions of tenure
-    left out beforehand (see covariates). left: 1 where tenure ended by leaving.
+    left out beforehand (see covariates). left: 1 where tenure ended by leaving. window_months: where given, tenure is
+    that of the moment, `left` tells the window after it, and only there is a customer at risk.
 
     >>> rng = np.random.default_rng(0)
     >>> tenure = pd.Series(np.minimum(rng.geometric(0.1, 3000), 24))
@@ -79,17 +88,34 @@ def fit_hazard(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series) -> Ha
     True
     """
     known = tenure_months.notna().to_numpy()
-    X, months, left = X[known], np.asarray(tenure_months[known], float), left[known]
-    tenure = np.clip(months, 0, LONGEST_MONTHS).round().astype(int)
-    event = np.asarray(left, float) * (tenure > 0) * (months <= LONGEST_MONTHS)
+    X, left = X[known], left[known]
+    entered, until, event = _watched(np.asarray(tenure_months[known], float), np.asarray(left, float), window_months)
     if event.sum() < FEWEST_LEAVERS:
         raise EngineError(f"Only {int(event.sum())} customers have left with a known tenure, too few to learn when "
                           "contracts end. Use an LTV algorithm that needs no tenure.")
     encoder = Encoder.learn(X)
-    longest = int(tenure.max())
-    problem = _Newton(encoder.encode(X), tenure, event, basis(longest))
+    longest = int(until.max())
+    problem = _Newton(encoder.encode(X), entered, until, event, basis(longest))
     with threadpool_limits(1):  # the matrices are narrow: a second thread mostly spins
-        return HazardModel(encoder, problem.solve(), longest)
+        return HazardModel(encoder, problem.solve(), longest, window_months or 1.0)
+
+
+def _watched(months: Floats, left: Floats, window_months: float | None) -> tuple[Months, Months, Floats]:
+    """The month of tenure after which each customer is at risk, until which, and whether she leaves in it."""
+    if window_months is None:
+        tenure = np.clip(months, 0, LONGEST_MONTHS).round().astype(int)
+        return np.zeros_like(tenure), tenure, left * (tenure > 0) * (months <= LONGEST_MONTHS)
+    entered = middle_of_window(months, window_months)
+    return entered, entered + 1, left
+
+
+def middle_of_window(tenure_months: Floats, window_months: float) -> Months:
+    """Whole months of tenure before the month in which the window's middle lies; at most 239.
+
+    >>> middle_of_window(np.array([0.0, 7.9, 999.0]), 3.0), middle_of_window(np.array([7.9]), 0.5)
+    (array([  1,   8, 239]), array([7]))
+    """
+    return np.clip(np.floor(tenure_months) + round((window_months - 1) / 2), 0, LONGEST_MONTHS - 1).astype(int)
 
 
 def covariates(X: pd.DataFrame, tenure_months: pd.Series, without: Sequence[str] = ()) -> list[str]:
@@ -135,16 +161,18 @@ def _cube(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Newton:
-    """Penalised likelihood of the person-months, summed per customer: Z [customers, covariates], B [months, basis]."""
+    """Penalised likelihood of the person-months, summed per customer: Z [customers, covariates], B [months, basis]; at
+    risk in the months after `entered` up to `tenure`."""
 
     Z: Floats
-    tenure: NDArray[np.int_]
+    entered: Months
+    tenure: Months
     event: Floats
     B: Floats
 
     def solve(self) -> Floats:
         theta = np.zeros((self.Z.shape[1], self.B.shape[1]))
-        rate = self.event.sum() / max(self.tenure.sum(), 1)
+        rate = self.event.sum() / max((self.tenure - self.entered).sum(), 1)
         theta[0, 0] = np.log(rate / (1 - rate))
         penalty, value = self._penalty(), np.inf
         for _ in range(NEWTON_STEPS):
@@ -176,8 +204,9 @@ class _Newton:
         """Covariates, months at risk and events as matrices of some thousand customers at a time."""
         month = np.arange(1, len(self.B) + 1)[None, :]
         for i in range(0, len(self.Z), BATCH):
-            tenure, event = self.tenure[i:i + BATCH, None], self.event[i:i + BATCH, None]
-            yield self.Z[i:i + BATCH], (month <= tenure).astype(float), event * (month == tenure)
+            entered, tenure, event = (each[i:i + BATCH, None] for each in (self.entered, self.tenure, self.event))
+            at_risk = (entered < month) & (month <= tenure)
+            yield self.Z[i:i + BATCH], at_risk.astype(float), event * (month == tenure)
 
     def _loss(self, theta: Floats, penalty: Floats) -> float:
         loss = 0.5 * float(penalty @ theta.ravel() ** 2)
@@ -245,7 +274,7 @@ def restricted_mean(survival: Floats, months: Floats) -> Floats:
     return ((survival[:, 1:] + survival[:, :-1]) / 2 * np.diff(months)).sum(axis=1)
 
 
-def best_contact_month(survival: Floats, months: Floats) -> NDArray[np.int_]:
+def best_contact_month(survival: Floats, months: Floats) -> Months:
     """The month from now in which the customer is most likely to leave: act before it. 1 = within the coming month.
 
     >>> best_contact_month(np.array([[1.0, 0.95, 0.70, 0.68]]), np.array([0.0, 1.0, 2.0, 3.0]))

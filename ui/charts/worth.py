@@ -106,23 +106,25 @@ def _added_up(total: float) -> str:
 
 
 def survival_deciles(card: ModelCard, look: Look) -> Chart | None:
-    """Customers still there after twelve months by tenth of the prediction, predicted and observed."""
-    told = part(card, "ltv", "survival_deciles")
+    """New customers who would still be there after twelve months by tenth of the prediction, predicted and observed."""
+    told = part(card, "ltv", "first_year_deciles")
     if not told:
         return None
     frame = pd.DataFrame(told)
-    shares = [name for name in ("predicted", "actual", "low", "high") if name in frame]
+    shares = ["predicted", "actual", "low", "high"]
     shown = frame.assign(**{name: 100 * frame[name] for name in shares})
     figure = _by_decile(shown, look, lambda value: f"{value:.1f} %")
-    drawn(figure, look, x="tenth of the customers by predicted survival, lowest first",
+    drawn(figure, look, x="tenth of the customers in their first year by predicted survival, lowest first",
           y="still there after 12 months [%]")
     figure.update_xaxes(tickvals=frame["decile"])
     key(figure, look, {"predicted": look.accent, "observed": look.text}, "bottom right")
-    missed = card.metrics["ltv"]["s12_decile_error"].value
+    missed = card.metrics["ltv"]["first_year_error"].value
     return Chart(
-        f"Survival after 12 months is off by {100 * missed:.1f} points on average",
-        "Customers still there after 12 months [%], predicted and observed (Kaplan-Meier), by tenth; bars are "
-        "95 % intervals. Good: dots on the line.", figure, _decile_table(shown, "%"))
+        f"Survival of new customers over 12 months is off by {100 * missed:.1f} points on average",
+        f"Of customers who join, how many would still be there after 12 months [%], if every {card.horizon_days} days "
+        f"cost as many as the {card.horizon_days} days after {card.as_of:%d %b %Y} did at the same tenure. Observed: "
+        "life table of those in their first year then; bars are 95 % intervals. Good: bars on the line.", figure,
+        _decile_table(shown, "%"))
 
 
 def _by_decile(frame: pd.DataFrame, look: Look, words: Callable[[float], str]) -> go.Figure:
