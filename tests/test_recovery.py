@@ -549,3 +549,19 @@ def test_weighting_undoes_who_was_offered_more_often(home: Path) -> None:
 def test_break_even_of_nobody_is_nothing() -> None:
     rows = priced(HAND, at())
     assert break_even(taken(rows, np.zeros((1, len(rows)))), at()) == 0
+
+
+def test_no_band_goes_below_what_is_spent_when_nobody_is_kept() -> None:
+    """A handful of would-be leavers: chance is wide, but nobody keeps fewer than no one."""
+    few = pd.DataFrame([group(n=434, p=0.03, worth=50, own=0.05, level=0.5)])
+    spent = Scenario({"Vulnerable": Terms(0.14, 0.0, 0.3)}, ENOUGH, whole_budget=True)
+    found = simulate(few, spent)
+    assert (found.total.saves.low, found.total.net.low) == pytest.approx((0, -found.total.investment))
+    assert found.total.roi is not None and found.total.roi.low == pytest.approx(-1)
+    assert (found.curve["net_low"] >= -found.curve["investment"] - 1e-9).all()
+    assert (found.sweep["net_low"] >= -found.total.investment - 1e-9).all()
+
+
+def test_who_takes_an_offer_worth_more_than_they_are_is_a_loss_beyond_the_contacts() -> None:
+    found = simulate(HAND, at(Terms(4.0, 500.0, 0.3)))
+    assert found.total.net.low < found.total.net.value < -found.total.contacts - found.total.offers_stayed

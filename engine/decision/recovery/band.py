@@ -7,8 +7,9 @@
              level's, which moves all together (drift), as `engine.insight.overview` counts them
     chance   who happens to leave and to be kept
 
-All are read at fixed quantiles, so the same input gives the same band. Errors of what customers are worth are not in
-it.
+All are read at fixed quantiles, so the same input gives the same band. Nobody keeps fewer than no one: the normal
+errors end where nobody is kept, so no band goes below the contacts and offers that are paid then. Errors of what
+customers are worth are not in it.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def outcome(found: Taken, scenario: Scenario, segment: str = "") -> Outcome:
     if sums["investment"] > 0:
         per_cost = returns.reshape(NODES, NODES) / of_investment(found, scenario, rate)[0]
         roi = _estimate(sums["net"] / sums["investment"], per_cost, count)
-    kept = _estimate(sums["saves"], np.maximum(of_saves(found, rate).draws()[0], 0), count)
+    kept = _estimate(sums["saves"], of_saves(found, rate).draws()[0], count)
     return Outcome(segment, sums["customers"], sums["leavers"], sums["at_risk"], sums["contacts"], sums["offers_kept"],
                    sums["offers_stayed"], sums["investment"], sums["gain"], kept,
                    _estimate(sums["net"], returns, count), roi, break_even(found, scenario), net.shares())
@@ -130,19 +131,21 @@ class Spread:
     """A sum's uncertainty at each quantile of the recovery rate: arrays (budget, rate).
 
     mean: its expected value there. model, chance: variances around that, from the probabilities' errors and from who
-    happens to leave and to be kept.
+    happens to leave and to be kept. least: what it is when nobody is kept, or its mean where that is less.
     """
 
     mean: np.ndarray
     model: np.ndarray
     chance: np.ndarray
+    least: np.ndarray
 
     def draws(self) -> np.ndarray:
         """The sum at every quantile of the rate and, around each, of a normal error: (budget, error x rate)."""
         from scipy.special import ndtri
 
         error = ndtri(_quantiles())[:, None] * np.sqrt(self.model + self.chance)[:, None, :]
-        return np.asarray((self.mean[:, None, :] + error).reshape(len(self.mean), -1))
+        drawn = np.maximum(self.mean[:, None, :] + error, self.least[:, None, :])
+        return np.asarray(drawn.reshape(len(self.mean), -1))
 
     def shares(self) -> tuple[float, float, float]:
         """What the rate, the model and chance each make up of the first budget's variance; they sum to 1.
@@ -166,14 +169,15 @@ def of_net(found: Taken, scenario: Scenario, rate: np.ndarray) -> Spread:
     own = (found["noise_squares"] @ rate**2 + 2 * found["noise_worth"] @ (rate * free) + found["noise"] @ free**2)
     shared = found["drift_worth"] @ rate + found["drift"] @ free
     chance = found["squares"] @ rate - 2 * found["at_risk"] @ (rate * offer) + found["leavers"] @ (rate * offer**2)
-    return Spread(found["at_risk"] @ rate - of_investment(found, scenario, rate), np.maximum(own, 0) + shared**2,
-                  np.maximum(chance, 0))
+    mean = found["at_risk"] @ rate - of_investment(found, scenario, rate)
+    nobody_kept = -of_investment(found, scenario, np.zeros_like(rate))
+    return Spread(mean, np.maximum(own, 0) + shared**2, np.maximum(chance, 0), np.minimum(mean, nobody_kept))
 
 
 def of_saves(found: Taken, rate: np.ndarray) -> Spread:
     """The saves at these rates (segments x rates), by the same parts."""
     mean = found["leavers"] @ rate
-    return Spread(mean, found["noise"] @ rate**2 + (found["drift"] @ rate) ** 2, mean)
+    return Spread(mean, found["noise"] @ rate**2 + (found["drift"] @ rate) ** 2, mean, np.zeros_like(mean))
 
 
 def of_investment(found: Taken, scenario: Scenario, rate: np.ndarray) -> np.ndarray:
@@ -238,7 +242,8 @@ def sweep(found: Taken, scenario: Scenario) -> pd.DataFrame:
     net = of_net(found, scenario, np.outer(rate, asked / assumed))
     half = Z90 * np.sqrt(net.model + net.chance)[0]
     mean = net.mean[0]
-    return pd.DataFrame({"rate": asked, "net": mean, "net_low": mean - half, "net_high": mean + half})
+    low = np.maximum(mean - half, net.least[0])
+    return pd.DataFrame({"rate": asked, "net": mean, "net_low": low, "net_high": mean + half})
 
 
 def likely(found: Taken, scenario: Scenario) -> tuple[float, float]:
