@@ -69,9 +69,10 @@ def first_page() -> None:
 
 
 def sentence(found: Tally, listing: Listing, currency: str) -> str:
-    """What stands out: how many there are to contact, and whom the rules keep away from."""
-    listing = replace(listing, standing=CONTACT_LIST)
+    """What stands out on the list looked at: how many there are, what is at stake, and whom the rules keep away from."""
     total, held = found.total(listing), found.held_back(listing)
+    if listing.standing != CONTACT_LIST:
+        return _apart(total, held, listing.standing, currency)
     verb, in_money = "call" if listing.channels == (worklist.CALL,) else "contact", not currency.islower()
     if not total.customers:
         return f"With these filters there is nobody to {verb}."
@@ -80,6 +81,26 @@ def sentence(found: Tally, listing: Listing, currency: str) -> str:
             f"{', more than is at risk' if total.contact_cost > total.margin_at_risk and in_money else ''}.")
     return said + (f" {plural(held.customers, 'more is', 'more are')} held back for now, with "
                    f"{money(held.margin_at_risk, currency)} at risk." if held.customers else "")
+
+
+def _apart(total: worklist.Sum, held: worklist.Sum, standing: str, currency: str) -> str:
+    """The same of the lists of those who are not contacted to keep them.
+
+    >>> _apart(worklist.Sum("", 182, 0.0, 18.2), worklist.Sum("", 5, 40.0, 0.0), WIN_BACK, "EUR")
+    '182 customers to win back; to contact all of them costs €18.20.'
+    >>> _apart(worklist.Sum("", 7, 90.0, 0.0), worklist.Sum("", 5, 40.0, 0.0), LEAVE_ALONE, "EUR")
+    '7 customers are left alone, with €90.00 margin at risk; 5 of them are held back by a rule.'
+    """
+    if standing == WIN_BACK:
+        return (f"{plural(total.customers, 'customer')} to win back; to contact all of them costs "
+                f"{cost(total.contact_cost, currency)}." if total.customers else
+                "With these filters there is nobody to win back.")
+    if not total.customers:
+        return "With these filters nobody is left alone."
+    are = "is" if total.customers == 1 else "are"
+    by_rule = f"; {held.customers:,} of them {'is' if held.customers == 1 else 'are'} held back by a rule"
+    return (f"{plural(total.customers, 'customer')} {are} left alone, with {money(total.margin_at_risk, currency)} "
+            f"margin at risk{by_rule if held.customers else ''}.")
 
 
 def audience(here: Here, barred: OffLimits) -> Filters:
@@ -254,7 +275,7 @@ def table(found: Any, known: Any, here: Here, listing: Listing, page: int) -> tu
 
 
 def _rows(found: Any, known: Any, here: Here, listing: Listing, key: str, picked: Sequence[str]) -> tuple[str, ...]:
-    rows = found.assign(churn_probability=100 * found["churn_probability"],
+    rows = found.assign(churn_probability=(100 * found["churn_probability"]).where(found["has_left"] != 1),
                         next_step=found["next_step"].map(worded), channel=found["channel"].map(worded),
                         agreed=found["agreed"].map(AGREED).fillna("Not known"),
                         hold_back=found["hold_back"].where(found["hold_back"] != "", found["step_words"]))

@@ -65,8 +65,21 @@ def test_the_address_opens_the_same_list(read_companies: Path, monkeypatch: pyte
     app = opened(monkeypatch, actions_list="Win back", actions_order="By chance to leave", actions_tier="Low LTV")
     asked = Listing(Filters(values={"ltv_tier": ("Low LTV",)}), "win_back", order="churn_probability")
     assert figure(app, "On the list") == f"{total(asked).customers:,}"
-    shown = app.dataframe[0].value["churn_probability"].tolist()
-    assert shown == sorted(shown, reverse=True) and len(shown) > 1
+    shown = app.dataframe[0].value
+    rows = worklist.rows(insight.scope("demo-telecom"), asked, ANA, most=25)
+    assert shown["customer_id"].tolist() == rows["customer_id"].tolist() and len(shown) > 1
+    assert (rows["has_left"] == 1).all() and "churn_probability" not in shown, "who has left has no chance to leave"
+
+
+@pytest.mark.parametrize("standing", ["contact", "win_back", "leave_alone"])
+def test_the_headline_counts_the_list_that_is_looked_at(
+    read_companies: Path, monkeypatch: pytest.MonkeyPatch, standing: str
+) -> None:
+    app = opened(monkeypatch)
+    healthy(app.segmented_control(key="actions_list").set_value(standing).run())
+    whole = total(Listing(standing=standing))
+    assert whole.customers and f"{whole.customers:,} customers " in words(app).replace("\\", "")
+    assert figure(app, "On the list") == f"{whole.customers:,}"
 
 
 def test_the_ten_to_call_today_and_why(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
