@@ -6,11 +6,12 @@ import streamlit as st
 
 from engine import insight, saved
 from engine.insight import Simulation, overview
-from engine.schema import money_in_full, money_range
+from engine.insight.off_limits import off_limits
+from engine.schema import money_in_full, money_range, plural
 from ui import recovery
 from ui.charts import recovery as charts
 from ui.components import card, empty, escaped, header, hint, kpis, show, told, unweighed
-from ui.state import answer, here
+from ui.state import answer, here, now
 from ui.tables import table
 
 TITLE = "What would a campaign bring back?"
@@ -106,6 +107,9 @@ def main() -> None:
     segments_card(found, place.currency)
     st.caption("One offer to each segment, at the rates set here; a plan chooses for each customer, within "
                "consent and capacities (see Action Center), and so comes to other figures for the same budget.")
+    if busy := off_limits(place.scope, now(), actor=place.actor).busy:
+        st.caption(f"As if nobody were being contacted now: {plural(busy, 'customer')} whom a running campaign treats or "
+                   "holds out, or who rest after a contact, are counted here; a plan leaves them out.")
     if said := overview.brought_words(answer(overview.still_brought, place.scope)):
         st.caption(said)
     comparison(found, kept, cells)

@@ -383,6 +383,20 @@ def test_who_has_no_number_to_be_called_by_is_not_counted_and_said(home: Path) -
     assert insight.recovery_cells(stored_again(place), SURE)["customers"].sum() == 4, "no addresses: nobody is asked"
 
 
+def test_nobody_is_counted_where_the_playbook_lets_nothing_go_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = pd.DataFrame({"segment": ["At-Risk VIP", "Champion"], "p": [0.5, 0.25], "L": [100.0, 200.0]})
+    place, book = stored(home, people), playbook("telecom")
+    phone = book.channels["phone"]
+    assert insight.recovery_cells(place, SURE)["customers"].sum() == 2
+    for shut in (replace(book, channels={**book.channels, "phone": replace(phone, contacts_a_day=0.0)}),
+                 replace(book, teams={**book.teams, phone.team: 0.0})):
+        monkeypatch.setattr(Scope, "book", shut)
+        assert set(insight.recovery_cells(place, SURE)["segment"]) == {"Champion"}
+        starts = insight.recovery_starts(place)
+        assert starts["At-Risk VIP"].left_out == "Nobody is counted: by the playbook nothing goes out by telephone now."
+        assert starts["Champion"].left_out == ""
+
+
 def stored_again(place: Scope) -> Scope:
     """The same customers, of whom the data hold no consents."""
     return replace(place, dataset=replace(place.dataset, columns=()))

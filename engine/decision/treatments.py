@@ -198,6 +198,15 @@ class Playbook:
                          key=lambda step: unsaid(step.channel, customer))
         return fitting[:MOST_STEPS] or [self.treatments[LEAVE_ALONE]]
 
+    def carries(self, channel: str) -> bool:
+        """Whether anybody can be contacted through the channel: it, and the team that does it, have something to give.
+
+        >>> Playbook("telecom", {}, {}, channels={"sms": Channel("sms", 0.0)}).carries("sms")
+        False
+        """
+        found = self.channels.get(channel, Channel(channel))
+        return found.contacts_a_day > 0 and self.teams.get(found.team, math.inf) > 0
+
     def acting(self) -> Iterator[Treatment]:
         """The treatments that are something to do for a customer who is still there, in the file's order."""
         return (treatment for treatment in self.treatments.values() if treatment.acts)

@@ -45,6 +45,15 @@ class OffLimits:
         by = {channel: who for channel, who in self.suppressed.items() if channel != EVERYWHERE}
         return Filters(without=tuple(dict.fromkeys([*self.held, *self.treated, *self.resting, *everywhere])), not_by=by)
 
+    @property
+    def busy(self) -> int:
+        """How many a running campaign holds out or treats, or rest after a contact.
+
+        >>> OffLimits(held=("a",), treated=("b",), resting=("b", "c"), suppressed={"all": ("d",)}).busy
+        3
+        """
+        return len({*self.held, *self.treated, *self.resting})
+
     def kept_off(self, scope: Scope, listing: Listing) -> str:
         """How many the list would hold besides, and why it must not, in a sentence; "" where there is nobody."""
         suppressed = [one for who in self.suppressed.values() for one in who]

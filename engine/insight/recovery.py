@@ -21,6 +21,7 @@ from engine.insight.reach import unreached
 from engine.insight.source import Scope, ask, columns
 from engine.schema import SEGMENTS, Estimate, plural, share
 
+VIA = {"email": "e-mail", "sms": "SMS", "phone": "telephone", "post": "post", "app": "the app", "none": "any channel"}
 EXACT = 500
 RATE_STEP = 0.005
 LEAST_MONEY = 1e-9
@@ -61,6 +62,7 @@ class Start:
     learned: bool = False
     refused: int = 0
     unreached: int = 0
+    carried: bool = True
 
     @property
     def assumed(self) -> float:
@@ -74,6 +76,8 @@ class Start:
     @property
     def left_out(self) -> str:
         """Who is not counted, and why; "" where everybody is."""
+        if not self.carried:
+            return f"Nobody is counted: by the playbook nothing goes out by {VIA[self.treatment.channel]} now."
         told = [_not_counted(self.refused, f"not agreed to {AGREED[self.treatment.channel]}") if self.refused else "",
                 _not_counted(self.unreached, f"no {ADDRESS[self.treatment.channel]}") if self.unreached else ""]
         return " ".join(filter(None, told))
@@ -176,8 +180,11 @@ def _without_address(scope: Scope) -> str:
 
 
 def _reached(scope: Scope, held: Collection[str]) -> str:
-    """SQL that is true for whoever can be reached through the channel of their segment's step, and agrees to it."""
-    return f"({_agreed(scope, held)} AND NOT {_without_address(scope)})"
+    """SQL that is true for whoever can be reached through the channel of their segment's step, and agrees to it; for
+    nobody where the playbook lets that channel carry nothing."""
+    closed = [literal(segment) for segment, channel in _channels(scope).items() if not scope.book.carries(channel)]
+    open_ = f" AND segment NOT IN ({', '.join(closed)})" if closed else ""
+    return f"({_agreed(scope, held)} AND NOT {_without_address(scope)}{open_})"
 
 
 def _not_reached(scope: Scope) -> pd.DataFrame:
@@ -200,7 +207,8 @@ def recovery_starts(scope: Scope) -> dict[str, Start]:
     learned = learned_rates(scope, known, {segment: step.name for segment, step in steps.items()},
                             _reached(scope, held), held)
     return {segment: replace(_start(segment, step, known, learned.get(segment)),
-                             refused=int(out["refused"].loc[segment]), unreached=int(out["unreached"].loc[segment]))
+                             refused=int(out["refused"].loc[segment]), unreached=int(out["unreached"].loc[segment]),
+                             carried=scope.book.carries(step.channel))
             for segment, step in steps.items()}
 
 

@@ -112,7 +112,7 @@ def refusal(customers: float, leavers: float) -> str:
     """
     if not customers:
         return ("Nobody to contact: all customers of this segment have left, are held back, have not agreed to it or "
-                "cannot be reached that way.")
+                "cannot be reached that way, or nothing goes out that way now.")
     if leavers >= max(LEAST_LEAVERS, LEAST_SHARE * customers):
         return ""
     return (f"Of {plural(round(customers), 'customer')} only {leavers:.1f} are expected to leave: where (almost) "
