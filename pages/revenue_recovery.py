@@ -108,8 +108,8 @@ def main() -> None:
     st.caption("One offer to each segment, at the rates set here; a plan chooses for each customer, within "
                "consent and capacities (see Action Center), and so comes to other figures for the same budget.")
     if busy := off_limits(place.scope, now(), actor=place.actor).busy:
-        st.caption(f"As if nobody were being contacted now: {plural(busy, 'customer')} whom a running campaign treats or "
-                   "holds out, or who rest after a contact, are counted here; a plan leaves them out.")
+        st.caption(f"As if nobody were being contacted now: {plural(busy, 'customer')} whom a running campaign treats "
+                   "or holds out, or who rest after a contact, are counted here; a plan leaves them out.")
     if said := overview.brought_words(answer(overview.still_brought, place.scope)):
         st.caption(said)
     comparison(found, kept, cells)

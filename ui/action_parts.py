@@ -69,7 +69,7 @@ def first_page() -> None:
 
 
 def sentence(found: Tally, listing: Listing, currency: str) -> str:
-    """What stands out on the list looked at: how many there are, what is at stake, and whom the rules keep away from."""
+    """What stands out on the list looked at: how many there are, what is at stake, whom the rules keep away from."""
     total, held = found.total(listing), found.held_back(listing)
     if listing.standing != CONTACT_LIST:
         return _apart(total, held, listing.standing, currency)

@@ -56,13 +56,15 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
     last, days, currency = told[-1], here.dataset.label.horizon_days, here.currency
     moves = _moves(last, then, currency) if then else {}
     since = f"since {than.as_of:%d %b %Y}" if than else ""
+    against = _against(than, then) if than and then else {}
     apart = f"in {then.currency or 'a currency not named'} then, not compared" if then else ""
 
     def kpi(name: str, label: str, value: str, says: str, band: str = "") -> Kpi:
         moved = moves.get(name)
         alone = moved is None
-        return Kpi(label, value, says, moved, "" if alone else since, movement.course(told, name),
-                   (apart or band) if alone else "")
+        if alone:
+            return Kpi(label, value, says, moved, "", movement.course(told, name), apart or band)
+        return Kpi(label, value, f"{says} {against.get(name, '')}".strip(), moved, since, movement.course(told, name))
 
     leavers, at_risk = stands.leavers, stands.margin_at_risk
     return [
@@ -78,6 +80,22 @@ def top_row(here: Here, stands: overview.Standing, than: Run | None) -> list[Kpi
             "The share of the margin at risk that sits with customers of high value and high risk.",
             _vips(stands)),
     ]
+
+
+def _against(than: Run, then: movement.Totals) -> dict[str, str]:
+    """What each figure's movement is counted from, in a sentence; and what was said then, where another model did."""
+    made = movement.said_then(than)
+    said = _told(answer(movement.totals, insight.scope(made.dataset, made.run_id))) if made else {}
+    by = ", by today's model, which has learned since" if than.looks_back else ""
+    return {name: f"The movement is against {value} on {than.as_of:%d %b %Y}{by}."
+                  + (f" What was said then, by model {made.model_id[:6]}: {said[name]}." if made else "")
+            for name, value in _told(then).items()}
+
+
+def _told(of: movement.Totals) -> dict[str, str]:
+    """A run's headline figures in words."""
+    return {"leavers": f"{of.leavers:,.0f}", "margin_at_risk": money(of.margin_at_risk, of.currency),
+            "mean_ltv": money(of.mean_ltv, of.currency), "vip_share": share(of.vip_share)}
 
 
 def _moves(last: movement.Totals, then: movement.Totals, currency: str) -> dict[str, str | int]:
@@ -160,7 +178,17 @@ def who_moved(here: Here, than: Run | None) -> None:
     if than is not None:
         found = answer(movement.changes, here.scope, than.run_id, Actor("any", here.actor.role))
         st.caption(f"{_came_and_went(found)} Sums move with who is there; of those here at both moments "
-                   f"the chance to leave moved by {POINTS.format(100 * found.mean_change)} on average.")
+                   f"the chance to leave moved by {POINTS.format(100 * found.mean_change)} on average. {_like(than)}")
+
+
+def _like(than: Run) -> str:
+    """What the leavers' movement is counted from, where it is not what was said then; "" where it is."""
+    made = movement.said_then(than)
+    if made is None:
+        return ""
+    by_today, said = (answer(movement.totals, insight.scope(run.dataset, run.run_id)) for run in (than, made))
+    return (f"Like is compared with like: today's model would have expected {by_today.leavers:,.0f} leavers then; what "
+            f"was said then, by the model of the time, was {said.leavers:,.0f}.")
 
 
 def _came_and_went(found: movement.Changes) -> str:

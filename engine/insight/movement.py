@@ -81,6 +81,12 @@ def earlier(run: Run) -> dict[str, Run]:
     return found
 
 
+def said_then(run: Run) -> Run | None:
+    """The run that was made at the moment, where this one looks back at it; None where it does not, or none was."""
+    made = (other for other in catalog.runs(run.dataset) if other.as_of == run.as_of and not other.looks_back)
+    return next(made, None) if run.looks_back else None
+
+
 def history(run: Run) -> list[Run]:
     """The run and those before it, the oldest first, one per moment.
 

@@ -74,6 +74,27 @@ def test_movement_is_told_with_its_moment(own_companies: Path, monkeypatch: pyte
     assert then.as_of < catalog.run("demo-telecom").as_of
 
 
+def test_what_a_movement_is_counted_from_is_said_beside_what_was_said_then(
+    own_companies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run before is looked back at by today's model; another model had said something else at the time."""
+    made = scored_earlier("demo-telecom")
+    back = replace(made, run_id="backbackback", model_id=catalog.run("demo-telecom").model_id, looks_back=True)
+    scores = made.scores().assign(run_id=back.run_id)
+    features = pd.read_parquet(made.folder / "features.parquet").set_index("customer_id")
+    catalog.save_run(back, scores.assign(churn_probability=0.8 * scores["churn_probability"]),
+                     made.reasons().assign(run_id=back.run_id), features, actor=Actor("ana"), now=made.as_of,
+                     in_use=False)
+    monkeypatch.setattr(movement, "earlier", lambda _run: {"the run before": back})
+    app = healthy(open_app(monkeypatch, "manager", "overview.py", dataset="demo-telecom"))
+    then, said = (movement.totals(insight.scope("demo-telecom", run.run_id)).leavers for run in (back, made))
+    [leavers] = [metric for metric in app.metric if metric.label.startswith("Expected leavers")]
+    assert f"against {then:,.0f} on {back.as_of:%d %b %Y}, by today's model" in leavers.help
+    assert f"What was said then, by model {made.model_id[:6]}: {said:,.0f}." in leavers.help
+    assert f"today's model would have expected {then:,.0f} leavers then" in words(app)
+    assert f"by the model of the time, was {said:,.0f}." in words(app)
+
+
 def test_money_of_two_currencies_is_never_subtracted(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scored_earlier("demo-telecom")
     known = movement.totals
