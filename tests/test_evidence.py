@@ -17,7 +17,7 @@ from engine.cards_campaign import result as card
 from engine.errors import EngineError
 from engine.evidence import effects, money, power, results
 from engine.evidence.proportions import Strata, difference, shares_given
-from engine.schema import Estimate, jsonable
+from engine.schema import Estimate, about, jsonable
 
 Counts = tuple[int, int, int, int]
 
@@ -135,6 +135,24 @@ class TestPower:
         assert power.campaign_size(0.2, 0.1, 0.0) is None
         with pytest.raises(EngineError, match="No number of customers tells"):
             power.per_side(0.2, 0.2)
+
+    @pytest.mark.parametrize(("untreated", "held", "treated"), [(0.08, 374, 3366), (0.3, 50, 50), (0.2, 5_000, 500)])
+    def test_the_smallest_effect_told_takes_as_many_as_there_are(self, untreated: float, held: int,
+                                                                 treated: int) -> None:
+        least = power.least_told(untreated, held, treated)
+        assert least is not None
+        assert power.per_side(untreated, untreated - least, treated / held)[0] == held
+        assert power.per_side(untreated, untreated - 0.97 * least, treated / held)[0] > held
+
+    def test_what_a_draft_will_show_is_said_before(self) -> None:
+        """Of 3,366 treated 6 are to be kept, .2 points of leavers; beside 374 held out nothing of that will be seen."""
+        said = power.foretold(0.08, 6 / 3366, 374, 3366)
+        assert said.startswith("Too few to show it: with 374 held out, an effect shows from about ")
+        assert "the plan expects 6.0." in said and "million customers, the same share held out." in said
+        assert power.foretold(0.01, 0.005, 3, 27).startswith("Too few to show anything: ")
+        assert power.foretold(0.3, 0.2, 400, 400).startswith("Enough to show it: ")
+        assert power.foretold(0.3, 0.1, 0, 100) == ""
+        assert "It would take" not in power.foretold(0.08, -0.01, 374, 3366), "no number shows an effect of nothing"
 
 
 class TestMoney:
@@ -283,7 +301,7 @@ class TestResult:
         whole = results.result(small, 1 / 6).whole
         assert whole.verdict == "too small to tell"
         assert whole.needed == sum(power.per_side(0.30, 0.18, 5.0))
-        assert f"About {whole.needed:,} customers would tell" in results.in_words(whole, "EUR")
+        assert f"About {about(whole.needed)} customers would tell" in results.in_words(whole, "EUR")
 
     def test_before_any_outcome_the_plan_is_held_to_all_whom_it_promised(self, rows: pd.DataFrame) -> None:
         """1,000 treated at 0.12 saves, 50 of margin and a cost of 10 each; parts are told once measured."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 
 from engine.errors import EngineError
+from engine.schema import about
 
 POWER = 0.80
 SIGNIFICANCE = 0.05
+HALVINGS = 40
 
 
 def per_side(untreated: float, treated: float, ratio: float = 1.0, power: float = POWER,
@@ -45,3 +47,47 @@ def campaign_size(untreated: float, uplift: float, holdout_share: float) -> int 
     if not (0 < holdout_share < 1 and 0 < uplift <= untreated <= 1):
         return None
     return sum(per_side(untreated, untreated - uplift, (1 - holdout_share) / holdout_share))
+
+
+def least_told(untreated: float, held: int, treated: int) -> float | None:
+    """The smallest uplift that so many held out and treated tell from nothing; None where they tell none at all.
+
+    >>> round(least_told(0.12, 3841, 3841), 3), least_told(0.01, 3, 27)
+    (0.02, None)
+    """
+    if not (held and treated and 0 < untreated <= 1) or per_side(untreated, 0.0, treated / held)[0] > held:
+        return None
+    small, large = 0.0, untreated
+    for _ in range(HALVINGS):
+        middle = (small + large) / 2
+        enough = per_side(untreated, untreated - middle, treated / held)[0] <= held
+        small, large = (small, middle) if enough else (middle, large)
+    return large
+
+
+def foretold(untreated: float, uplift: float, held: int, treated: int) -> str:
+    """Whether a campaign can show what its plan expects, in words, to be read before it begins; "" without a holdout.
+
+    untreated: their mean chance to leave. uplift: what the plan expects of those treated, on average.
+
+    >>> print(foretold(0.30, 0.10, 300, 700))
+    Enough to show it: with 300 held out, an effect shows from about 59 saves on, four times in five; the plan expects \
+70.
+    """
+    if not (held and treated):
+        return ""
+    least, expected = least_told(untreated, held, treated), _saves(uplift * treated)
+    if least is None:
+        return (f"Too few to show anything: with {held:,} held out, chance could do as much even if nobody treated "
+                f"left; the plan expects {expected} saves.")
+    known = (f"with {held:,} held out, an effect shows from about {_saves(least * treated)} saves on, four times in "
+             f"five; the plan expects {expected}.")
+    if uplift >= least:
+        return f"Enough to show it: {known}"
+    size = campaign_size(untreated, uplift, held / (held + treated))
+    return f"Too few to show it: {known}" + (f" It would take about {about(size)} customers, the same share held out."
+                                             if size else "")
+
+
+def _saves(number: float) -> str:
+    return about(number) if number >= 10 else f"{number:.1f}"

@@ -209,5 +209,5 @@ def in_words(part: Part, currency: str) -> str:
     brings = f"{wording.money(margin.value, currency)} ({wording.money_range(margin.low, margin.high, currency)})"
     if part.verdict != UNSURE:
         return f"{part.verdict.capitalize()}: {saves}, incremental margin {brings}, 95 % intervals."
-    enough = f" About {part.needed:,} customers would tell the expected effect." if part.needed else ""
+    enough = f" About {wording.about(part.needed)} customers would tell the expected effect." if part.needed else ""
     return f"Too small to tell: {saves}, which includes none at all; incremental margin {brings}.{enough}"

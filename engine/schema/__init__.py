@@ -41,6 +41,7 @@ from engine.schema.tables import (
 )
 from engine.schema.wording import (
     NO_REASONS,
+    about,
     around,
     cost,
     give_or_take,
@@ -55,7 +56,7 @@ __all__ = [
     "ASSIGNMENTS", "CAMPAIGN_TABLES", "CONTACT", "CUSTOMER_ID", "DECISIONS", "EVENTS", "EVENT_EXTRAS", "EVENT_KINDS",
     "LTV_TIERS", "NOTHING_DONE", "NO_REASONS", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS", "SCORES",
     "SEGMENTS", "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
-    "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "around", "bounds", "cost", "dictionary",
+    "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "about", "around", "bounds", "cost", "dictionary",
     "give_or_take", "jsonable", "money", "money_in_full", "money_range", "out_of_range", "plural", "select", "share",
     "to_json", "to_the_cent",
 ]

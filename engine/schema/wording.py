@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 ISO_CODE = 3
 NO_REASONS = "The model knows nothing about who leaves, so what moves its answer is chance and no reason."
@@ -102,6 +104,17 @@ def with_unit(number: float, digits: int, unit: str) -> str:
 def _signed(value: float, text: str, currency: str) -> str:
     before, behind = around(currency)
     return f"{'-' if value < 0 else ''}{before}{text}{behind}"
+
+
+def about(number: float) -> str:
+    """A number that is an estimate itself: to two digits, millions in words.
+
+    >>> about(1_979_054), about(2_349_000), about(7_682), about(84), about(0)
+    ('2 million', '2.3 million', '7,700', '84', '0')
+    """
+    digits = 1 - math.floor(math.log10(abs(number))) if number else 0
+    whole = round(number, digits)
+    return f"{whole / 1e6:,.12g} million" if abs(whole) >= 1e6 else f"{whole:,.0f}"
 
 
 def share(value: float) -> str:

@@ -14,6 +14,7 @@ from engine import campaigning, insight, state
 from engine.campaign import ledger, outcomes
 from engine.campaign.rules import rules, set_rules
 from engine.campaign.tables import EXCLUSIONS
+from engine.evidence import power
 from engine.insight import Filters, audiences
 from engine.schema import Actor, Dataset, money
 from tests.pages.app import healthy, open_app, words
@@ -133,6 +134,9 @@ def test_rules_are_changed_where_campaigns_are_and_the_change_is_audited(own_com
 def test_what_cannot_be_undone_is_said_before(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app, there = drafted(monkeypatch), only()
     rows, _ = campaigning.members(there.id, actor=MONA)
+    known = power.foretold(rows["churn_probability"].mean(), rows.loc[~rows["holdout"].astype(bool), "uplift"].mean(),
+                           int(rows["holdout"].sum()), int((~rows["holdout"].astype(bool)).sum()))
+    assert known and known in words(app).replace("\\", ""), "whether it can show anything is said before it is approved"
     app.button(key="campaign_approve").click().run()
     said = words(healthy(app)).replace("\\", "")
     assert money(there.spend, "USD") in said and f"{int(rows['holdout'].sum())} are held out" in said

@@ -11,8 +11,10 @@ from engine.campaign.chat import settings_of
 from engine.campaign.rules import rules
 from engine.decision.plan import Plan
 from engine.errors import EngineError
+from engine.evidence import power
 from engine.insight import Filters
 from engine.planning import described
+from engine.schema import NOTHING_DONE
 from ui.components import card, escaped
 from ui.state import Here, now
 
@@ -39,9 +41,19 @@ def draft(here: Here, found: Plan, filters: Filters) -> None:
         writer = _writer()
         if not percent:
             st.warning("Without a holdout nobody will know what this campaign saved.", icon=":material/visibility_off:")
+        elif said := _foretold(found, percent / 100):
+            st.caption(f":material/balance: {escaped(said)}")
         if st.button("Write the draft", key="draft_write", type="primary", icon=":material/edit_note:",
                      disabled=not called.strip()):
             _write(here, found, called, speaks, writer, percent / 100, _told(here, found, filters))
+
+
+def _foretold(found: Plan, held: float) -> str:
+    """Whether a holdout of that share can show what the plan expects."""
+    made = found.decisions()
+    made = made[made["treatment"] != NOTHING_DONE]
+    out = round(held * len(made))
+    return power.foretold(float(made["churn_probability"].mean()), float(made["uplift"].mean()), out, len(made) - out)
 
 
 def _writer() -> str:

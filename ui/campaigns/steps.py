@@ -15,6 +15,7 @@ from engine.campaign.outcomes import last_day
 from engine.campaign.rules import rules
 from engine.campaign.tables import APPROVED, AWAITING, CLOSED, DRAFT, LAUNCHED
 from engine.errors import EngineError
+from engine.evidence import power
 from engine.schema import Actor, money, plural
 from ui.components import card, escaped
 from ui.state import Here, now
@@ -27,17 +28,22 @@ IN_THE_WAY = "_campaign_in_the_way"
 
 @dataclass(frozen=True)
 class Size:
-    """How much a campaign is: customers treated and held out, calls among the treated."""
+    """How much a campaign is: customers treated and held out, calls among the treated; and whether that can show what
+    the plan expects, in words."""
 
     treated: int
     held_out: int
     calls: int
+    foretold: str = ""
 
     @staticmethod
     def of(inside: Any) -> Size:
         """The size of a campaign with these customers."""
         treated = inside[~inside["holdout"].astype(bool)]
-        return Size(len(treated), len(inside) - len(treated), int((treated["minutes"].fillna(0) > 0).sum()))
+        held = len(inside) - len(treated)
+        said = power.foretold(float(inside["churn_probability"].mean()), float(treated["uplift"].mean()), held,
+                              len(treated))
+        return Size(len(treated), held, int((treated["minutes"].fillna(0) > 0).sum()), said)
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,9 @@ def _who(size: Size) -> str:
 
 
 def _approving(there: Campaign, size: Size) -> Sequence[str]:
-    return [_spend(there), _who(size), "What follows: the draft can no longer be changed, only launched or withdrawn. "
-            "Your name stands beside the approval."]
+    shows = [size.foretold] if size.foretold else []
+    return [_spend(there), _who(size), *shows, "What follows: the draft can no longer be changed, only launched or "
+            "withdrawn. Your name stands beside the approval."]
 
 
 def _launching(there: Campaign, size: Size) -> Sequence[str]:
@@ -121,6 +128,8 @@ def steps(here: Here, there: Campaign, inside: Any, warnings: Sequence[str] = ()
         st.caption(escaped(_history(there)))
         if there.status in (DRAFT, AWAITING):
             st.caption(escaped(_limit(here, there)))
+            if foretold := Size.of(inside).foretold:
+                st.caption(f":material/balance: {escaped(foretold)}")
             for said in warnings:
                 st.warning(escaped(said), icon=":material/contact_mail:")
         if problem := st.session_state.pop(IN_THE_WAY, ""):
