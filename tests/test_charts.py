@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from engine.schema import ModelCard
+from engine.schema import Estimate, ModelCard, jsonable
 from tests.cards import USED, full_card
 from tests.chart_checks import in_both_looks, small_enough, speaks, the_same
 from ui.charts import base, explained, performance, robustness, worth
@@ -127,6 +128,22 @@ def test_roles_stand_in_order_those_of_both_first() -> None:
     assert chart.figure.layout.yaxis.ticktext == ("Months", "Plan", "Bill", "Autopay")
     assert [note.text for note in chart.figure.layout.annotations[:4]] == ["both", "both", "leaving", "neither"]
     assert chart.title == "Months and Plan drive both leaving and value"
+
+
+@pytest.mark.parametrize("folds", ["1 x 5 held-out folds; 95 % bootstrap", "5 x 5 held-out folds; 95 % bootstrap"])
+def test_a_ranking_on_other_folds_than_the_headlines_says_so(card: ModelCard, folds: str) -> None:
+    headline = Estimate(0.735, 0.70, 0.77, 400, "5 x 5 held-out folds; 95 % bootstrap")
+    metrics = dict.fromkeys(("roc_auc", "ece", "brier"), headline)
+    here = jsonable({name: replace(one, value=0.727, method=folds) for name, one in metrics.items()})
+    detail = {"benchmark": {name: told | {"metrics": here} for name, told in card.detail["benchmark"].items()},
+              "balance": {name: told | {"metrics": here} for name, told in card.detail["balance"].items()},
+              "stress": [entry | {"metrics": here} for entry in card.detail["stress"]]}
+    judged = full_card(detail=detail, metrics={**card.metrics, "model": metrics})
+    for draw in (robustness.algorithms, robustness.balance, robustness.stress):
+        chart = draw(judged, LIGHT)
+        assert chart is not None
+        assert ("on 1 x 5 held-out folds, the headline's 0.735 on 5 x 5 held-out folds" in chart.says) == (
+            folds.startswith("1"))
 
 
 def test_another_algorithm_that_is_surely_better_is_named() -> None:

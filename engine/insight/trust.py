@@ -228,5 +228,15 @@ def sampled(estimate: Mapping[str, Any]) -> str:
     return f" Measured on a sample of {words}." if found else ""
 
 
+def apart(card: ModelCard, estimate: Mapping[str, Any]) -> str:
+    """Where a ROC-AUC was measured on other folds than the headline's, a sentence that says so: the two need not agree.
+    """
+    whole = card.metrics["model"]["roc_auc"]
+    here, there = (method.partition(";")[0] for method in (str(estimate.get("method", "")), whole.method))
+    if here == there or "folds" not in here or "folds" not in there:
+        return ""
+    return f" Measured on {here}, the headline's {whole.value:.3f} on {there}: only figures of one kind compare."
+
+
 def _spelt(name: str, estimate: Mapping[str, float]) -> dict[str, float]:
     return {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}

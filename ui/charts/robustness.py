@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.insight.card_words import CURES, algorithm_words, title_of
-from engine.insight.trust import paired, part, sampled
+from engine.insight.trust import apart, paired, part, sampled
 from engine.schema import ModelCard
 from ui.charts.base import SMALL, Chart, drawn
 from ui.charts.parts import folded, interval_dots, key, line, safe
@@ -48,12 +48,22 @@ def algorithms(card: ModelCard, look: Look) -> Chart | None:
     return Chart(
         f"Of {len(names)} algorithms {names[0]} ranks best, with {frame['auc'][0]:.3f}",
         f"ROC-AUC on the same held-out folds, with 95 % intervals; {algorithm_words(card.algorithm)} is in use. "
-        f"Where intervals overlap, the paired differences tell more.{_on_a_sample(card)}", figure, data,
+        f"Where intervals overlap, the paired differences tell more.{_measured(card)}", figure, data,
         "; ".join(f"{name} {auc:.3f}" for name, auc in zip(names, frame["auc"], strict=True)))
 
 
 def _on_a_sample(card: ModelCard) -> str:
-    return next((sampled(told["metrics"]["roc_auc"]) for told in (part(card, "benchmark") or {}).values()), "")
+    return next((sampled(auc) for auc in _compared(card)), "")
+
+
+def _measured(card: ModelCard) -> str:
+    """On which folds and rows, where not on the headline's."""
+    return next((f"{apart(card, auc)}{sampled(auc)}" for auc in _compared(card)), "")
+
+
+def _compared(card: ModelCard) -> list[Mapping[str, Any]]:
+    """The ranking of each algorithm compared."""
+    return [told["metrics"]["roc_auc"] for told in (part(card, "benchmark") or {}).values()]
 
 
 def algorithm_differences(card: ModelCard, look: Look) -> Chart | None:
@@ -113,7 +123,7 @@ def balance(card: ModelCard, look: Look) -> Chart | None:
         f"{100 * change['value'][worst]:+.1f} points",
         "What the usual cures for class imbalance do to the calibration error [points], before any calibration, with "
         f"95 % intervals. Good: near 0 or left of it. They {'would' if gained else 'would not surely'} rank better."
-        f"{sampled(told['none']['metrics']['ece'])}", figure, data)
+        f"{apart(card, told['none']['metrics']['roc_auc'])}{sampled(told['none']['metrics']['ece'])}", figure, data)
 
 
 def _cure_row(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +160,7 @@ def stress(card: ModelCard, look: Look) -> Chart | None:
         f"With {_worse(worst['data'], worst['amount'])} it still ranks with {worst['metrics']['roc_auc']['value']:.3f}",
         f"ROC-AUC on the same customers with worse data; the band is the 95 % interval on the data as they are, "
         f"{low:.3f} to {high:.3f}. Good: lines that stay near the band. Bad: a line that falls towards 0.5."
-        f"{sampled(clean)}", figure,
+        f"{apart(card, clean)}{sampled(clean)}", figure,
         pd.DataFrame([_stress_row(entry) for entry in told]))
 
 
