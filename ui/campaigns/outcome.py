@@ -29,6 +29,7 @@ from ui.tables import table
 
 MADE, SETTLED, FORM, REFUSED = "_campaign_export", "_campaign_settled", "_campaign_form", "_campaign_refused"
 MOST_REASONS, MOST_IDS = 3, 10
+SAYS_NOTHING = 10.0  # ten times the cost lost and ten times gained are both possible
 HEADS = {"by": "By", "part": "Part", "verdict": "Verdict", "saved": "Saved", "promised": "Promised",
          "margin": "Incremental margin", "roi": "ROI", "roi_promised": "ROI promised",
          "treated": "Treated", "held": "Held out"}
@@ -269,9 +270,15 @@ def _money(found: Estimate | None, currency: str) -> str:
 
 
 def _ratio(found: Estimate | None) -> str:
-    """A ratio in per cent with its interval."""
+    """A ratio in per cent with its interval; no figures where that says nothing.
+
+    >>> _ratio(Estimate(0.5, -0.2, 1.3, 10, "")), _ratio(Estimate(21.5, -242.88, 285.80, 10, ""))
+    ('50 % (-20 % to 130 %)', 'Cannot be told')
+    """
     if found is None:
         return "–"
+    if found.low < -SAYS_NOTHING and found.high > SAYS_NOTHING:
+        return "Cannot be told"
     return f"{_percent(found.value)} ({_percent(found.low)} to {_percent(found.high)})"
 
 

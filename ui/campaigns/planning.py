@@ -32,6 +32,7 @@ ROWS = 50
 PLAN = "This plan"
 RIVALS = {"top risk": "Highest risk first", "risk x LTV": "Most margin at risk first"}
 MOST_PRICES = 4
+NEARLY = 0.9
 HEADS = {"treatment": "Treatment", "channel": "Channel", "customers": "Customers", "saves": "Expected saves",
          "cost": "Cost", "margin": "Incremental margin", "roi": "ROI"}
 
@@ -193,7 +194,21 @@ def head(here: Here, found: Plan | None) -> None:
     """The question, and what the plan answers."""
     header(TITLE, here, sentence(found, here.currency) if found else
            "Choose whom, set the limits, and let the plan find what brings most.")
-    hint("plan", "Targeting is by what an offer is expected to bring, not by risk: whoever stays anyway is left alone.")
+    hint("plan", "Targeting is by what an offer is expected to bring beyond its cost, not by risk: whoever would cost "
+         "more is left alone. Where contact costs next to nothing, that is hardly anybody.")
+
+
+def nearly_everybody(customers: int, among: int, measured: bool) -> str:
+    """That a plan leaves hardly anybody alone, and what that rests on; "" where it does.
+
+    >>> nearly_everybody(5573, 5590, measured=True), nearly_everybody(300, 5590, measured=True)
+    ('It contacts 5,573 of 5,590: at these costs almost any chance to leave pays for a contact.', '')
+    """
+    if not customers or customers < NEARLY * among:
+        return ""
+    rests = "" if measured else ", if the playbook's assumptions of its effect hold"
+    return (f"It contacts {customers:,} of {among:,}: at these costs almost any chance to leave pays for a contact"
+            f"{rests}.")
 
 
 def effects_line(found: Plan) -> None:
@@ -203,9 +218,10 @@ def effects_line(found: Plan) -> None:
     said = (f"{len(tried)} of {len(known)} effects rest on what was tried by chance, the others are assumptions of the "
             "playbook." if tried else "All effects are assumptions of the playbook until campaigns with a holdout "
             "measure them.")
+    nearly = nearly_everybody(found.total.customers, len(found.priced.people), bool(tried))
     shares = ", ".join(f"{name} {share(part)}" for name, part in found.total.unsure.items())
     learned = "" if found.priced.learned.words == UNTAUGHT else found.priced.learned.words
-    st.caption(escaped(" ".join([said, *([learned] if learned else []),
+    st.caption(escaped(" ".join([*([nearly] if nearly else []), said, *([learned] if learned else []),
                                  f"What is unsure about the margin: {shares}."])))
     st.caption("Other figures than on the lists, which hold everybody whom a step fits, and in Revenue Recovery, which "
                "makes one offer to a whole segment: a plan chooses for each customer what brings most.")

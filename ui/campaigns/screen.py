@@ -99,11 +99,17 @@ def _out_and_back(here: Here, there: Campaign, treated: Any) -> None:
 
 
 def sentence(there: Campaign, told_of: Mapping[str, Any]) -> str:
-    """What it does, in one sentence."""
-    verb = "are assigned an offer" if there.step(LAUNCHED) else "are to get an offer"
+    """What it does, in one sentence.
+
+    >>> from types import SimpleNamespace
+    >>> sentence(SimpleNamespace(step=lambda _: None), {"treated": 1, "held_out": 1, "left_out": {"no consent": 1}})
+    '1 customer is to get an offer, 1 is held out to measure it, 1 was left out by a rule.'
+    """
+    verb = "assigned an offer" if there.step(LAUNCHED) else "to get an offer"
     left_out = sum(told_of["left_out"].values())
-    return (f"{plural(told_of['treated'], 'customer')} {verb}, {told_of['held_out']:,} are held out to measure it"
-            + (f", {left_out:,} were left out by a rule." if left_out else "."))
+    return (f"{plural(told_of['treated'], 'customer is', 'customers are')} {verb}, {told_of['held_out']:,} "
+            f"{'is' if told_of['held_out'] == 1 else 'are'} held out to measure it"
+            + (f", {left_out:,} {'was' if left_out == 1 else 'were'} left out by a rule." if left_out else "."))
 
 
 def top_row(there: Campaign, told_of: Mapping[str, Any], promised: float) -> list[Kpi]:
