@@ -89,7 +89,7 @@ def _apart(total: worklist.Sum, held: worklist.Sum, standing: str, currency: str
     >>> _apart(worklist.Sum("", 182, 0.0, 18.2), worklist.Sum("", 5, 40.0, 0.0), WIN_BACK, "EUR")
     '182 customers to win back; to contact all of them costs €18.20.'
     >>> _apart(worklist.Sum("", 7, 90.0, 0.0), worklist.Sum("", 5, 40.0, 0.0), LEAVE_ALONE, "EUR")
-    '7 customers are left alone, with €90.00 margin at risk; 5 of them are held back by a rule.'
+    '7 customers are left alone, with €90.00 margin at risk; 5 of them are held back for now.'
     """
     if standing == WIN_BACK:
         return (f"{plural(total.customers, 'customer')} to win back; to contact all of them costs "
@@ -98,7 +98,7 @@ def _apart(total: worklist.Sum, held: worklist.Sum, standing: str, currency: str
     if not total.customers:
         return "With these filters nobody is left alone."
     are = "is" if total.customers == 1 else "are"
-    by_rule = f"; {held.customers:,} of them {'is' if held.customers == 1 else 'are'} held back by a rule"
+    by_rule = f"; {held.customers:,} of them {'is' if held.customers == 1 else 'are'} held back for now"
     return (f"{plural(total.customers, 'customer')} {are} left alone, with {money(total.margin_at_risk, currency)} "
             f"margin at risk{by_rule if held.customers else ''}.")
 
