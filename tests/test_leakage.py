@@ -14,7 +14,7 @@ from engine.data.identity import identifier, order_matters, order_signal
 from engine.data.leakage import audit, without_advice_on
 from engine.data.own_month import of_the_answer
 from engine.data.signal import auc, best_interval, folds, levels, levels_of_numbers, single_column_auc
-from engine.data.telltales import in_words
+from engine.data.telltales import alone, in_words
 from engine.errors import DataError, EngineError
 from engine.schema import Finding, LabelRule
 
@@ -110,6 +110,48 @@ def test_a_strong_column_is_severe_and_stays(tmp_path: Path) -> None:
     assert 0.95 < found.single_column_auc["strong"] < 0.99
     assert found.quarantined == ()
     assert [(f.severity, f.where) for f in found.findings] == [("severe", "strong")]
+
+
+def sharp(world: World, *names: str) -> None:
+    """Columns that say nearly the same, each alone with a ROC-AUC of .99 or so."""
+    said = world.y * 3.5 + world.rng.normal(size=len(world.y))
+    for name in names:
+        world.X[name] = said + 0.2 * world.rng.normal(size=len(world.y))
+
+
+def test_a_column_beyond_all_others_stays_where_others_come_near(tmp_path: Path) -> None:
+    world = honest(seed=11)
+    sharp(world, "sharp")
+    reasons = dict(audit(*world.snapshot(tmp_path)).quarantined)
+    assert list(reasons) == ["sharp"] and "all other columns together" in reasons["sharp"]
+    for name in ("part", "counterpart"):  # each reaches .91, both together .97
+        world.X[name] = world.y * 1.9 + world.rng.normal(size=len(world.y))
+    found = audit(*world.snapshot(tmp_path))
+    assert found.quarantined == () and [(f.severity, f.where) for f in found.findings] == [("severe", "sharp")]
+
+
+def test_several_columns_too_good_are_of_the_moment_of_the_label_and_stay(tmp_path: Path) -> None:
+    world = honest(seed=11)
+    sharp(world, "a", "b", "c", "d")
+    assert quarantined(world, tmp_path) == set()
+    of_one_instant = honest(seed=11)
+    sharp(of_one_instant, "a")
+    label = replace(FLAG, same_instant=True)
+    assert audit(*of_one_instant.snapshot(tmp_path, label)).quarantined == ()
+
+
+@pytest.mark.parametrize(("name", "scored"), [
+    ("health_score", True), ("Health Score", True), ("score_depart", True), ("ScoreDepart", True), ("ml_score", True),
+    ("indice_de_fuga", True), ("Kündigungswahrscheinlichkeit", True), ("Risque de résiliation", True),
+    ("churnRisk", True), ("credit_score", False), ("nps_score", False), ("Satisfaction Score", False),
+    ("risk_class", False), ("fitness_index", False), ("department_index", False),
+])
+def test_scores_of_somebodys_own_are_known_by_many_names(name: str, scored: bool) -> None:
+    y = np.arange(1000) % 5 == 0
+    column = levels(pd.Series(np.random.default_rng(1).normal(size=1000)))  # what it says alone comes from outside
+    fold = np.arange(1000) % 5
+    assert bool(alone(name, column, 0.91, y.astype(int), fold)) == scored
+    assert not alone(name, column, 0.89, y.astype(int), fold)
 
 
 def test_a_name_alone_never_quarantines(tmp_path: Path) -> None:

@@ -215,6 +215,18 @@ def _somebodys_own_score(world: World) -> set[str]:
     return {"retention_score_v2"}
 
 
+def _health_score(world: World) -> set[str]:
+    world.X["health_score"] = -2.2 * world.y + world.rng.normal(size=len(world.y))
+    return {"health_score"}
+
+
+def _scores_of_the_answer_whatever_they_are_called(world: World) -> set[str]:
+    """Two that each know far more than all that was known beforehand, and neither hides the other."""
+    for name, pull in (("standing", 3.8), ("tier_points", -4.0)):
+        world.X[name] = pull * world.y + world.rng.normal(size=len(world.y))
+    return {"standing", "tier_points"}
+
+
 def _nearly_the_label(world: World) -> set[str]:
     """An answer wrong of 2 in 100; where few leave that is much for each of them, and a rule's errors seem many."""
     kept = (world.y == 0) | (world.rng.random(len(world.y)) < 0.4)
@@ -250,5 +262,6 @@ PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _difference, _either_but_not_both, _text_id, _almost_unique_text, _counted_id, _shuffled_id, _id_by_name,
     _sorted_by_label, _score_made_afterwards, _day_of_ending, _made_of_the_same_column,
     _of_the_month_about_which_the_answer_asks, _nearly_the_label, _survey_that_half_of_the_leavers_answered,
-    _somebodys_own_score, _written_down_with_what_is_known_only_afterwards,
+    _somebodys_own_score, _health_score, _scores_of_the_answer_whatever_they_are_called,
+    _written_down_with_what_is_known_only_afterwards,
 )}

@@ -1,9 +1,10 @@
 """Leakage audit: which columns know the answer instead of predicting it. Runs before any training.
 
 What the data prove is quarantined by name, with the reason: functions of the label (by a threshold or an interval, by
-categories, by blanks, by two columns together), columns filled only once the customer has left, identifiers, and the
-order of the rows. What is only too good to be true (one column above .95, a label measured at the instant of the
-features) is a severe finding that heads every figure. A column's name may support evidence; it is never enough.
+categories, by blanks, by two columns together), columns filled only once the customer has left, those that know far
+more than all others together, identifiers, and the order of the rows. What is only too good to be true (one column
+above .95, a label measured at the instant of the features) is a severe finding that heads every figure. A column's
+name may support evidence; it is never enough.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from engine.data.beyond import STRONG, beyond_all_others
 from engine.data.identity import counts_rows, identifier, in_order, order_matters, order_signal
 from engine.data.own_month import of_the_answer
 from engine.data.signal import Levels, folds, levels, single_column_auc
@@ -21,7 +23,7 @@ from engine.data.telltales import AFTER, alone, marked, proves, together
 from engine.errors import DataError, EngineError
 from engine.schema import Dataset, Finding, Snapshot, plural
 
-TOO_GOOD = 0.95
+TOO_GOOD = STRONG
 FEWEST_OF_A_CLASS = 5
 FEWEST_ALIKE, ALIKE = 20, 0.995
 GATHERED = ("_mean", "_sum", "_change", "_first", "_last")
@@ -64,6 +66,8 @@ def audit(snapshot: Snapshot, dataset: Dataset, overrule: Sequence[str] = (), se
     of_its_month, doubtful = of_the_answer(dataset.label.asked, aucs, int(y.sum()), int((1 - y).sum()))
     names = by_order | of_its_month | _identifiers(snapshot, dataset, columns)
     reasons = _answers(columns, aucs, y, fold, rng, names)
+    reasons |= _beyond(dataset, {name: column for name, column in columns.items() if name not in reasons}, aucs, y,
+                       fold, rng)
     quarantined = tuple((name, reasons[name]) for name in columns if name in reasons and name not in overrule)
     findings = (*_same_instant(dataset), *_too_good(dataset, aucs, dict(quarantined)), *order_findings,
                 *_quarantine(quarantined, len(y)), *_of_its_month(doubtful, reasons, dataset),
@@ -97,6 +101,14 @@ def _answers(
     known = {name: reason for name, column in columns.items() if (reason := alone(name, column, aucs[name], y, fold))}
     reasons = names | _filled_for_the_same(known, columns) | known | _made_of_the_same(known, columns)
     return reasons | together({n: column for n, column in columns.items() if n not in reasons}, aucs, y, fold, rng)
+
+
+def _beyond(dataset: Dataset, columns: Mapping[str, Levels], aucs: Mapping[str, float], y: np.ndarray,
+            fold: np.ndarray, rng: np.random.Generator) -> Reasons:
+    """Of a company's own columns those that know far more than all others together; where features and label share an
+    instant, all do."""
+    own = dataset.kind == "snapshot" and not dataset.label.same_instant
+    return beyond_all_others(columns, aucs, y, fold, rng) if own else {}
 
 
 def _made_of_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reasons:

@@ -134,6 +134,11 @@ def auc(score: np.ndarray, left: np.ndarray, stayed: np.ndarray) -> float:
     return float((wins * (np.cumsum(losses) - losses / 2)).sum() / pairs) if pairs else 0.5
 
 
+def ranked(score: np.ndarray, y: np.ndarray) -> float:
+    """ROC-AUC of a score of its own for each row [0..1]."""
+    return auc(score, y, 1 - y)
+
+
 @dataclass(frozen=True)
 class Interval:
     """The best rule "left where low <= value <= high" (everywhere else when not `inside`), and the rows it gets wrong.

@@ -13,6 +13,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import betaincinv
 
+from engine.data.doctor.vocabulary import named
 from engine.data.signal import (
     COMBINATIONS,
     Interval,
@@ -44,9 +45,13 @@ ENDED_MORE = 0.5
 ENDING = re.compile(r"(?:^|_)(?:end|ended|ending|closing|closed|closure|churn\w*|cancel\w*|exit|terminat\w*|left|"
                     r"leaving|lapse\w*)_?(?:date|day|dt|at|on|time|timestamp)(?=_|$)")
 FUNCTION, AFTER, RESTATED = "A function of the label:", "Known only afterwards:", "Nearly the same as the label:"
-SCORED = re.compile(r"(?:^|_)(?:(?:retention|renewal|loyalty|survival|stay|save|model|ml|ai|outcome|target)_?(?:score|"
-                    r"prob|probability|risk|index)|prob(?:ability)?|propensity|predict\w*|pred|forecast|likelihood)"
-                    r"(?=_|$|\d)")
+_OF_STAYING = (r"retention|renewal|loyalty|survival|stay|save|model|ml|ai|outcome|target|health|departure|leav\w+|"
+               r"depart|abandon\w*|resiliation|fidelisation|fuga|bajas?|abandono|evasao|cancelamento|abbandono|disdetta|"
+               r"kundigung\w*|abwanderung\w*|bindung\w*|opzeg\w*|vertrek|rezygnacj\w+|odejsci\w+")
+_SCORE = (r"score|scoring|prob|probability|risk|index|indice|risque|risiko|riesgo|risco|rischio|risico|ryzyko|ryzyka|"
+          r"wahrscheinlichkeit|probabilite|probabilidad\w*|probabilita")
+SCORED = re.compile(rf"(?:^|_)(?:(?:{_OF_STAYING})_?(?:{_SCORE})|(?:{_SCORE})_(?:(?:of|de|do|di|da|du|van)_)?"
+                    rf"(?:{_OF_STAYING})|prob(?:ability)?|propensity|predict\w*|pred|forecast|likelihood)(?=_|$|\d)")
 AFTERWARDS = ("churn", "cancel", "exit_", "terminat", "closed", "closure", "leaving", "_left", "left_", "refund_after",
               "winback", "win_back", "deactivat", "reactivat", "offboard", "attrition", "lost_", "risk_score")
 
@@ -206,7 +211,7 @@ def _filled_afterwards(name: str, column: Levels, y: np.ndarray) -> str:
 
 
 def _named(name: str, auc: float) -> str:
-    if auc < NAMED_AUC or not (sounds_like_after(name) or SCORED.search(name.casefold().replace(" ", "_"))):
+    if auc < NAMED_AUC or not (sounds_like_after(name) or SCORED.search(named(name))):
         return ""
     if not sounds_like_after(name):
         return (f"{AFTER} it is a score of somebody's own, and alone it reaches a ROC-AUC of {auc:.3f}, "
