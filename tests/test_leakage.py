@@ -162,6 +162,17 @@ def test_a_name_alone_never_quarantines(tmp_path: Path) -> None:
     assert quarantined(world, tmp_path) == set()
 
 
+@pytest.mark.parametrize("leavers_too", [0.1, 1.0])
+def test_what_leavers_lack_is_kept_where_a_few_of_them_have_it(leavers_too: float, tmp_path: Path) -> None:
+    """Who never came in lacks a first visit and mostly leaves: known beforehand, and most who leave have come in."""
+    world = honest(seed=3, n=4000)
+    never = world.rng.random(4000) < np.where(world.y == 1, 1 - 0.6 * leavers_too, 0.02)
+    world.X["first_visit"] = np.where(never, np.nan, world.rng.integers(1, 400, 4000))
+    never_left, came_stayed = world.y[never].mean(), 1 - world.y[~never].mean()
+    assert never_left > 0.5 and came_stayed > 0.9
+    assert quarantined(world, tmp_path) == set()
+
+
 def test_nobody_is_advised_to_mend_what_is_never_used() -> None:
     blank, bad = (Finding(how, "winback_offer", "blank", "Write 0 at the source.") for how in ("warning", "error"))
     other = Finding("warning", "fee", "blank", "Write 0 at the source.")

@@ -227,6 +227,23 @@ def _scores_of_the_answer_whatever_they_are_called(world: World) -> set[str]:
     return {"standing", "tier_points"}
 
 
+def _filled_for_those_who_stayed(world: World) -> set[str]:
+    """A deposit for the next year, which has come of nearly all who stay."""
+    n = len(world.y)
+    filled = (world.y == 0) & (world.rng.random(n) > 0.5 * world.y.mean())
+    world.X["deposit"] = np.where(filled, world.rng.integers(1, 90, n), np.nan)
+    return {"deposit"}
+
+
+def _filled_for_nearly_all_who_left(world: World) -> set[str]:
+    """Half as many others have it as those who left, of whom hardly any lacks it."""
+    n = len(world.y)
+    others = 0.5 * world.y.mean() / (1 - world.y.mean())
+    filled = world.rng.random(n) < np.where(world.y == 1, 1.0, others)
+    world.X["returned"] = np.where(filled, world.rng.integers(1, 90, n), np.nan)
+    return {"returned"}
+
+
 def _nearly_the_label(world: World) -> set[str]:
     """An answer wrong of 2 in 100; where few leave that is much for each of them, and a rule's errors seem many."""
     kept = (world.y == 0) | (world.rng.random(len(world.y)) < 0.4)
@@ -263,5 +280,5 @@ PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _sorted_by_label, _score_made_afterwards, _day_of_ending, _made_of_the_same_column,
     _of_the_month_about_which_the_answer_asks, _nearly_the_label, _survey_that_half_of_the_leavers_answered,
     _somebodys_own_score, _health_score, _scores_of_the_answer_whatever_they_are_called,
-    _written_down_with_what_is_known_only_afterwards,
+    _written_down_with_what_is_known_only_afterwards, _filled_for_those_who_stayed, _filled_for_nearly_all_who_left,
 )}

@@ -32,6 +32,7 @@ ALONE_TOO_GOOD = 0.30
 PURE_SHARE = 0.98
 PURE_BOUND, PURE_ODDS_RATIO = 0.90, 50.0
 NAMED_BOUND, NAMED_ODDS_RATIO = 0.75, 20.0
+STAYED_ODDS_RATIO, MOSTLY = 200.0, 0.5
 NAMED_AUC = 0.90
 FEWEST_MARKED = 20
 RESTATED_AUC, FEW_ANSWERS = 0.93, 3
@@ -62,8 +63,8 @@ def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray
     for errors, rule in (_by_blanks(column, y), _by_interval(column, y), _by_groups(column, y, fold)):
         if errors <= FUNCTION_ERRORS * least:
             return f"{FUNCTION} {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
-    return (_only_leavers(name, column, y) or _ended(name, column, y) or _filled_afterwards(name, column, y)
-            or _named(name, auc) or _restates(column, auc, y))
+    return (_only_leavers(name, column, y) or _only_stayers(column, y) or _ended(name, column, y)
+            or _filled_afterwards(name, column, y) or _named(name, auc) or _restates(column, auc, y))
 
 
 def proves(reason: str) -> bool:
@@ -135,6 +136,18 @@ def _only_leavers(name: str, column: Levels, y: np.ndarray) -> str:
         marked, left = int(mark.sum()), int(y[mark].sum())
         if _pure(marked, left, len(y), int(y.sum()), *asked):
             return f"{AFTER} it is {words} for {marked:,} customers and {left:,} of them left."
+    return ""
+
+
+def _only_stayers(column: Levels, y: np.ndarray) -> str:
+    """What hardly any leaver has and hardly any stayer lacks: it is filled, or blanked, of those who have stayed."""
+    stayed = 1 - y
+    for lacking, words in ((column.missing, "filled"), (~column.missing, "blank")):
+        without, left = int(lacking.sum()), int(y[lacking].sum())
+        surely = _pure(int(y.sum()), left, len(y), without, PURE_BOUND, STAYED_ODDS_RATIO)
+        if surely and left >= MOSTLY * without:
+            return (f"{AFTER} it is {words} for {int(stayed[~lacking].sum()):,} of {int(stayed.sum()):,} customers who "
+                    f"stayed and {int(y.sum()) - left:,} of {int(y.sum()):,} who left.")
     return ""
 
 
