@@ -150,6 +150,19 @@ def test_a_file_is_of_the_moment_at_which_its_joined_rows_end(last: str, moment:
     assert read(datetime(2024, 5, 1)).dataset.observed_until == datetime(2024, 5, 1)
 
 
+def test_a_word_that_many_customers_have_once_is_counted_however_many_rows_there_are(tmp_path: Path) -> None:
+    """Of 8,000 rows 58 say that a deposit was paid back, to 58 of 400 customers; three have paid a fine 30 times."""
+    who = [f"M{row:03d}" for row in range(400)]
+    often = [(one, f"kind {(row + each) % 6}") for row, one in enumerate(who) for each in range(20)]
+    seldom = [(one, "deposit back") for one in who[::7]] + [(one, "fine") for one in who[:3] for _ in range(30)]
+    payments = pd.DataFrame([*often, *seldom], columns=["account_id", "kind"]).sample(frac=1, random_state=1)
+    payments["amount"] = np.arange(len(payments))
+    whole = tables.together(written(tmp_path, accounts=accounts(who), payments=payments), NOW)
+    beside, = whole.besides
+    assert len(beside.words["kind"]) == 7 and beside.words["kind"][5:] == ("deposit back", "kind 5")
+    assert (whole.frame["payments_kind_deposit_back"] > 0).sum() == len(who[::7])
+
+
 # ------------------------------------------------------------------------- rows of the time after a customer has left
 
 def club(folder: Path, **names: str) -> list[Path]:

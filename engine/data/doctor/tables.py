@@ -16,6 +16,7 @@ from engine.data.doctor.besides import Beside
 from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import Part
 from engine.data.names import snake
+from engine.data.parsing import as_written
 from engine.data.readers import Raw, read_raw
 from engine.schema import Finding
 
@@ -25,6 +26,7 @@ LEAST_KEY = 1000
 SHARED = 0.5
 LOOKED_UP, FEWEST_LOOKED_UP = 0.9, 3
 MOST_WORDS, WORD_SHARE = 5, 0.02
+MOST_SELDOM, FEWEST_OF_A_WORD = 3, 20
 TIMES = "date|at|time|day|month|timestamp|datum|fecha|data|period"
 
 
@@ -226,6 +228,21 @@ def _described(beside: Beside, group: Group, now: datetime) -> Beside:
     dates = [name for name, look in seen.items() if look.kind == "date"]
     time = next((name for name in dates if words.says(seen[name].plain, TIMES)), dates[0] if dates else "")
     numeric = tuple(name for name, look in seen.items() if look.numeric and not _is_key(look))
-    frequent = {name: tuple(text for text, rows in look.values[:MOST_WORDS] if rows >= WORD_SHARE * look.rows)
-                for name, look in seen.items() if look.kind == "category"}
+    frequent = {name: _words(group.raw.frame[[beside.key, name]], look) for name, look in seen.items()
+                if look.kind == "category"}
     return replace(beside, time=time, numeric=numeric, dates=tuple(dates), words=frequent, cures=mended)
+
+
+def _words(rows: pd.DataFrame, look: Look) -> tuple[str, ...]:
+    """The words of a category whose shares are counted: those of most rows, and of the others a few that many customers
+    have, first those that each has but once, as what is written down when something ends.
+
+    rows: the key and the category.
+    """
+    often = [text for text, count in look.values[:MOST_WORDS] if count >= WORD_SHARE * look.rows]
+    key, word = joins.keys(rows.iloc[:, 0]), as_written(rows.iloc[:, 1]).str.strip()
+    having = pd.DataFrame({"key": key, "word": word}).dropna().drop_duplicates()["word"].value_counts()
+    enough = max(FEWEST_OF_A_WORD, WORD_SHARE * key.nunique())
+    once = {text: having.get(text, 0) / count for text, count in look.values
+            if text not in often and having.get(text, 0) >= enough}
+    return (*often, *sorted(once, key=lambda text: -once[text])[:MOST_SELDOM])
