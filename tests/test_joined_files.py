@@ -13,6 +13,7 @@ from engine import onboarding
 from engine.data import adapters
 from engine.data.doctor import besides, faults, joins, propose, tables
 from engine.data.doctor.looks import looks
+from engine.data.signal import ranked
 from engine.schema import Actor, Reading
 
 NOW = datetime(2026, 7, 1)
@@ -262,3 +263,76 @@ def test_a_file_about_leaving_is_left_out_and_what_was_written_with_it(tmp_path:
     onboarding.keep(found, actor=ANA, now=now)
     again = onboarding.propose(paths, name="acme", actor=ANA, now=now)
     assert again.refresh and not again.changes and again.examined.quarantined == found.examined.quarantined
+
+
+# ------------------------------------------------------------------------------- rows that stop when a customer leaves
+
+def gym(folder: Path, first_to_leave: int, days: int = 360) -> list[Path]:
+    """Members who pay each month and come now and then until they leave, from some day on; nothing tells who will."""
+    rng, rows = np.random.default_rng(21), 1_500
+    left = rng.random(rows) < 0.25
+    until = np.where(left, rng.integers(first_to_leave, days, rows), days)
+    who = np.array([f"G-{row:04d}" for row in range(rows)])
+    pd.DataFrame({"member_id": who, "age": rng.integers(18, 70, rows), "monthly_fee": rng.integers(20, 60, rows),
+                  "status": np.where(left, "cancelled", "active")}).to_csv(folder / "members.csv", index=False)
+    fees = [(row, day) for row in range(rows) for day in range(row % 28, until[row], 28)]
+    visits = [(row, day) for row in range(rows) for day in rng.integers(0, until[row], rng.poisson(until[row] / 40))]
+    for name, some, more in (("fees", fees, "amount"), ("visits", visits, "minutes")):
+        row, day = np.array(some).T
+        at = pd.Timestamp("2024-01-01") + pd.to_timedelta(day, "D")
+        pd.DataFrame({"member_id": who[row], f"{name}_at": at.strftime("%Y-%m-%d"), more: rng.integers(5, 90, len(day)),
+                      f"{name}_by": rng.choice(["web", "desk"], len(day))}).to_csv(folder / f"{name}.csv", index=False)
+    return [folder / f"{name}.csv" for name in ("members", "fees", "visits")]
+
+
+@pytest.mark.slow
+def test_rows_that_stop_when_customers_leave_are_read_up_to_the_first_who_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    paths, now = gym(tmp_path, first_to_leave=240), datetime(2025, 2, 1)
+    found = onboarding.propose(paths, name="acme", actor=ANA, now=now)
+    assert [beside.stops for beside in besides.check(found.mapping["files"])] == [True, False]
+    told, = (finding for finding in found.examined.findings if "stop when customers leave" in finding.what)
+    assert (told.severity, told.where) == ("warning", "fees") and "fees, visits" in told.what
+    assert found.examined.quarantined == ()
+    read = adapters.read(paths, tmp_path / "read", "table", name="acme", now=now, options={"mapping": found.mapping})
+    customers = pd.read_parquet(read.dataset.customers)
+    left = customers["churned"].to_numpy() == 1
+    day = (read.dataset.observed_until - datetime(2024, 1, 1)).days
+    assert 240 - 28 <= day <= 240 + 3, "of 28 days between fees, and the first 2 % who left within 120 days"
+    for name in ("fees_rows", "fees_recent", "visits_rows", "fees_amount_sum"):
+        alone = ranked(-customers[name].fillna(0).to_numpy(), left.astype(int))
+        assert alone == pytest.approx(0.5, abs=0.05), name
+    onboarding.keep(found, actor=ANA, now=now)
+    again = onboarding.propose(paths, name="acme", actor=ANA, now=now)
+    assert again.refresh and not again.changes and again.examined.customers == found.examined.customers
+    drawn = adapters.read(paths, tmp_path / "drawn", "table", name="acme", now=now,
+                          observed_until=datetime(2024, 2, 1), options={"mapping": found.mapping})
+    assert drawn.dataset.observed_until == datetime(2024, 2, 1), "who knows the moment tells it"
+
+
+@pytest.mark.slow
+def test_where_customers_left_all_the_time_nothing_is_counted_of_rows_that_stop(tmp_path: Path) -> None:
+    found = onboarding.propose(gym(tmp_path, first_to_leave=60), name="acme", actor=ANA, now=datetime(2025, 2, 1))
+    assert [(beside.stops, beside.leaving) for beside in besides.check(found.mapping["files"])] == [(True, True)] * 2
+    assert {finding.where for finding in found.examined.findings if "stop when a customer leaves" in finding.what} == \
+        {"fees", "visits"}
+    assert found.examined.first is not None and not [name for name in found.examined.first if "fees" in name[:5]]
+    assert found.examined.quarantined == ()
+
+
+@pytest.mark.slow
+def test_rows_of_the_time_before_anybody_left_are_all_read(tmp_path: Path) -> None:
+    """Who left did so after the files end; those who come seldom are among them more often."""
+    paths, rng = gym(tmp_path, first_to_leave=359), np.random.default_rng(4)
+    visits = pd.read_csv(paths[2])
+    members = pd.read_csv(paths[0])
+    last = pd.to_datetime(members["member_id"].map(visits.groupby("member_id")["visits_at"].max()))
+    idle = (pd.Timestamp("2024-12-26") - last).dt.days.fillna(200)
+    gone = idle / 30 - 1.5 + rng.logistic(size=len(members)) > 1
+    members.assign(status=np.where(gone, "cancelled", "active")).to_csv(paths[0], index=False)
+    found = onboarding.propose(paths, name="acme", actor=ANA, now=datetime(2025, 2, 1))
+    assert 0.65 < ranked(idle.to_numpy(), gone.astype(int).to_numpy()) < 0.95
+    assert not [beside for beside in besides.check(found.mapping["files"]) if beside.stops]
+    assert found.examined.quarantined == ()

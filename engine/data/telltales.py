@@ -134,7 +134,7 @@ def _only_leavers(name: str, column: Levels, y: np.ndarray) -> str:
     asked = (NAMED_BOUND, NAMED_ODDS_RATIO) if sounds_like_after(name) else (PURE_BOUND, PURE_ODDS_RATIO)
     for mark, words in _marks(column):
         marked, left = int(mark.sum()), int(y[mark].sum())
-        if _pure(marked, left, len(y), int(y.sum()), *asked):
+        if surely_left(marked, left, len(y), int(y.sum()), *asked):
             return f"{AFTER} it is {words} for {marked:,} customers and {left:,} of them left."
     return ""
 
@@ -144,7 +144,7 @@ def _only_stayers(column: Levels, y: np.ndarray) -> str:
     stayed = 1 - y
     for lacking, words in ((column.missing, "filled"), (~column.missing, "blank")):
         without, left = int(lacking.sum()), int(y[lacking].sum())
-        surely = _pure(int(y.sum()), left, len(y), without, PURE_BOUND, STAYED_ODDS_RATIO)
+        surely = surely_left(int(y.sum()), left, len(y), without, PURE_BOUND, STAYED_ODDS_RATIO)
         if surely and left >= MOSTLY * without:
             return (f"{AFTER} it is {words} for {int(stayed[~lacking].sum()):,} of {int(stayed.sum()):,} customers who "
                     f"stayed and {int(y.sum()) - left:,} of {int(y.sum()):,} who left.")
@@ -174,7 +174,7 @@ def _marks(column: Levels) -> Iterator[tuple[np.ndarray, str]]:
             yield column.codes == level, f"{_value(column, int(level))!r}"
 
 
-def _pure(marked: int, left: int, rows: int, leavers: int, bound: float, ratio: float) -> bool:
+def surely_left(marked: int, left: int, rows: int, leavers: int, bound: float, ratio: float) -> bool:
     """Whether marked customers (almost) all left, surely so, and the others far less often.
 
     Surely: the 99 % lower bound of Clopper and Pearson (1934) is at least `bound`. Far: by that ratio of the odds.

@@ -13,7 +13,7 @@ import pandas as pd
 from engine.catalog import dataset_folder
 from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import besides, changes, cures, faults, joins, kinds, tables
+from engine.data.doctor import besides, changes, cures, faults, gathering, joins, kinds, stopping, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks
@@ -68,8 +68,10 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
             return examined(replace(found, faults=(*told, *found.faults)), came.files)
 
         looked = looked_at(found)
-        better = looked if known is not None else _without_rows_of_leaving(looked, came.files)
-        return looked if better is looked else looked_at(better)
+        for mended in () if known is not None else (_without_rows_of_leaving, _without_rows_that_stop):
+            better = mended(looked, came.files)
+            looked = looked if better is looked else looked_at(better)
+        return looked
 
 
 def _without_rows_of_leaving(looked: Proposal, paths: Sequence[Path]) -> Proposal:
@@ -83,6 +85,30 @@ def _without_rows_of_leaving(looked: Proposal, paths: Sequence[Path]) -> Proposa
             for beside in before]
     if not any(beside.without or beside.leaving for beside in told):
         return looked
+    return _anew_without(looked, paths, told)
+
+
+def _without_rows_that_stop(looked: Proposal, paths: Sequence[Path]) -> Proposal:
+    """The proposal without the rows of the time in which customers left, where these stop when one leaves; without all
+    rows that have a time, where little would remain."""
+    files = besides.check(looked.mapping.get("files", ()))
+    if looked.kind != SNAPSHOT or looked.observed_until or not any(map(gathering.last_row, files)):
+        return looked
+    frame = joins.joined(paths, files)[0].frame
+    left = proposing.who_left(looked.part("label"), frame)
+    early = stopping.stop_early(files, frame, left)
+    told = [replace(beside, stops=beside.name in early) for beside in files]
+    found = stopping.day_before(told, frame, left)
+    if found is None:
+        return looked
+    if stopping.remains(told, frame, joins.joined(paths, told, found[0])[0].frame):
+        return replace(looked, mapping={**looked.mapping, "files": [besides.written(beside) for beside in told]})
+    return _anew_without(looked, paths, [replace(beside, stops=True, leaving=True) if gathering.last_row(beside) else
+                                         beside for beside in told])
+
+
+def _anew_without(looked: Proposal, paths: Sequence[Path], told: Sequence[besides.Beside]) -> Proposal:
+    """The files looked at anew as these say, of which rows are left out."""
     raw, raws, said = joins.joined(paths, told)
     parts = [part for part in looked.parts if part.role in tables.ROLES]
     findings = [*(found for one in raws for found in one.findings), *said]

@@ -15,11 +15,11 @@ from engine.data.adapters.common import SOME, Field, Taken, by_onboarding, horiz
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
 from engine.data.dates import moments
-from engine.data.doctor import consents, cures, gathering, joins
+from engine.data.doctor import consents, cures, gathering, joins, stopping
 from engine.data.doctor.vocabulary import named, says
 from engine.data.leakage import ONLY_DESCRIBE
 from engine.data.names import snake, title
-from engine.data.parsing import FALSE, TRUE
+from engine.data.parsing import FALSE, TRUE, as_written
 from engine.data.readers import Raw, column_names
 from engine.errors import EngineError
 from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Reading
@@ -61,8 +61,21 @@ def prepared(sources: Sequence[Path], plan: Plan, until: datetime | None = None
              ) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
     """The customers' table, joined and mended as the mapping says; all files as read; what was found on the way.
 
-    until: the moment of the data, where somebody tells it.
+    until: the moment of the data, where somebody tells it. Where nobody does and joined rows stop when customers leave,
+    it is the day before which they do not.
     """
+    every = _mended(sources, plan, until)
+    frame = every[0].frame
+    stop = None if until or plan.label not in frame else \
+        stopping.day_before(plan.files, frame, _who_left(plan, frame[plan.label]))
+    if stop is None:
+        return every
+    raw, raws, said = _mended(sources, plan, stop[0])
+    return raw, raws, [*said, stopping.told(*stop, plan.files, frame, raw.frame)]
+
+
+def _mended(sources: Sequence[Path], plan: Plan, until: datetime | None
+            ) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
     raw, raws, said = joins.joined(sources, plan.files, until)
     frame, mended = cures.cured(raw.frame, plan.cures, raw.name, plan.id)
     if not plan.id:
@@ -231,6 +244,14 @@ def _answered(taken: Taken, plan: Plan) -> Taken:
     frame = taken.frame.assign(churned=said.isin(left).astype(float).where(known))
     found = (*_never(plan, values, left), *_several_stayed(plan, said[~said.isin(left)]))
     return replace(taken, frame=frame, columns=columns, findings=(*taken.findings, *found))
+
+
+def _who_left(plan: Plan, answers: pd.Series) -> pd.Series:
+    """By row of the file, whether the customer left."""
+    said = as_written(answers).str.strip()
+    if plan.filled:
+        return said != ""
+    return said.isin([value for value in said.unique() if any(_same(value, one) for one in plan.positive)])
 
 
 def _same(value: str, positive: object) -> bool:

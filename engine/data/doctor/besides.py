@@ -12,7 +12,7 @@ from engine.errors import EngineError
 
 TEXTS, LISTS = ("name", "key", "to", "through", "own", "time"), ("columns", "numeric", "dates")
 BY_WORD = ("words", "without")
-FLAGS = ("many", "unused", "leaving")
+FLAGS = ("many", "unused", "leaving", "stops")
 KEYS = {*TEXTS, *LISTS, *BY_WORD, *FLAGS, "cures"}
 
 
@@ -23,8 +23,9 @@ class Beside:
     key: its column that holds the value of the column `to` of the customers' file; or, where `through` names another
     file beside, that of the column `own` there. many: several rows per customer, gathered; `time` orders them.
     columns: by which it is known again. words: by column, the frequent words whose shares are counted. without: by
-    column, words whose rows were written because a customer had left. leaving: all its rows were. unused: it has
-    nothing to do with the customers.
+    column, words whose rows were written because a customer had left. leaving: all its rows were. stops: its rows stop
+    when a customer leaves, so that those of the time in which customers left are not read, or none where it is leaving
+    too. unused: it has nothing to do with the customers.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Beside:
     many: bool = False
     unused: bool = False
     leaving: bool = False
+    stops: bool = False
     time: str = ""
     columns: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()

@@ -204,6 +204,9 @@ def _of_before(part: pd.DataFrame, beside: Beside, until: datetime | None) -> tu
 
 def _of_leaving(part: pd.DataFrame, beside: Beside) -> Finding:
     what = f"{plural(len(part), 'row')} written because a customer had left: others have such rows far less often."
+    if beside.stops:
+        what = (f"{plural(len(part), 'row')} that stop when a customer leaves, most of them of the time in which "
+                "customers left: how many there are tells who did.")
     return Finding("warning", beside.name, what, "The file is left out, so that nothing counted tells of them.",
                    len(part))
 
