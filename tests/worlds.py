@@ -227,6 +227,16 @@ def _scores_of_the_answer_whatever_they_are_called(world: World) -> set[str]:
     return {"standing", "tier_points"}
 
 
+def _share_of_leavers_by_branch(world: World) -> set[str]:
+    """Counted from the answers themselves, as a share of those who left and as per cent of those who stayed."""
+    branch = pd.Series(world.rng.integers(0, len(world.y) // 20, len(world.y)))
+    share = branch.map(pd.Series(world.y).groupby(branch).mean())
+    world.X["branch"] = pd.Categorical(branch.astype(str).radd("B"))
+    world.X["branch_rate"], world.X["branch_loyalty"] = share.round(3), (100 - 100 * share).round(1)
+    world.X["rate_of_another_year"] = (share + world.rng.normal(0, 0.05, len(branch))[branch]).clip(0, 1).round(2)
+    return {"branch_rate", "branch_loyalty"}
+
+
 def _filled_for_those_who_stayed(world: World) -> set[str]:
     """A deposit for the next year, which has come of nearly all who stay."""
     n = len(world.y)
@@ -281,4 +291,5 @@ PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _of_the_month_about_which_the_answer_asks, _nearly_the_label, _survey_that_half_of_the_leavers_answered,
     _somebodys_own_score, _health_score, _scores_of_the_answer_whatever_they_are_called,
     _written_down_with_what_is_known_only_afterwards, _filled_for_those_who_stayed, _filled_for_nearly_all_who_left,
+    _share_of_leavers_by_branch,
 )}

@@ -32,6 +32,7 @@ ALONE_TOO_GOOD = 0.30
 PURE_SHARE = 0.98
 PURE_BOUND, PURE_ODDS_RATIO = 0.90, 50.0
 NAMED_BOUND, NAMED_ODDS_RATIO = 0.75, 20.0
+FEWEST_SHARES, CHANCE = 20, 0.05
 STAYED_ODDS_RATIO, MOSTLY = 200.0, 0.5
 NAMED_AUC = 0.90
 FEWEST_MARKED = 20
@@ -63,8 +64,9 @@ def alone(name: str, column: Levels, auc: float, y: np.ndarray, fold: np.ndarray
     for errors, rule in (_by_blanks(column, y), _by_interval(column, y), _by_groups(column, y, fold)):
         if errors <= FUNCTION_ERRORS * least:
             return f"{FUNCTION} {rule} ({plural(errors, 'exception')} in {len(y):,} rows)."
-    return (_only_leavers(name, column, y) or _only_stayers(column, y) or _ended(name, column, y)
-            or _filled_afterwards(name, column, y) or _named(name, auc) or _restates(column, auc, y))
+    return (_shares_of_leavers(column, y) or _only_leavers(name, column, y) or _only_stayers(column, y)
+            or _ended(name, column, y) or _filled_afterwards(name, column, y) or _named(name, auc)
+            or _restates(column, auc, y))
 
 
 def proves(reason: str) -> bool:
@@ -127,6 +129,31 @@ def _by_groups(column: Levels, y: np.ndarray, fold: np.ndarray) -> tuple[int, st
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" or one of {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _shares_of_leavers(column: Levels, y: np.ndarray) -> str:
+    """The share of leavers (or stayers) of each customer's branch or plan, counted from these answers: of those with a
+    value, that very share left, far closer than chance would have it of a share that was known beforehand.
+
+    Closer: of squared distances in units of their binomial variance, which chance makes 1 on average, a twentieth.
+    """
+    if not column.ordered or len(column.values) < FEWEST_SHARES or not np.issubdtype(column.values.dtype, np.number):
+        return ""
+    said, rows = column.values.astype(float), column.counts(y >= 0)[1:]
+    share = said / (1 if said.max() <= 1 else 100)
+    for answer, words in ((1, "left"), (0, "stayed")):
+        if _counted(share, column.counts(y == answer)[1:], rows):
+            return f"{FUNCTION} of those with each of its values, that very share {words}: it was counted."
+    return ""
+
+
+def _counted(share: np.ndarray, told: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether shares say how many of each one's rows were told, closer than chance."""
+    part = (share > 0) & (share < 1)
+    if share.min() < 0 or share.max() > 1 or part.sum() < FEWEST_SHARES:
+        return False
+    share, told, rows = share[part], told[part], rows[part]
+    return bool(((told - rows * share) ** 2 / (rows * share * (1 - share))).mean() <= CHANCE)
 
 
 def _only_leavers(name: str, column: Levels, y: np.ndarray) -> str:
