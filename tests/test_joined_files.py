@@ -313,6 +313,22 @@ def test_rows_that_stop_when_customers_leave_are_read_up_to_the_first_who_did(
 
 
 @pytest.mark.slow
+def test_who_came_after_the_day_up_to_which_rows_are_read_is_scored_and_not_learned_from(tmp_path: Path) -> None:
+    paths = gym(tmp_path, first_to_leave=240)
+    fees = pd.read_csv(paths[1])
+    late = set(fees["member_id"].unique()[:100])
+    fees[~(fees["member_id"].isin(late) & (fees["fees_at"] < "2024-09-15"))].to_csv(paths[1], index=False)
+    some = fees[fees["member_id"].isin(late) & (fees["fees_at"] >= "2024-09-15")]["member_id"].nunique()
+    found = onboarding.propose(paths, name="acme", actor=ANA, now=datetime(2025, 2, 1))
+    told, = (finding for finding in found.examined.findings if "not learned from" in finding.fix)
+    assert (told.severity, told.where, told.rows) == ("note", "fees", some)
+    read = adapters.read(paths, tmp_path / "read", "table", name="acme", now=datetime(2025, 2, 1),
+                         options={"mapping": found.mapping})
+    customers = pd.read_parquet(read.dataset.customers)
+    assert len(customers) == 1_500 and customers["churned"].isna().sum() == some
+
+
+@pytest.mark.slow
 def test_where_customers_left_all_the_time_nothing_is_counted_of_rows_that_stop(tmp_path: Path) -> None:
     found = onboarding.propose(gym(tmp_path, first_to_leave=60), name="acme", actor=ANA, now=datetime(2025, 2, 1))
     assert [(beside.stops, beside.leaving) for beside in besides.check(found.mapping["files"])] == [(True, True)] * 2

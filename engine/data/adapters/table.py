@@ -71,7 +71,12 @@ def prepared(sources: Sequence[Path], plan: Plan, until: datetime | None = None
     if stop is None:
         return every
     raw, raws, said = _mended(sources, plan, stop[0])
-    return raw, raws, [*said, stopping.told(*stop, plan.files, frame, raw.frame)]
+    said.append(stopping.told(*stop, plan.files, frame, raw.frame))
+    new = stopping.newcomers(stop[1], plan.files, frame, raw.frame)
+    if new.any() and not plan.filled:
+        raw = replace(raw, frame=raw.frame.assign(**{plan.label: raw.frame[plan.label].mask(new)}))
+        said.append(stopping.not_learned_from(*stop, int(new.sum())))
+    return raw, raws, said
 
 
 def _mended(sources: Sequence[Path], plan: Plan, until: datetime | None

@@ -67,6 +67,18 @@ def _rows(files: Sequence[Beside], frame: pd.DataFrame) -> int:
     return sum(int(frame[rows_of(beside)].sum()) for beside in files if last_row(beside) in frame)
 
 
+def newcomers(name: str, files: Sequence[Beside], frame: pd.DataFrame, cut: pd.DataFrame) -> pd.Series:
+    """By customer, whether all rows of a file are of the day or later: whoever came then is known too little."""
+    counted = next(rows_of(beside) for beside in files if beside.name == name)
+    return frame[counted].gt(0).reindex(cut.index, fill_value=False) & ~cut[counted].gt(0)
+
+
+def not_learned_from(day: datetime, name: str, customers: int) -> Finding:
+    """What becomes of those who came later."""
+    return Finding("note", name, f"{plural(customers, 'customer')} had no row before {day:%Y-%m-%d}.",
+                   "They are scored, not learned from.", customers)
+
+
 def told(day: datetime, name: str, files: Sequence[Beside], frame: pd.DataFrame, cut: pd.DataFrame) -> Finding:
     """What is left out of the day before which rows do not stop yet and later; severe where little remains."""
     before, after = (_rows(files, some) for some in (frame, cut))
