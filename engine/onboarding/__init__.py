@@ -1,5 +1,6 @@
 """Onboarding: from files that nobody here has seen to a dataset that is learned from, with a person's agreement.
 
+    newer_of(columns)     -> Newer         the kept dataset of which files with these columns look like newer ones
     propose(sources)      -> Proposal      recognised, mapped, examined; nothing is kept
     amended(proposal)     -> Proposal      the same with what a person decided otherwise
     accept(proposal)      -> report        kept with the dataset, and run through the same pipeline as `run`
@@ -15,8 +16,9 @@ from engine.data.doctor.silence import Silence
 from engine.onboarding.accepting import accept, grave, keep
 from engine.onboarding.amending import amended
 from engine.onboarding.memory import kept, kept_portrait, read_mapping, said_before, settings_before
+from engine.onboarding.newer import Newer, newer_of
 from engine.onboarding.proposal import Cure, Examined, Proposal
 from engine.onboarding.proposing import propose
 
-__all__ = ["Change", "Cure", "Examined", "Fault", "Part", "Proposal", "Silence", "accept", "amended", "grave", "keep",
-           "kept", "kept_portrait", "propose", "read_mapping", "said_before", "settings_before"]
+__all__ = ["Change", "Cure", "Examined", "Fault", "Newer", "Part", "Proposal", "Silence", "accept", "amended", "grave",
+           "keep", "kept", "kept_portrait", "newer_of", "propose", "read_mapping", "said_before", "settings_before"]
