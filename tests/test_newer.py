@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import catalog, onboarding
+from engine import catalog, onboarding, pipeline
 from engine.data.readers import column_names
 from engine.onboarding import Newer, newer_of
 from engine.onboarding.memory import MAPPING
@@ -29,6 +29,7 @@ def keep(folder: Path, name: str, **columns: list[int]) -> None:
     onboarding.keep(first, actor=ANA, now=NOW)
 
 
+@pytest.mark.slow
 def test_next_months_file_is_known_by_its_columns_however_they_are_written(tmp_path: Path) -> None:
     assert newer_of(COLUMNS) is None, "Nothing is kept yet."
     keep(tmp_path, "acme")
@@ -46,6 +47,7 @@ def test_files_in_doubt_are_of_no_dataset(tmp_path: Path, columns: list[str]) ->
     assert newer_of(columns) is None
 
 
+@pytest.mark.slow
 def test_one_column_of_many_may_be_missing(tmp_path: Path) -> None:
     more = {f"used_{n}": list(range(n, 600 + n)) for n in range(8)}
     keep(tmp_path, "acme", **more)
@@ -53,6 +55,7 @@ def test_one_column_of_many_may_be_missing(tmp_path: Path) -> None:
     assert newer_of([*COLUMNS, *list(more)[2:]]) is None
 
 
+@pytest.mark.slow
 def test_of_several_datasets_it_is_the_one_that_fits_best_and_a_damaged_one_stops_nothing(tmp_path: Path) -> None:
     keep(tmp_path, "plain")
     keep(tmp_path, "rich", seats=list(range(600)))
@@ -65,6 +68,7 @@ def test_of_several_datasets_it_is_the_one_that_fits_best_and_a_damaged_one_stop
     assert newer_of([*COLUMNS, "seats"]) == Newer("plain", 5, 5)
 
 
+@pytest.mark.slow
 def test_a_column_known_under_another_name_and_files_that_are_joined_are_known_again(tmp_path: Path) -> None:
     path = small(tmp_path)
     tickets = tmp_path / "tickets.csv"
@@ -87,6 +91,7 @@ def test_orders_are_known_by_the_columns_of_the_files_that_were_kept(tmp_path: P
     visits().assign(amount=20.0).to_csv(path, index=False)
     first = onboarding.propose([path], name="shop", actor=ANA, now=NOW)
     assert first.adapter != "table"
-    onboarding.accept(first, actor=ANA, now=NOW)
+    pipeline.onboard(first.sources, name="shop", adapter=first.adapter, actor=ANA, now=NOW)
+    onboarding.keep(first, actor=ANA, now=NOW)
     assert newer_of(["customer_id", "at", "amount"]) == Newer("shop", 3, 3)
     assert newer_of(["customer_id", "at"]) is None

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from engine import files, listings, pipeline
 from engine.data import adapters
 from engine.data.adapters import mapping as mappings
+from engine.data.adapters.common import unsaid_window
 from engine.data.checks import label_classes
 from engine.data.doctor import silence
 from engine.data.doctor.recognise import Part
@@ -62,8 +63,10 @@ def _looked_at(dataset: Dataset, findings: Sequence[Finding]) -> Examined:
     if dataset.label.kind != "none" and not stopped:
         left, quarantined, more = _audited(dataset)
         found = (*without_advice_on(quarantined, found), *(() if few else more))
+    days = dataset.label.horizon_days if dataset.label.assumed else None
     return Examined(_worst_first(found), listings.rows(dataset), 0, left, quarantined, stopped,
-                    " ".join(finding.what for finding in few))
+                    " ".join(finding.what for finding in few), days,
+                    next((finding for finding in found if days and finding.what == unsaid_window(days)), None))
 
 
 def _too_few(dataset: Dataset) -> tuple[Finding, ...]:

@@ -40,7 +40,8 @@ class Examined:
     """What reading the files with the mapping gives: findings with rows, customers, who left, what is quarantined.
 
     left: share who left [share 0..1], None where nobody says. quarantined: (column, reason), never used. too_few: why
-    there are too few answers to learn from, "" where there are enough. first: the first customers as they are read.
+    there are too few answers to learn from, "" where there are enough. assumed_days: the label's window where nobody
+    has said it; window: the finding which says that the file does not. first: the first customers as they are read.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -50,6 +51,8 @@ class Examined:
     quarantined: tuple[tuple[str, str], ...] = ()
     stopped: bool = False
     too_few: str = ""
+    assumed_days: int | None = None
+    window: Finding | None = None
     first: pd.DataFrame | None = field(default=None, compare=False, repr=False)
 
 

@@ -378,6 +378,16 @@ def refuse_errors(findings: Iterable[Finding]) -> None:
         raise DataError(errors)
 
 
+def unsaid_window(days: int) -> str:
+    """What is said of a file that does not say within how many days its customers left.
+
+    >>> unsaid_window(91)
+    'The file does not say within how many days they left: 91 days are taken. Every figure of money hangs on it.'
+    """
+    return (f"The file does not say within how many days they left: {days} days are taken. Every figure of money "
+            "hangs on it.")
+
+
 def horizon(options: Options, default: int) -> tuple[int, bool]:
     """The label's window [days] and whether it was assumed."""
     told = options.get("horizon_days")

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from engine.data.adapters.assemble import Ask, Role, extra_role, finish, observed_until, take_all, with_extras
-from engine.data.adapters.common import SOME, Field, Taken, by_onboarding, horizon, one_row_each
+from engine.data.adapters.common import SOME, Field, Taken, by_onboarding, horizon, one_row_each, unsaid_window
 from engine.data.adapters.mapping import Plan, check, load
 from engine.data.adapters.telco import CHURNED
 from engine.data.dates import moments
@@ -305,8 +305,7 @@ def _label(plan: Plan, ask: Ask, names: Sequence[str]) -> tuple[LabelRule, tuple
         about = (Finding("warning", "label", what, "It can be scored, not learned from."),) if plan.label else ()
         return LabelRule("none", days, "the file does not say who left"), about
     words = f"{plan.label} is {'filled' if plan.filled else _shown(plan)}; the window is {days} days"
-    note = Finding("warning", plan.label, f"The mapping does not say within which time a customer left; a quarter "
-                   f"({days} days) was taken.",
-                   "Give the number of days that the answer looks ahead (horizon_days in the mapping).")
+    note = Finding("warning", plan.label, unsaid_window(days),
+                   "Give the days that the answer looks ahead (Leaving within, or horizon_days in the mapping).")
     rule = LabelRule("column", days, words, CHURNED.name, "1", assumed=assumed, asked=plan.label)
     return rule, (note,) if assumed else ()

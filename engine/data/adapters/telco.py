@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.data.adapters.assemble import Ask, finish, gather_snapshot
-from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, horizon
+from engine.data.adapters.common import ID_FIELD, Field, Options, Taken, horizon, unsaid_window
 from engine.data.names import plain
 from engine.data.parsing import BLANKS_READ
 from engine.data.readers import Raw
@@ -49,9 +49,9 @@ def label_rule(names: Collection[str], options: Options) -> tuple[LabelRule, tup
 
 
 def _window_finding(days: int) -> Finding:
-    return Finding("warning", "Churn", f"The file does not say within which time a customer left; a quarter ({days} "
-                   "days) was taken.", "If it means a month, give 30 days and every lifetime gets shorter; if it means "
-                   "a year or the whole tenure, give 365 or more and lifetimes get longer.")
+    return Finding("warning", "Churn", unsaid_window(days),
+                   "If it means a month, give 30 days and every lifetime gets shorter; if it means a year or the whole "
+                   "tenure, give 365 or more and lifetimes get longer.")
 
 
 def _first_bills(taken: Taken, raw: Raw) -> Taken:
