@@ -14,14 +14,14 @@ import engine
 from engine import intake, onboarding, uploads, watch
 from engine.intake import Seen
 from engine.jobs import UNDER_WAY
-from engine.onboarding import Proposal
+from engine.onboarding import Newer, Proposal
 from engine.prediction import store
 from engine.schema import Actor, plural
 from engine.uploads import Upload
 from ui import state
 from ui.components import card, escaped, told
 from ui.onboarding import columns, found
-from ui.onboarding.decisions import Asked, proposal, said
+from ui.onboarding.decisions import Asked, Form, forget, form, rewrite
 
 ROUND, TAKEN = "_data_round", "_data_upload"
 CURRENCIES = ["USD", "EUR", "GBP"]
@@ -40,26 +40,37 @@ def bring(actor: Actor) -> None:
     _files(upload, look, actor)
     if not look or any(seen.problem for seen in look):
         return
-    asked = _asked(upload)
+    asked = _asked(upload, _newer(upload, look))
     with told():
-        _proposed(upload, asked, look, actor)
+        _window_known(upload, _proposed(upload, asked, look, actor))
 
 
-def _proposed(upload: Upload, asked: Asked, look: Sequence[Seen], actor: Actor) -> None:
+def _proposed(upload: Upload, asked: Asked, look: Sequence[Seen], actor: Actor) -> Proposal:
     """What the doctor makes of the files, each part to be said otherwise, and the way to training."""
-    first, final = proposal(upload, asked, actor)
+    shown = form(upload, asked, actor)
+    final = shown.final
     found.summary(final)
+    found.window(final)
     _start(upload, asked, final, actor)
     found.changed(final)
     found.silence(final)
     if final.adapter == "table":
-        columns.parts(upload, first, final, look)
-        columns.others(upload, first)
-    found.faults(upload, first)
+        columns.parts(shown, look)
+        columns.others(shown)
+    found.faults(shown)
     found.left_out(final)
-    found.findings(first, final)
+    found.findings(shown.first, final)
     found.preview(final)
-    as_text(upload, final)
+    as_text(upload, shown)
+    return final
+
+
+def _window_known(upload: Upload, final: Proposal) -> None:
+    """Have the field of days say how many are taken while it is empty, which only the proposal knows."""
+    key, words = f"_data_window_{upload.token}", found.taken(final)
+    if st.session_state.get(key, "") != words:
+        st.session_state[key] = words
+        st.rerun()
 
 
 def _current(actor: Actor) -> Upload | None:
@@ -169,29 +180,51 @@ def _size(megabytes: float) -> str:
 
 # ---------------------------------------------------------------------------------------------------- settings
 
-def _asked(upload: Upload) -> Asked:
+def _newer(upload: Upload, look: Sequence[Seen]) -> Newer | None:
+    """The dataset of which the files look like newer ones; asked once for the same files."""
+    key, of = f"_data_newer_{upload.token}", len(upload.sources)
+    if st.session_state.get(key, (0, None))[0] != of:
+        st.session_state[key] = (of, onboarding.newer_of(name for seen in look for name in seen.columns))
+    known: Newer | None = st.session_state[key][1]
+    return known
+
+
+def _asked(upload: Upload, newer: Newer | None) -> Asked:
     """What the dataset is called and what the files do not say."""
     token = upload.token
     with card("What the files do not say", "All but the name may stay empty."), st.grid(5, min_column_width=180):
         if f"data_name_{token}" not in st.session_state:  # not shown before, or not while a job was under way
-            called = st.session_state.get(f"_data_called_{token}", _slug(upload.sources[0].stem))
-            st.session_state[f"data_name_{token}"] = called
+            first = newer.name if newer else _slug(upload.sources[0].stem)
+            st.session_state[f"data_name_{token}"] = st.session_state.get(f"_data_called_{token}", first)
         name = st.text_input("Name of the dataset", key=f"data_name_{token}",
                              help="Small letters, digits, - and _. A taken name gets a new version, read as was agreed "
                                   "for the one before.")
         drawn = st.date_input("Drawn on", None, key=f"data_drawn_{token}", format="YYYY-MM-DD",
                               help="The day up to which the files know everything. Empty: the last event's, or today.")
         days = st.number_input("Leaving within [days]", 1, 3660, None, key=f"data_days_{token}",
-                               placeholder="by the kind of file", help="The window that the answer speaks of.")
+                               placeholder=st.session_state.get(f"_data_window_{token}") or "by the kind of file",
+                               help="The window that the answer speaks of.")
         currency = st.selectbox("Currency", CURRENCIES, None, key=f"data_currency_{token}",
                                 placeholder="as in the file", accept_new_options=True)
         reader = st.selectbox("Read them as", list(engine.ADAPTERS), None, key=f"data_adapter_{token}",
                               placeholder="as they look", format_func=lambda each: engine.ADAPTERS[each].describes)
     st.session_state[f"_data_called_{token}"] = name
+    if newer:
+        st.markdown(f":material/history: {escaped(_looks_like(newer, name.strip()))}")
     anew = _is_known(name.strip()) and st.toggle(
         f"Look at them as if nothing had been kept of {escaped(name.strip())}", key=f"data_anew_{token}",
         help="Otherwise they are read as was agreed for the file before.")
     return Asked(name.strip(), drawn, days, currency or "", anew=anew or bool(reader), adapter=reader or "")
+
+
+def _looks_like(newer: Newer, name: str) -> str:
+    """Of which dataset the files look like newer ones, and what comes of another name.
+
+    >>> _looks_like(Newer("acme", 26, 27), "acme")
+    'This looks like newer data of acme (26 of 27 columns).'
+    """
+    what = f"This looks like newer data of {newer.name} ({newer.there} of {newer.of} columns)"
+    return f"{what}." if name == newer.name else f"{what}; under another name it becomes a dataset of its own."
 
 
 def _is_known(name: str) -> bool:
@@ -206,26 +239,20 @@ def _slug(stem: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:40] or "acme"
 
 
-def as_text(upload: Upload, final: Proposal) -> None:
+def as_text(upload: Upload, shown: Form) -> None:
     """The mapping itself, to be kept or changed by hand."""
+    final = shown.final
     with st.expander("The mapping as text", icon=":material/code:", key=f"data_text_{upload.token}"):
         key = f"data_toml_{upload.token}_{hash(final.toml)}"
         text = st.text_area("Mapping (TOML)", final.toml, height=320, key=key, label_visibility="collapsed")
         with st.container(horizontal=True):
             if st.button("Use this text", key=f"data_use_{upload.token}", disabled=text == final.toml):
-                said(upload).mapping = text
+                with told(), st.spinner("Reading and examining every column"):
+                    rewrite(upload, shown, text)
+                    st.rerun()
+            if shown.changed and st.button("Back to what was proposed", key=f"data_back_{upload.token}"):
+                forget(upload)
                 st.rerun()
-            if said(upload).anything and st.button("Back to what was proposed", key=f"data_back_{upload.token}"):
-                _forget(upload)
-                st.rerun()
-
-
-def _forget(upload: Upload) -> None:
-    """All that was said of the files, and the fields that said it."""
-    for key in [key for key in st.session_state if isinstance(key, str) and upload.token in key
-                and key.startswith(("data_part_", "data_positive_", "data_period_", "data_uses_", "data_cure_",
-                                    "_data_said_"))]:
-        del st.session_state[key]
 
 
 # ------------------------------------------------------------------------------------------------------- train

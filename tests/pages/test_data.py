@@ -16,7 +16,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import engine
-from engine import catalog, erasure, jobs, locks, state, uploads
+from engine import catalog, erasure, jobs, locks, onboarding, state, uploads
 from engine.data.demo import DEMOS
 from engine.schema import Actor
 from tests.pages.app import healthy, open_app, words
@@ -253,6 +253,81 @@ def test_a_cure_may_be_refused_and_the_mapping_written_by_hand(shop: Path, monke
     app = healthy(field(app, "data_toml_", "text_area").set_value("id = ").run())
     app = healthy(field(app, "data_use_", "button").click().run())
     assert "is not valid TOML" in said(app)
+
+
+def kept_of(folder: Path, saas: bytes) -> None:
+    """A dataset ours of the same columns, read as a person wanted: no tenure, no cure, within 60 days."""
+    path = folder / "clients.csv"
+    path.write_bytes(saas)
+    first = onboarding.propose([path], name="ours", actor=ANA, now=datetime(2024, 6, 1), options={"horizon_days": 60})
+    assert [cure.on for cure in first.cures] == [True]
+    agreed = onboarding.amended(first, parts={"tenure": ""}, cures={0: False})
+    onboarding.keep(agreed, actor=ANA, now=datetime(2024, 6, 1))
+
+
+def test_next_months_file_is_proposed_under_the_name_it_is_known_by(
+        shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saas: bytes) -> None:
+    kept_of(tmp_path, saas)
+    app = brought(monkeypatch, "saas_2024-07.csv", saas)
+    assert field(app, "data_name_").value == "ours"
+    assert "This looks like newer data of ours (5 of 5 columns)." in said(app) and "Since the last file" in said(app)
+    assert field(app, "data_days_", "number_input").placeholder == "60, as agreed"
+    app = healthy(field(app, "data_name_").set_value("theirs").run())
+    assert "newer data of ours (5 of 5 columns); under another name it becomes a dataset of its own" in said(app)
+    assert "Since the last file" not in said(app)
+    healthy(app.button(key="data_drop").click().run())
+    app = brought(monkeypatch, "other.csv", saas.replace(b"client,months", b"shop,shelves"))
+    assert field(app, "data_name_").value == "other" and "newer data" not in said(app)
+
+
+def test_the_fields_show_what_is_proposed_under_the_name_and_what_was_said_of_that(
+        shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saas: bytes) -> None:
+    kept_of(tmp_path, saas)
+
+    def shown(app: AppTest) -> tuple[str, bool, str]:
+        """The tenure and the cure as the fields show them, and the mapping."""
+        return (field(app, "data_part_tenure_", "selectbox").value, field(app, "data_cure_", "toggle").value,
+                field(app, "data_toml_", "text_area").value)
+
+    def agrees(app: AppTest) -> bool:
+        tenure, cured, mapping = shown(app)
+        return (f'tenure = "{tenure}"' in mapping) == bool(tenure) and ("off = true" in mapping) == (not cured)
+
+    app = brought(monkeypatch, "saas.csv", saas)
+    assert shown(app)[:2] == ("", False) and agrees(app)
+    app = healthy(field(app, "data_name_").set_value("theirs").run())
+    assert shown(app)[:2] == ("months", True) and agrees(app), "Looked at afresh."
+    app = healthy(field(app, "data_cure_", "toggle").set_value(False).run())
+    app = healthy(field(app, "data_name_").set_value("somebody").run())
+    assert shown(app)[:2] == ("months", False) and agrees(app), "The same is proposed, so what was said of it holds."
+    app = healthy(field(app, "data_name_").set_value("ours").run())
+    assert shown(app)[:2] == ("", False) and agrees(app)
+    app = healthy(field(app, "data_part_tenure_", "selectbox").set_value("months").run())
+    assert shown(app)[:2] == ("months", False) and agrees(app)
+    app = healthy(app.button_group[0].set_value(["Jobs"]).run())
+    app = healthy(app.button_group[0].set_value([BRING]).run())
+    assert shown(app)[:2] == ("months", False) and agrees(app), "Looking elsewhere meanwhile changes nothing."
+    rewritten = shown(app)[2].replace('tenure = "months"', 'recency = "months"')
+    app = healthy(field(app, "data_toml_", "text_area").set_value(rewritten).run())
+    app = healthy(field(app, "data_use_", "button").click().run())
+    assert shown(app)[0] == "" and field(app, "data_part_recency_", "selectbox").value == "months" and agrees(app)
+    app = healthy(field(app, "data_part_recency_", "selectbox").set_value("").run())
+    assert "recency" not in shown(app)[2], "What was written may be said otherwise again."
+    app = healthy(field(app, "data_back_", "button").click().run())
+    assert shown(app)[:2] == ("", False) and agrees(app) and "recency" not in shown(app)[2]
+
+
+def test_the_window_that_is_taken_is_said_before_anything_is_learned(shop: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                     saas: bytes) -> None:
+    app = brought(monkeypatch, "saas.csv", saas)
+    unsaid = ("The file does not say within how many days they left: 91 days are taken. Every figure of money hangs on "
+              "it.")
+    assert said(app).count(unsaid) == 1 and unsaid in app.info[0].value.replace("\\", "")
+    assert field(app, "data_days_", "number_input").placeholder == "91 are taken"
+    app = healthy(field(app, "data_days_", "number_input").set_value(30).run())
+    assert "within how many days" not in said(app)
+    assert "horizon_days = 30" in field(app, "data_toml_", "text_area").value
+    assert field(app, "data_start_", "button").label == "Train"
 
 
 # --- jobs

@@ -10,25 +10,28 @@ from typing import Any
 import streamlit as st
 
 from engine import onboarding
+from engine.files import short_hash
 from engine.onboarding import Proposal
 from engine.schema import Actor
 from engine.uploads import Upload
 from ui import state
 
+FIELDS = ("data_part_", "data_positive_", "data_period_", "data_uses_", "data_cure_")
+DECIDED = ("_data_said_", "_data_written_", "_data_rows_")
+
 
 @dataclass
 class Said:
-    """What was said otherwise than proposed: parts by role, uses by column, cures by place, or a whole mapping."""
+    """What was said otherwise than proposed: parts by role, uses by column, cures by place."""
 
     parts: dict[str, str] = field(default_factory=dict)
     uses: dict[str, str] = field(default_factory=dict)
     cures: dict[int, bool] = field(default_factory=dict)
-    mapping: str = ""
 
     @property
     def anything(self) -> bool:
         """Whether the proposal is changed at all."""
-        return bool(self.parts or self.uses or self.cures or self.mapping)
+        return bool(self.parts or self.uses or self.cures)
 
 
 @dataclass(frozen=True)
@@ -54,23 +57,73 @@ class Asked:
         return {name: value for name, value in told.items() if value}
 
 
-def said(upload: Upload) -> Said:
-    """What was decided of this upload so far."""
-    found: Said = st.session_state.setdefault(f"_data_said_{upload.token}", Said())
+@dataclass(frozen=True)
+class Form:
+    """The doctor's proposal as it is shown, and the same as the person wants it.
+
+    key: ends the key of every field, and is another as soon as something else is proposed: no field then keeps what was
+    chosen of what was proposed before, and nothing that was said of that is done to this. own: the key of what the
+    doctor proposed, where `first` is what a person wrote instead.
+    """
+
+    key: str
+    own: str
+    first: Proposal
+    final: Proposal
+
+    @property
+    def changed(self) -> bool:
+        """Whether the person wants anything else than the doctor."""
+        return self.key != self.own or said(self.key).anything
+
+
+def said(key: str) -> Said:
+    """What was decided so far of the proposal that is shown under that key."""
+    found: Said = st.session_state.setdefault(f"_data_said_{key}", Said())
     return found
 
 
-def proposal(upload: Upload, asked: Asked, actor: Actor) -> tuple[Proposal, Proposal]:
-    """The doctor's own proposal, and the same as the person wants it; each made once for the same files and words."""
+def form(upload: Upload, asked: Asked, actor: Actor) -> Form:
+    """What the doctor proposes and what the person makes of it; each made once for the same files and words."""
     brought = upload.mapping.read_text(encoding="utf-8") if upload.mapping else ""
-    key = (len(upload.sources), asked, brought)
-    first = _once(f"_data_first_{upload.token}", key, lambda: _proposed(upload, asked, brought, actor))
-    told = said(upload)
-    if not told.anything:
-        return first, first
-    changed = (*key, repr(told))
-    return first, _once(f"_data_final_{upload.token}", changed, lambda: onboarding.amended(
-        first, parts=told.parts, uses=told.uses, cures=told.cures, mapping=told.mapping))
+    told = (len(upload.sources), asked, brought)
+    first = _once(f"_data_first_{upload.token}", told, lambda: _proposed(upload, asked, brought, actor))
+    own = key = f"{upload.token}_{_stamp(first)}"
+    text = st.session_state.get(f"_data_written_{own}", "")
+    if text:
+        doctors = first
+        first = _once(f"_data_rewritten_{upload.token}", (*told, text),
+                      lambda: onboarding.amended(doctors, mapping=text))
+        key = f"{own}_{short_hash(text)}"
+    decided = said(key)
+    if not decided.anything:
+        return Form(key, own, first, first)
+    final = _once(f"_data_final_{upload.token}", (*told, text, repr(decided)), lambda: onboarding.amended(
+        first, parts=decided.parts, uses=decided.uses, cures=decided.cures))
+    return Form(key, own, first, final)
+
+
+def rewrite(upload: Upload, shown: Form, text: str) -> None:
+    """Take the text as the mapping from now on, in place of all that was said before; EngineError where it is none."""
+    onboarding.amended(shown.first, mapping=text)
+    forget(upload)
+    st.session_state[f"_data_written_{shown.own}"] = text
+
+
+def forget(upload: Upload) -> None:
+    """All that was said of the files, and the fields that said it."""
+    for key in [key for key in st.session_state if isinstance(key, str) and upload.token in key
+                and key.startswith((*FIELDS, *DECIDED))]:
+        del st.session_state[key]
+
+
+def _stamp(proposal: Proposal) -> str:
+    """A few digits that change with what there is to choose: another day or currency changes nothing of it."""
+    table = proposal.adapter == "table"
+    parts = [(part.role, part.column, part.value) for part in proposal.parts if table and part.role != "currency"]
+    uses = [(part.column, part.role) for part in proposal.columns]
+    cures = [(sorted(cure.spec.items()), cure.on) for cure in proposal.cures]
+    return short_hash(proposal.adapter, proposal.name if proposal.refresh else "", parts, uses, cures)
 
 
 def _proposed(upload: Upload, asked: Asked, brought: str, actor: Actor) -> Proposal:

@@ -7,11 +7,10 @@ import streamlit as st
 from engine.data.doctor.faults import Fault
 from engine.onboarding import Cure, Proposal
 from engine.schema import plural, share
-from engine.uploads import Upload
 from ui import components
 from ui.charts import onboarding as charts
 from ui.components import ICONS, card, escaped
-from ui.onboarding.decisions import said
+from ui.onboarding.decisions import Form, said
 from ui.state import look_of_browser
 
 MOST_SHOWN = 40
@@ -30,6 +29,19 @@ def summary(found: Proposal) -> None:
             st.metric("Left", share(seen.left) if seen.left is not None else "unknown")
             st.metric("Columns left out by the audit", f"{len(seen.quarantined):,}")
             st.metric("Rejected rows", f"{seen.rejected:,}")
+
+
+def window(found: Proposal) -> None:
+    """Within how many days customers left, where the file does not say it: seen before anything is learned."""
+    asked = found.examined.window
+    if asked is not None:
+        st.info(escaped(f"{asked.what} Say so above, under Leaving within, if you know."), icon=":material/schedule:")
+
+
+def taken(found: Proposal) -> str:
+    """How many days are taken where nobody says any now, in few words; "" where nobody can tell."""
+    days, agreed = found.examined.assumed_days, found.mapping.get("horizon_days")
+    return f"{days} are taken" if days else f"{agreed}, as agreed" if agreed and found.refresh else ""
 
 
 def sentence(words: str) -> str:
@@ -60,40 +72,42 @@ def changed(found: Proposal) -> None:
             st.markdown(f"{icon} **{escaped(change.where)}**: {escaped(change.what)}")
 
 
-def faults(upload: Upload, first: Proposal) -> None:
+def faults(shown: Form) -> None:
     """Every fault with its example, and where there is a cure a switch for it."""
+    first = shown.first
     loose = [cure for cure in first.cures if not any(fault.cure == cure.spec for fault in first.faults)]
     if not first.faults and not loose:
         return
     with card("What is wrong in the cells", "Safe cures are switched on; each is kept and done to next month's file."):
         for fault in first.faults[:MOST_SHOWN]:
-            _fault(upload, first, fault)
+            _fault(shown, fault)
         for cure in loose:
-            _switch(upload, first, cure, f"{cure.where}: {cure.what}")
+            _switch(shown, cure, f"{cure.where}: {cure.what}")
 
 
-def _fault(upload: Upload, first: Proposal, fault: Fault) -> None:
+def _fault(shown: Form, fault: Fault) -> None:
     finding = fault.finding
     counted = not finding.rows or finding.what.startswith(f"{finding.rows:,} ")
     rows = "" if counted else f" ({plural(finding.rows, 'row')})"
     example = f" For example {fault.example}." if fault.example and fault.example not in finding.what else ""
-    cure = next((cure for cure in first.cures if cure.spec == fault.cure), None) if fault.cure else None
+    cure = next((cure for cure in shown.first.cures if cure.spec == fault.cure), None) if fault.cure else None
     fix = f" :gray[{escaped(finding.fix)}]" if cure is None else ""
     with st.container(gap="xsmall"):
         st.markdown(f"{ICONS[finding.severity]} **{escaped(finding.where)}**: "
                     f"{escaped(finding.what + rows + example)}{fix}")
         if cure is not None:
-            _switch(upload, first, cure, finding.fix)
+            _switch(shown, cure, finding.fix)
 
 
-def _switch(upload: Upload, first: Proposal, cure: Cure, words: str) -> None:
-    place = first.cures.index(cure)
-    key = f"data_cure_{place}_{upload.token}"
-    st.toggle(escaped(words), cure.on, key=key, on_change=_set_cure, args=(upload, place, key))
+def _switch(shown: Form, cure: Cure, words: str) -> None:
+    place = shown.first.cures.index(cure)
+    key = f"data_cure_{place}_{shown.key}"
+    st.toggle(escaped(words), said(shown.key).cures.get(place, cure.on), key=key, on_change=_set_cure,
+              args=(shown.key, place, key))
 
 
-def _set_cure(upload: Upload, place: int, key: str) -> None:
-    said(upload).cures[place] = bool(st.session_state[key])
+def _set_cure(form: str, place: int, key: str) -> None:
+    said(form).cures[place] = bool(st.session_state[key])
 
 
 def silence(found: Proposal) -> None:
@@ -119,7 +133,7 @@ def left_out(found: Proposal) -> None:
 
 def findings(first: Proposal, found: Proposal) -> None:
     """What reading and auditing found, but for what is said above."""
-    told = {fault.finding for fault in first.faults}
+    told = {*(fault.finding for fault in first.faults), found.examined.window}
     said_of = {*(name for name, _ in found.examined.quarantined), *(cure.where for cure in first.cures if cure.on)}
     rest = [each for each in found.examined.findings
             if each not in told and not (each.where in said_of and each.severity in ("note", "warning"))]
