@@ -60,7 +60,8 @@ def notes(dataset: Dataset, card: ModelCard, book: Playbook) -> list[str]:
         told.append(f"The sector {dataset.sector!r} has no playbook of its own; the next steps are those of the "
                     f"{book.sector} one.")
     if not dataset.currency:
-        told.append("The data do not name their currency; money is in the file's own unit (--currency names it).")
+        told.append("The data do not name their currency; money is in the file's own unit (Currency on Data, or "
+                    "--currency, names it).")
     needed = book.minimum_tenure_column
     if needed and needed not in [column.name for column in feature_columns(dataset)]:
         told.append(f"The playbook leaves customers below {book.minimum_tenure_months:g} months of tenure alone, but "

@@ -164,7 +164,7 @@ def test_severe_findings_head_every_figure(read_companies: Path) -> None:
     told = facts(findings=(bad, mild))
     words = Read(page(told)).words
     assert words.index("Before anything else") < words.index("Too late.") < words.index(told.headline)
-    assert words.count("Too late.") == 1 and words.index("What needs a person") < words.index("It moves.")
+    assert words.count("Too late.") == 1 and words.index("What to look at") < words.index("It moves.")
     assert "Before anything else" not in Read(page(facts(findings=(mild,)))).words
     assert "The recovery rates are" in words or "recovery rates are as measured" in words
 

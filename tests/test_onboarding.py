@@ -207,6 +207,25 @@ def test_a_flag_named_like_a_contact_field_and_infinite_ratios_are_learned_from(
         assert {"phone_2", "ratio"} <= set(X) and X["ratio"].isna().mean() == 0.25
 
 
+def test_what_is_advised_can_be_done_on_the_screen_and_in_a_shell(tmp_path: Path) -> None:
+    """An option of the command line stands beside the field of the screen that says the same."""
+    bare = onboarding.propose([small(tmp_path)], name="acme", actor=ANA, now=NOW)
+    seen = [f"2024-06-{n % 28 + 1:02d}" for n in range(600)]
+    dated = onboarding.propose([small(tmp_path / "dated", last_login=seen)], name="acme", actor=ANA, now=NOW)
+    told = [fix for one in (bare, dated) for fix in (finding.fix for finding in one.examined.findings)]
+    fields = {"--as-of": "Drawn on", "horizon_days": "Leaving within"}
+    assert all(any(option in fix for fix in told) for option in fields)
+    assert not [fix for fix in told for option, field in fields.items() if option in fix and field not in fix]
+
+
+def test_yes_and_no_in_other_words_are_told_as_they_are_written(tmp_path: Path) -> None:
+    path = small(tmp_path, newsletter=["ja", "nein"] * 300, calls=["Ja", "nein", "ja", "nein"] * 150)
+    found = onboarding.propose([path], name="acme", actor=ANA, now=NOW)
+    told = {fault.finding.where: fault.finding.what for fault in found.faults if fault.cure.get("cure") == "yes_no"}
+    assert told["newsletter"] == "Yes and no are written ja and nein."
+    assert told["calls"].startswith("Yes and no are spelled 3 ways: nein,")
+
+
 def test_who_may_not_onboard_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused):
         onboarding.propose([small(tmp_path)], name="acme", actor=Actor("eve", "executive"), now=NOW)

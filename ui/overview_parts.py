@@ -238,7 +238,7 @@ def findings(here: Here) -> None:
     """What needs a person: unanswered first, each with its answer or with the way to give one."""
     found = answers.asked(here.card, here.dataset, here.actor)
     open_ones = sum(one.answer is None for one in found)
-    title = f"{plural(open_ones, 'finding needs', 'findings need') if open_ones else 'No finding needs'} a person"
+    title = f"{plural(open_ones, 'finding') if open_ones else 'No finding'} to look at"
     with card(title, "Found in the data and in the model's tests. A severe one heads every screen until answered."):
         if not found:
             st.caption(":material/check_circle: Nothing severe and no warning.")

@@ -165,7 +165,7 @@ def _findings(facts: Facts) -> str:
                    for one in shown)
     rows += f'<li class="muted">{plural(more, "more finding")} on the Overview screen.</li>' if more > 0 else ""
     rows = rows or f"<li>Nothing {'more ' if facts.findings else ''}waits for a person.</li>"
-    return f'<section class="card findings"><h2>What needs a person</h2><ul>{rows}</ul></section>'
+    return f'<section class="card findings"><h2>What to look at</h2><ul>{rows}</ul></section>'
 
 
 def _money(facts: Facts) -> str:

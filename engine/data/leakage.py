@@ -197,7 +197,7 @@ def _too_good(dataset: Dataset, aucs: Mapping[str, float], quarantined: Reasons)
 
 def _quarantine(quarantined: Sequence[tuple[str, str]], rows: int) -> Iterator[Finding]:
     for name, reason in quarantined:
-        fix = "It is quarantined and never used; overrule it by name to keep it."
+        fix = "It is quarantined and never used; a person may overrule that from a shell, by its name (--overrule)."
         yield Finding("warning", name, reason, fix, rows)
 
 

@@ -58,7 +58,8 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
 def grave(proposal: Proposal) -> tuple[Finding, ...]:
     """What differs so from the file before that figures may be wrong until somebody has looked: other units and kinds
     head every figure, columns that are missing or blanker are warned of."""
-    fix = "Look at the column in both files; if the new one is right, `onboard --anew` maps it anew."
+    fix = ("Look at the column in both files; if the new one is right, have it mapped anew (the switch for it on Data, "
+           "or `onboard --anew`).")
     return tuple(Finding("severe" if change.kind in ("unit", "kind") else "warning", change.where,
                          f"Since the last file: {change.what}", fix)
                  for change in proposal.changes if change.serious)

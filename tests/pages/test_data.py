@@ -330,6 +330,14 @@ def test_the_window_that_is_taken_is_said_before_anything_is_learned(shop: Path,
     assert field(app, "data_start_", "button").label == "Train"
 
 
+def test_columns_that_are_kept_from_the_model_have_the_files_own_names(shop: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                       saas: bytes) -> None:
+    head, *rows = saas.decode().splitlines()
+    leaking = "\n".join([f"{head},Kündigungsgrund", *(f"{row},{'teuer' if ',gone,' in row else ''}" for row in rows)])
+    app = brought(monkeypatch, "saas.csv", leaking.encode())
+    assert "**Kündigungsgrund**: A function of the label" in said(app) and "kündigungsgrund" not in said(app)
+
+
 # --- jobs
 
 

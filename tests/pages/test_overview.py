@@ -151,5 +151,5 @@ def test_an_answer_without_a_reason_is_not_kept(own_companies: Path, monkeypatch
 def test_an_executive_reads_answers_and_gives_none(own_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_finding(monkeypatch, Finding("warning", "level", "was missed.", "Look."))
     app = healthy(open_app(monkeypatch, "executive", "overview.py", dataset="demo-shop"))
-    assert "1 finding needs a person" in words(app)
+    assert "1 finding to look at" in words(app)
     assert not app.text_area

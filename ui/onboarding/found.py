@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from engine.data.doctor.faults import Fault
+from engine.data.names import snake
 from engine.onboarding import Cure, Proposal
 from engine.schema import plural, share
 from ui import components
@@ -126,9 +129,15 @@ def left_out(found: Proposal) -> None:
     """The columns that the audit keeps from the model, each with why."""
     if not found.examined.quarantined:
         return
+    own = _own_names(found)
     with card("Kept from the model", "These give the answer away, come after it, or name customers."):
         for name, why in found.examined.quarantined:
-            st.markdown(f":material/block: **{escaped(name)}**: {escaped(why)}")
+            st.markdown(f":material/block: **{escaped(own.get(name, name))}**: {escaped(why)}")
+
+
+def _own_names(found: Proposal) -> dict[str, str]:
+    """By the name under which a column is learned from, the one that it has in the file."""
+    return {snake(name): name for name in found.looks}
 
 
 def findings(first: Proposal, found: Proposal) -> None:
@@ -137,8 +146,9 @@ def findings(first: Proposal, found: Proposal) -> None:
     said_of = {*(name for name, _ in found.examined.quarantined), *(cure.where for cure in first.cures if cure.on)}
     rest = [each for each in found.examined.findings
             if each not in told and not (each.where in said_of and each.severity in ("note", "warning"))]
+    own = _own_names(found)
     with card("What else was found"):
-        components.findings(rest[:MOST_SHOWN])
+        components.findings([replace(each, where=own.get(each.where, each.where)) for each in rest[:MOST_SHOWN]])
         if not rest:
             st.caption("Nothing more that a person should know.")
 

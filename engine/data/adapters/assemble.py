@@ -306,7 +306,7 @@ def _moment(told: object) -> datetime:
 
 def _undated(name: str, today: datetime) -> Finding:
     return Finding("note", name, f"The file does not say when it was drawn; today ({today:%Y-%m-%d}) is taken.",
-                   "Give the day it was drawn on (--as-of): it dates every score, and read on another day the same "
+                   "Give the day (Drawn on, or --as-of): it dates every score, and read on another day the same "
                    "file becomes another version.", 0)
 
 
@@ -343,7 +343,7 @@ def _other_currency(said: str, signs: str) -> tuple[Finding, ...]:
         return ()
     return (Finding("severe", "currency", f"The money was agreed to be in {said}, and the values, or a column's "
                     f"name, carry the sign of {signs}: every amount is called {said} as it stands.",
-                    f"Bring the amounts in {said}, or name their currency (--currency {signs})."),)
+                    f"Bring the amounts in {said}, or name their currency (Currency, or --currency {signs})."),)
 
 
 def version(ask: Ask, raws: Sequence[Raw | Chunks], until: datetime) -> str:

@@ -136,7 +136,8 @@ def _label_note(label: LabelRule) -> Findings:
     asked = label.horizon_days - label.grace_days
     return (Finding("note", "label", f"Judged are members whose membership runs out within {asked} days; they count as "
                     f"having left without a new one within {label.grace_days} days of its end (KKBox's own rule).",
-                    "Give more days (horizon_days and grace_days in the mapping) if plans run longer.", 0),)
+                    "Give more days if plans run longer (Leaving within; horizon_days and grace_days in the mapping).",
+                    0),)
 
 
 def _gather(options: Options, transactions: Sequence[Path], logs: Sequence[Path], members: Sequence[Path]) -> Gathered:

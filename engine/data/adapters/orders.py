@@ -78,7 +78,8 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     what = "event" if ask.options.get("counted") else "order"
     label = LabelRule("inactivity", days, f"no {what} within {days} days", assumed=assumed)
     note = Finding("note", "label", f"A customer counts as having left after {days} days without an order.",
-                   "Give another number of days (horizon_days in the mapping) if that suits the business better.")
+                   "Give another number of days (Leaving within, or horizon_days in the mapping) if that suits the "
+                   "business better.")
     findings = (*gathered.findings, note) if assumed else gathered.findings
     return finish(ask, replace(gathered, findings=findings), label, MoneyRule("", "total"),
                   currency="events" if ask.options.get("counted") else "")

@@ -102,7 +102,8 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     days, assumed = horizon(ask.options, QUIET_DAYS)
     label = LabelRule("inactivity", days, f"no order within {days} days", assumed=assumed)
     note = Finding("note", "label", f"A customer counts as having left after {days} days without an order.",
-                   "Give another number of days (horizon_days in the mapping) if that suits the business better.")
+                   "Give another number of days (Leaving within, or horizon_days in the mapping) if that suits the "
+                   "business better.")
     return finish(ask, replace(gathered, findings=(*gathered.findings, *((note,) if assumed else ()))), label,
                   MoneyRule("", "total"))
 

@@ -163,7 +163,7 @@ def _as_drawn(ask: Ask, plan: Plan, raw: Raw) -> tuple[Ask, tuple[Finding, ...]]
     what = (f"The file does not say when it was drawn; the {last} is of {day:%Y-%m-%d}, and the data are taken to be "
             "known up to then.")
     return replace(ask, observed_until=moment), (
-        Finding("note", name, what, "If they were drawn on another day, give it (--as-of).", 0),)
+        Finding("note", name, what, "If they were drawn on another day, give it (Drawn on, or --as-of).", 0),)
 
 
 def _latest(ends: Mapping[str, pd.Series], now: datetime) -> tuple[str, pd.Timestamp] | None:

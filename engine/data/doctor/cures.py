@@ -210,7 +210,7 @@ def _date(values: pd.Series, _spec: Spec) -> pd.Series:
 CURES: dict[str, tuple[Callable[[pd.Series, Spec], pd.Series], str]] = {
     "strip": (_strip, "Leave out blanks before, behind and doubled between words"),
     "missing": (_missing, "Read these as missing"),
-    "yes_no": (_yes_no, "Read every spelling of yes and no as one"),
+    "yes_no": (_yes_no, "Read every spelling of yes as one, and of no"),
     "spelling": (_spelling, "Take spellings that differ by case, blanks or hyphens as one"),
     "common": (_common, "Tell the words apart that many customers share, and take the others as one"),
     "number": (_number, "Leave out signs and units, and read the numbers"),

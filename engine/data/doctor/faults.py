@@ -15,7 +15,7 @@ from engine.data.clash import percent_clash, percent_like_the_rest
 from engine.data.dates import moments
 from engine.data.doctor.cures import MOST_MONTHS, dated, plain_date, spelling, totals
 from engine.data.doctor.looks import Look, is_missing_word, rows_of
-from engine.data.doctor.vocabulary import ENDED, PERIOD, folded, says
+from engine.data.doctor.vocabulary import ENDED, PERIOD, YES, folded, says, word
 from engine.data.parsing import FALSE, TRUE, distinct, is_text, numbers
 from engine.schema import Column, Finding, plural
 
@@ -105,7 +105,7 @@ def _spellings(values: pd.Series, look: Look) -> Iterator[Fault]:
     if look.kind == "flag":
         odd = [text for text, _ in look.values if text.strip().lower() not in TRUE | FALSE]
         if odd or len({folded(text) for text, _ in look.values}) > 2:
-            what = f"Yes and no are spelled {len(look.values)} ways: {', '.join(text for text, _ in look.values[:6])}."
+            what = _yes_and_no([text.strip() for text, _ in look.values])
             yield Fault(Finding("note", look.name, what, "Read them as one yes and one no.", look.rows),
                         (odd or [look.example])[0], {"column": look.name, "cure": "yes_no"})
         return
@@ -124,6 +124,21 @@ def _spellings(values: pd.Series, look: Look) -> Iterator[Fault]:
         what = f"{plural(rows, 'row spells', 'rows spell')} a word in another way, such as {example!r} for {own!r}."
         yield Fault(Finding("note", look.name, what, "Take them as one.", rows), example,
                     {"column": look.name, "cure": "spelling", "values": sorted(best["text"])})
+
+
+def _yes_and_no(written: Sequence[str]) -> str:
+    """In which words a column says yes and no.
+
+    >>> _yes_and_no(["nein", "ja"]), _yes_and_no(["ja"]), _yes_and_no(["ja", "nein", "Ja"])
+    ('Yes and no are written ja and nein.', 'Yes is written ja.', 'Yes and no are spelled 3 ways: ja, nein, Ja.')
+    """
+    yes = [text for text in written if word(text) in YES]
+    no = [text for text in written if text not in yes]
+    if len(yes) > 1 or len(no) > 1:
+        return f"Yes and no are spelled {len(written)} ways: {', '.join(written[:6])}."
+    if yes and no:
+        return f"Yes and no are written {yes[0]} and {no[0]}."
+    return f"Yes is written {yes[0]}." if yes else f"No is written {no[0]}."
 
 
 def _rare(look: Look) -> Fault:
