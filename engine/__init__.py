@@ -182,4 +182,4 @@ def _described(job: jobs.Job) -> dict[str, Any]:
     return {"job_id": job.id, "dataset": job.dataset, "verb": job.verb, "command": " ".join(job.args),
             "actor": job.actor.id, "status": job.status, "at": job.at.isoformat(), "step": last.step,
             "done": last.done, "of": last.of, "part": last.part, "share": last.share, "exit_code": job.exit_code,
-            "error": job.error}
+            "error": job.error, "seconds": jobs.seconds_of(job)}

@@ -1,6 +1,7 @@
 """Long work in the background: the same command-line verb as a process of its own, with a row in the jobs table.
 
-    data/.jobs/<id>/    progress.jsonl, stdout.json (the verb's one JSON object), stderr.log, exit (its exit code)
+    data/.jobs/<id>/    began (empty), progress.jsonl, stdout.json (the verb's one JSON object), stderr.log, exit (its
+                        exit code)
 
 A job lives while it holds its dataset's lock. The exit code is written by the shell that the verb runs in, so that it
 is known even when whoever started the job is gone. Jobs are nice: whoever looks at a screen meanwhile goes first.
@@ -35,7 +36,8 @@ from engine.progress import Progress, read_progress
 from engine.schema import Actor
 from engine.state import JOBS, reader, record, writer
 
-__all__ = ["Job", "cancel", "dataset_lock", "jobs", "progress_of", "result", "start", "status", "wait"]
+__all__ = ["Job", "cancel", "dataset_lock", "jobs", "progress_of", "result", "seconds_of", "start",
+           "status", "wait"]
 
 COMMAND = (sys.executable, "-m", "engine")
 KEEP_EXIT_CODE = 'nice -n 15 "$@"; code=$?; echo $code > "$0.part" && mv "$0.part" "$0"; exit $code'
@@ -105,6 +107,7 @@ def _launch(job: Job, command: Sequence[str], lock: int, secret: Mapping[str, st
     with writing(job.folder):
         shutil.rmtree(job.folder, ignore_errors=True)  # of an earlier database that counted from 1 too
         job.folder.mkdir(parents=True, mode=0o700)
+        (job.folder / "began").touch()
         environment = {**_environment(job, lock), **secret}
         with (job.folder / "stdout.json").open("wb") as out, (job.folder / "stderr.log").open("wb") as err:
             process = subprocess.Popen(["/bin/sh", "-c", KEEP_EXIT_CODE, str(job.folder / "exit"), *arguments],
@@ -137,6 +140,14 @@ def jobs(dataset: str | None = None, limit: int = 50) -> list[Job]:
 def progress_of(job_id: int) -> list[Progress]:
     """What the job has told of its steps, oldest first."""
     return read_progress(_row(job_id).folder / "progress.jsonl")
+
+
+def seconds_of(job: Job) -> float | None:
+    """How long it ran [s]; None while it does, and where it was stopped or its files are gone."""
+    began, ended = job.folder / "began", job.folder / "exit"
+    with suppress(FileNotFoundError):
+        return ended.stat().st_mtime - began.stat().st_mtime
+    return None
 
 
 def result(job_id: int) -> dict[str, Any]:

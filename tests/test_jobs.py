@@ -68,6 +68,16 @@ def test_a_job_ends_well(start: Start, now: datetime) -> None:
     assert jobs.jobs("acme") == [job] and jobs.jobs("other") == []
 
 
+def test_it_is_known_how_long_a_job_ran(start: Start) -> None:
+    running = jobs.status(start("import time; time.sleep(60)", "other"))
+    assert jobs.seconds_of(running) is None
+    ended = jobs.wait(start("import time; time.sleep(0.5)"), 60)
+    assert 0.5 <= (jobs.seconds_of(ended) or 0) < 30
+    (ended.folder / "began").unlink()
+    assert jobs.seconds_of(ended) is None, "A job of an earlier release."
+    assert jobs.cancel(running.id, ANA, datetime(2024, 6, 1)).status == "cancelled"
+
+
 def test_a_job_ends_badly_and_says_why(start: Start) -> None:
     job = jobs.wait(start("badly"), 60)
     assert (job.status, job.exit_code) == ("failed", 2)

@@ -26,6 +26,7 @@ Colour = Literal["green", "red", "gray", "blue"]
 BUSY_SECONDS, QUIET_SECONDS = 1.5, 4.0
 PULSE = "_data_pulse"
 DAY_HOURS = 24
+LONG_SECONDS = 100
 MOST_ENDS, MOST_JOBS = 3, 30
 VERBS = {"run": "Reading, learning and scoring", "train": "Learning and scoring", "demo": "Making the demo company",
          "onboard": "Reading, learning and scoring", "score": "Scoring", "erase": "Erasing", "restore": "Restoring",
@@ -87,9 +88,13 @@ def _told(at: Progress | None) -> str:
 
 
 def _ends(actor: Actor) -> list[dict[str, Any]]:
-    """The actor's own latest jobs that have ended within a day and are not yet dismissed."""
+    """Of each dataset the actor's own latest job that has ended within a day, unless it is dismissed."""
     found = [job for job in engine.describe_jobs(actor, MOST_ENDS) if job["actor"] == actor.id and _is_fresh(job)]
-    return [job for job in found if job["status"] in ("done", "failed") and _name(job) not in state.dismissed(actor)]
+    latest: dict[str, dict[str, Any]] = {}
+    for job in found:
+        if job["status"] in ("done", "failed"):
+            latest.setdefault(job["dataset"], job)
+    return [job for job in latest.values() if _name(job) not in state.dismissed(actor)]
 
 
 def _is_fresh(job: dict[str, Any]) -> bool:
@@ -105,7 +110,8 @@ def _ended(job: dict[str, Any], actor: Actor) -> None:
     icon, colour, _ = ENDS[job["status"]]
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"data_end_{job['job_id']}"):
         words = "is ready" if job["status"] == "done" else f"was not learned from: {job['error']}"
-        st.markdown(f":{colour}[{icon}] **{escaped(job['dataset'])}** {escaped(words)}", width="stretch")
+        took = f" :gray[{_took(job)}]" if _took(job) else ""
+        st.markdown(f":{colour}[{icon}] **{escaped(job['dataset'])}** {escaped(words)}{took}", width="stretch")
         if job["status"] == "done":
             open_link(job["dataset"], f"data_open_job_{job['job_id']}")
         st.button("Dismiss", key=f"data_dismiss_{job['job_id']}", type="tertiary", on_click=state.dismiss,
@@ -135,10 +141,22 @@ def jobs(actor: Actor) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge(words, icon=icon, color=colour)
                 st.markdown(_title(job["dataset"], job["verb"]), width="stretch")
-                st.caption(escaped(f"job {job['job_id']} · {job['actor']} · {ago(datetime.fromisoformat(job['at']))}"),
-                           width="content")
+                told = [f"job {job['job_id']}", job["actor"], ago(datetime.fromisoformat(job["at"])), _took(job)]
+                st.caption(escaped(" · ".join(filter(None, told))), width="content")
             if job["error"]:
                 st.caption(escaped(job["error"]))
+
+
+def _took(job: Mapping[str, Any]) -> str:
+    """How long a job ran; "" where nobody knows, or while it does.
+
+    >>> _took({"seconds": 56.2}), _took({"seconds": 0.4}), _took({"seconds": 190}), _took({"seconds": None})
+    ('took 56 s', 'took 1 s', 'took 3 min', '')
+    """
+    seconds = job["seconds"]
+    if seconds is None:
+        return ""
+    return f"took {max(seconds, 1):.0f} s" if seconds < LONG_SECONDS else f"took {seconds / 60:.0f} min"
 
 
 def ago(moment: datetime) -> str:

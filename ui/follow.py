@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
-from engine import watch
+from engine import jobs, watch
+from engine.errors import EngineError
+from engine.jobs import Job
 from engine.schema import Actor
 from ui import session
 from ui.components import SHORT, escaped
 
 LOOK_SECONDS = 5.0
-SEEN, NEWEST = "_seen", "_newest_run"
+SEEN, NEWEST, WATCHED = "_seen", "_newest_run", "_watched_job"
 
 
 def datasets(actor: Actor) -> None:
@@ -32,6 +35,20 @@ def _look() -> None:
     actor = session.signed_in()
     if actor is None or watch.standing(actor) != st.session_state.get(SEEN):
         st.rerun()
+
+
+def watch_for(job: Job) -> None:
+    """Note that the screen shows nothing but that this job is under way: its end takes whoever waits to what came."""
+    st.session_state[WATCHED] = job.id
+
+
+def learned() -> str:
+    """The dataset of the job that the person has waited for until now, once it is done; "" otherwise."""
+    number = st.session_state.pop(WATCHED, None)
+    with suppress(EngineError):  # erased meanwhile
+        job = jobs.status(number) if number is not None else None
+        return job.dataset if job and job.status == "done" else ""
+    return ""
 
 
 def run_words(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:

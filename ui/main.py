@@ -13,7 +13,7 @@ from engine import insight
 from engine.schema import Actor
 from ui import follow, session, state
 from ui.components import escaped, told
-from ui.navigation import SCREENS, Screen, kept_from, offered
+from ui.navigation import BY_URL, SCREENS, Screen, kept_from, offered
 from ui.state import Here
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -31,12 +31,17 @@ def main() -> None:
     st.html(STATIC / "buttons.css")
     st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
     names = [found["name"] for found in engine.describe_datasets(actor) if found["runs"]]
+    learned = follow.learned()
+    if learned in names:
+        st.session_state["dataset"] = learned
     here = _choose(actor, names) if names else None
     state.stand(here)
     screens = offered(actor, bool(names))
     page = _navigation(screens, actor)
     _person(actor)
     follow.datasets(actor)
+    if learned in names and page.title == BY_URL["data"].title:
+        st.switch_page(BY_URL[MAIN_PAGE].path, query_params={})
     if here or page.title not in {screen.title for screen in screens if screen.scored}:
         page.run()
 

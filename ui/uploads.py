@@ -18,7 +18,7 @@ from engine.onboarding import Newer, Proposal
 from engine.prediction import store
 from engine.schema import Actor, plural
 from engine.uploads import Upload
-from ui import state
+from ui import follow, state
 from ui.components import card, escaped, told
 from ui.onboarding import columns, found
 from ui.onboarding.decisions import Asked, Form, forget, form, rewrite
@@ -89,6 +89,7 @@ def _waiting(upload: Upload) -> bool:
     job = watch.job_of(upload)
     if job is None or job.status not in UNDER_WAY:
         return True
+    follow.watch_for(job)
     names = ", ".join(path.name for path in upload.sources)
     st.info(escaped(f"{job.dataset} is being learned from {names}; the bar above follows it. You may leave: it "
                     "goes on."), icon=":material/model_training:")

@@ -163,7 +163,7 @@ def test_the_name_that_was_given_outlives_a_cancelled_job(shop: Path, monkeypatc
     assert field(app, "data_name_").value == "june"
     app = healthy(field(app, "data_name_").set_value("beta").run())
     with monkeypatch.context() as meanwhile:
-        running = SimpleNamespace(status="running", dataset="beta")
+        running = SimpleNamespace(status="running", dataset="beta", id=0)
         meanwhile.setattr("ui.uploads.watch.job_of", lambda _upload: running)
         app = healthy(app.run())
         assert "beta is being learned" in said(app)
@@ -375,6 +375,36 @@ def test_a_failure_gives_advice_and_no_stack_trace(shop: Path, monkeypatch: pyte
     app = healthy(open_app(monkeypatch, "manager", PAGE))
     healthy(app.button(key=f"data_dismiss_{number}").click().run())
     assert says not in said(app)
+
+
+def test_of_several_jobs_of_a_dataset_only_the_latest_end_is_told_with_how_long_it_took(
+        shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for code in ("raise SystemExit(2)", "pass", "import time; time.sleep(2)"):
+        number = start(code)
+        jobs.wait(number, 60)
+    app = healthy(open_app(monkeypatch, "manager", PAGE))
+    assert said(app).count("acme** is ready") == 1 and "was not learned from" not in said(app)
+    assert "took 2 s" in said(app)
+    healthy(app.button(key=f"data_dismiss_{number}").click().run())
+    assert "is ready" not in said(app), "The ends before are of no interest any more."
+    assert "took 2 s" in said(healthy(open_app(monkeypatch, "manager", PAGE, data_view="Jobs")))
+
+
+@pytest.mark.parametrize(("code", "lands"), [("pass", True), ("raise SystemExit(2)", False)], ids=["done", "failed"])
+def test_who_waits_for_a_dataset_is_taken_to_its_overview(shop: Path, monkeypatch: pytest.MonkeyPatch, telco: bytes,
+                                                          code: str, lands: bool) -> None:
+    app = brought(monkeypatch, "june.csv", telco)
+    number = start(code)
+    jobs.wait(number, 60)
+    with monkeypatch.context() as meanwhile:
+        running = SimpleNamespace(status="running", dataset="acme", id=number)
+        meanwhile.setattr("ui.uploads.watch.job_of", lambda _upload: running)
+        app = healthy(app.run())
+        assert "acme is being learned" in said(app)
+    app = healthy(app.run())
+    assert ("Which data are here" not in said(app)) == lands
+    app = healthy(app.switch_page(str(Path(__file__).resolve().parents[2] / "pages" / PAGE)).run())
+    assert "Which data are here" in said(app), "Only once."
 
 
 def test_training_again_is_refused_while_somebody_is_at_work(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
