@@ -226,6 +226,23 @@ def test_yes_and_no_in_other_words_are_told_as_they_are_written(tmp_path: Path) 
     assert told["calls"].startswith("Yes and no are spelled 3 ways: nein,")
 
 
+def test_who_left_is_told_in_the_words_of_the_file_next_month_too(tmp_path: Path) -> None:
+    def month(name: str, seed: int) -> Path:
+        path = small(tmp_path / name, seed=seed)
+        frame = pd.read_csv(path)
+        left = frame.pop("status").map({"cancelled": "ja", "active": "nein"})
+        frame.assign(cancelled=left).to_csv(path, index=False)
+        return path
+
+    first = onboarding.propose([month("may", 5)], name="acme", actor=ANA, now=NOW)
+    assert (first.part("label").value, first.mapping["label"]["positive"]) == ("ja", "Yes")
+    onboarding.keep(first, actor=ANA, now=NOW)
+    again = onboarding.propose([month("june", 6)], name="acme", actor=ANA, now=NOW)
+    assert again.refresh and again.part("label").value == "ja"
+    moved = onboarding.amended(again, parts={"tenure": ""})
+    assert moved.mapping["label"] == first.mapping["label"] and moved.examined.left == again.examined.left
+
+
 def test_who_may_not_onboard_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused):
         onboarding.propose([small(tmp_path)], name="acme", actor=Actor("eve", "executive"), now=NOW)

@@ -18,7 +18,7 @@ from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import HALF, Part
-from engine.data.doctor.vocabulary import NO, word
+from engine.data.doctor.vocabulary import NO, YES, word
 from engine.data.readers import Raw
 from engine.data.sources import brought
 from engine.data.telltales import proves
@@ -190,7 +190,7 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
              *faults.of_rows(raw.frame, ids, seen, raw.name))
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
     mended = _with_new(plan, [fault for fault in new if fault.cure and (fault.safe or fault in other_names)])
-    parts = tuple(part for part in _agreed(plan) if part.role not in MAY_LACK or part.column in raw.frame)
+    parts = tuple(part for part in _agreed(plan, seen) if part.role not in MAY_LACK or part.column in raw.frame)
     portrait = _portrait(raw.frame, seen, parts)
     unanswered = plan.label in seen and seen[plan.label].kind == "empty"
     different = changes.compared(*({name: told for name, told in one.items() if not (unanswered and name == plan.label)}
@@ -254,15 +254,25 @@ def _anew(name: str) -> str:
             "or the switch for it on the screen.")
 
 
-def _agreed(plan: mappings.Plan) -> tuple[Part, ...]:
-    """The parts of a mapping that somebody has agreed to."""
+def _agreed(plan: mappings.Plan, seen: Mapping[str, Look]) -> tuple[Part, ...]:
+    """The parts of a mapping that somebody has agreed to, who left in the words of this file."""
     said = {"id": plan.id, "label": plan.label, "money": plan.money, "tenure": plan.tenure, "recency": plan.recency,
             **plan.contact}
-    value = {"label": "filled" if plan.filled else "|".join(map(str, plan.positive)),
+    value = {"label": "filled" if plan.filled else "|".join(_in_own_words(plan, seen)),
              "money": "month" if plan.per == "month" else f"{plan.period_days:g}"}
     columns = (Part(role, column, *_sure(plan, role), value.get(role, "")) for role, column in said.items() if column)
     words = (("currency", plan.currency), ("sector", plan.sector))
     return (*columns, *(Part(role, "", 1.0, AGREED, word) for role, word in words if word))
+
+
+def _in_own_words(plan: mappings.Plan, seen: Mapping[str, Look]) -> list[str]:
+    """The label's values of who left as the file writes them, where a cure reads its words as Yes and No."""
+    told = list(map(str, plan.positive))
+    mended = any(cure["cure"] == "yes_no" and cure.get("column") == plan.label for cure in plan.cures)
+    if not mended or plan.label not in seen or told not in (["Yes"], ["No"]):
+        return told
+    meant = YES if told == ["Yes"] else NO
+    return list(dict.fromkeys(text.strip() for text, _ in seen[plan.label].values if word(text) in meant)) or told
 
 
 def _sure(plan: mappings.Plan, role: str) -> tuple[float, str]:
