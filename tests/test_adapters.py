@@ -90,7 +90,7 @@ def test_telco_takes_a_quarter_and_says_so_unless_told(tmp_path: Path) -> None:
     path = telco(tmp_path, {"1": {}})
     assumed, told = reading(path), reading(path, horizon_days=30)
     assert assumed.dataset.label.horizon_days == 91 and assumed.dataset.label.assumed
-    assert "quarter" in said(assumed) and "month" in said(assumed) and "year" in said(assumed)
+    assert "91 days are taken" in said(assumed) and "month" in said(assumed) and "year" in said(assumed)
     assert told.dataset.label.horizon_days == 30 and not told.dataset.label.assumed and "quarter" not in said(told)
     assert assumed.dataset.version != told.dataset.version
     with pytest.raises(EngineError, match="horizon_days"):

@@ -80,7 +80,7 @@ def test_run_prints_one_object_with_all_that_was_found(verb: Verb, folder: Path)
             estimate = told["models"][subject][metric]
             assert set(estimate) == ESTIMATE
             assert estimate["low"] <= estimate["value"] <= estimate["high"]
-    assert any("quarter" in finding["what"] for finding in told["findings"])
+    assert any("91 days are taken" in finding["what"] for finding in told["findings"])
 
 
 def test_predict_says_everything_about_one_customer(verb: Verb) -> None:
