@@ -420,6 +420,7 @@ def test_changes_by_hand(both: tuple[Scope, Scope]) -> None:
     assert found.stayed == 5
     assert found.segments.at["Champion", "At-Risk VIP"] == 1
     assert (found.newcomers, found.gone, found.left, found.back) == (1, 1, 1, 0)
+    assert found.came_and_went == "1 came, 1 left, 1 is in the newer data no more"
     assert found.mean_change == pytest.approx(0.0)
     assert found.same_model
     risers, fallers = found.risers, found.fallers

@@ -177,7 +177,7 @@ def who_moved(here: Here, than: Run | None) -> None:
     """What of the movement is customers who came and left, and what the others' own."""
     if than is not None:
         found = answer(movement.changes, here.scope, than.run_id, Actor("any", here.actor.role))
-        st.caption(f"{_came_and_went(found)} Sums move with who is there; of those here at both moments "
+        st.caption(f"Since then {found.came_and_went}. Sums move with who is there; of those here at both moments "
                    f"the chance to leave moved by {POINTS.format(100 * found.mean_change)} on average. {_like(than)}")
 
 
@@ -189,12 +189,6 @@ def _like(than: Run) -> str:
     by_today, said = (answer(movement.totals, insight.scope(run.dataset, run.run_id)) for run in (than, made))
     return (f"Like is compared with like: today's model would have expected {by_today.leavers:,.0f} leavers then; what "
             f"was said then, by the model of the time, was {said.leavers:,.0f}.")
-
-
-def _came_and_went(found: movement.Changes) -> str:
-    parts = [f"{found.newcomers:,} came", f"{found.left + found.gone:,} left",
-             *([f"{found.back:,} came back"] if found.back else [])]
-    return f"Since then {', '.join(parts)}."
 
 
 def _movers(here: Here, found: movement.Changes) -> None:

@@ -158,8 +158,7 @@ def movement_words(facts: Facts) -> str:
     return (f"Since {then.as_of:%d %b %Y} ({plural(days, 'day')}) expected leavers moved by "
             f"{now.leavers - then.leavers:+,.0f}{of_money}.{apart} "
             f"Of {plural(changes.stayed, 'customer')} here at both moments {moved.rose:,} rose to a higher risk band "
-            f"and {moved.fell:,} fell to a lower one; {changes.newcomers:,} came, "
-            f"{changes.left + changes.gone:,} left.{model}")
+            f"and {moved.fell:,} fell to a lower one; {changes.came_and_went}.{model}")
 
 
 def record(facts: Facts) -> dict[str, Any]:

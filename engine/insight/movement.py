@@ -68,6 +68,16 @@ class Changes:
         """Customers here at both moments."""
         return int(self.bands.to_numpy().sum())
 
+    @property
+    def came_and_went(self) -> str:
+        """How many came and left; apart from these, of whom the newer data say nothing any more."""
+        parts = [f"{self.newcomers:,} came", f"{self.left:,} left"]
+        if self.back:
+            parts.append(f"{self.back:,} came back")
+        if self.gone:
+            parts.append(f"{self.gone:,} {'is' if self.gone == 1 else 'are'} in the newer data no more")
+        return ", ".join(parts)
+
 
 def earlier(run: Run) -> dict[str, Run]:
     """The runs worth comparing with, by how far back they lie: the one before, and the nearest at least 7 and 30 days
