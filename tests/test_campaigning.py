@@ -290,6 +290,7 @@ class TestExport:
             campaigning.export(running(shop).id, "csv", actor=EVE, now=NOW)
 
 
+@pytest.mark.slow
 class TestOutcomes:
     def file(self, there: ledger.Campaign, path: Path, **more: Any) -> Path:
         """Half of everybody left, in order of id; a stranger beside them."""
@@ -459,6 +460,7 @@ class TestOutcomes:
         assert ledger.table_of(there.id, OUTCOMES).empty
 
 
+@pytest.mark.slow
 class TestResult:
     def test_is_measured_on_the_ledger_and_feeds_the_next_plan(self, shop: insight.Scope) -> None:
         """All held out left, all treated stayed: as many saves as were treated."""

@@ -68,6 +68,7 @@ def test_months_without_a_mark_are_months_where_they_can_be_nothing_else() -> No
     assert look(months.replace("202301", "202313").replace("202302", "202399"), "month").kind == "number"
 
 
+@pytest.mark.slow
 def test_a_file_with_counted_days_is_read_as_one_with_dates(home: Path) -> None:
     members(signup_date=JOINED.strftime("%Y-%m-%d")).to_csv(home / "dates.csv", index=False)
     members(signup_date=counted(JOINED)).to_csv(home / "counted.csv", index=False)

@@ -204,6 +204,7 @@ def test_survival_is_judged_on_customers_not_seen(trained: dict[str, Trained]) -
     assert "first_year_deciles" not in detail, "some hundred new customers do not tell a year by tenths"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "newest"), [(30, "many"), (91, "many"), (30, "as many as any")])
 def test_a_constant_hazard_is_told_from_one_window(monkeypatch: pytest.MonkeyPatch, days: int, newest: str) -> None:
     """.08 a month leave, whatever their tenure: after a year .92 ** 12 = .37 are left, and the curve is steady. Years
