@@ -34,8 +34,7 @@ VALUE_METRICS = {
     "level_error": ("Error of the level", "total at earlier moments beside what came since; 0 is best", "share"),
     "decile_error": ("Error by decile", "mean distance of the deciles' means; less is better", "share"),
     "concordance": ("Order of leaving (concordance)", "1 is the perfect order, 0.5 a coin", "plain"),
-    "first_year_error": ("Survival of new customers over 12 months, by decile", "mean distance; less is better",
-                         "points"),
+    "first_year_error": ("First-year survival, by decile", "mean distance of the tenths; less is better", "points"),
 }
 ALGORITHMS = {
     "lightgbm": "LightGBM", "lightgbm_orders": "LightGBM for orders", "lightgbm_temporal": "LightGBM over time",
