@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.data.doctor import cures, leavers, monies, propose, recognise, sectors
+from engine.data.doctor import cures, faults, leavers, monies, propose, recognise, sectors
 from engine.data.doctor.looks import look, looks
 
 LABELS = (
@@ -235,3 +235,12 @@ def test_a_total_below_is_no_customer_in_any_evidence(texts: bool, rng: np.rando
     assert told["complaints"] == "numbers from 0 to 4"
     assert draft.looks["complaints"].distinct == 5 and draft.looks["plan"].distinct == 2
     assert [fault.cure["cure"] for fault in draft.faults] == ["strip", "totals"]
+
+
+@pytest.mark.parametrize("name", ["discountPct", "reajuste_pct"])
+def test_whole_percents_that_are_mostly_zero_are_percents(name: str, rng: np.random.Generator) -> None:
+    frame = amounts(rng, **{name: rng.choice([0, 5, 10, 20, 50], 600, p=[0.7, 0.1, 0.1, 0.05, 0.05])})
+    assert [fault for fault in faults.of_columns(frame, looks(frame), NOW) if fault.finding.where == name] == []
+    shares = amounts(rng, **{name: np.append(np.round(rng.uniform(0.01, 0.6, 598), 2), [25.0, 40.0])})
+    told = [fault.finding.what for fault in faults.of_columns(shares, looks(shares), NOW)]
+    assert any("2 values between 1 and 100 in a column of shares" in what for what in told)

@@ -118,3 +118,15 @@ def test_months_may_be_numbers(write: Callable[[str], str], typed: bool, rng: np
     first = onboarding.propose(list(tmp_path.glob("panel.*")), name="tv", actor=ANA, now=NOW)
     assert first.examined.customers == frame["subscriber_id"].nunique()
     assert first.examined.left == pytest.approx(last["churn_next_month"].mean())
+
+
+@pytest.mark.slow
+def test_a_file_sorted_by_month_tells_nothing_by_the_order_of_its_rows(rng: np.random.Generator, tmp_path: Path,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    frame = panel(rng, customers=900).sort_values("month", kind="stable")
+    frame.to_csv(tmp_path / "panel.csv", index=False)
+    found = onboarding.propose([tmp_path / "panel.csv"], name="tv", actor=ANA, now=NOW)
+    assert not [finding for finding in found.examined.findings if finding.where == "row order"]
+    first = found.examined.first
+    assert first is not None and first["customer_id"].tolist() == frame["subscriber_id"].head(8).tolist()

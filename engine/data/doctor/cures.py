@@ -347,7 +347,8 @@ def _in_time(values: pd.Series, name: str) -> pd.Series:
 
 def _latest(frame: pd.DataFrame, by: str, key: str, name: str, found: list[Finding]
             ) -> tuple[pd.DataFrame, list[Finding]]:
-    """One row per customer: the last by the column `by`, or the last in the file."""
+    """One row per customer: the last by the column `by`, or the last in the file; in the order in which the customers
+    first come, as the place of the last row would say until when each was there."""
     if key not in frame:
         return frame, found
     at = _in_time(frame[by], by) if by in frame else None
@@ -358,4 +359,7 @@ def _latest(frame: pd.DataFrame, by: str, key: str, name: str, found: list[Findi
     if not count:
         return frame, found
     what = f"{plural(count, 'earlier row', 'earlier rows')} of customers who have a later one."
-    return frame.loc[sorted(kept)], [*found, Finding("note", name, what, "The latest row of each was kept.", count)]
+    place = pd.Series(np.arange(len(frame)), frame.index)
+    first = place.groupby(frame[key].astype(str).to_numpy()).transform("min")
+    in_order = first[sorted(kept)].sort_values(kind="stable").index
+    return frame.loc[in_order], [*found, Finding("note", name, what, "The latest row of each was kept.", count)]

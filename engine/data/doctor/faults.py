@@ -227,7 +227,7 @@ def _clashes(values: pd.Series, look: Look) -> Iterator[Fault]:
         return
     if not says(look.plain, RATES):
         return
-    above = float((found.dropna() > 1).mean())
+    above = float((found[found.notna() & (found != 0)] > 1).mean())  # a zero is neither
     unit = "percent" if above > 0.5 else "share 0..1"
     if unit != "percent" and above == 0:
         return
