@@ -36,7 +36,10 @@ def unreached(channel: str, columns: Collection[str]) -> str:
 
 
 def _blank(column: str) -> str:
-    return f"NOT coalesce(regexp_matches(CAST({quoted(column)} AS VARCHAR), '{SIGNS}'), false)"
+    """SQL that is true where no sign stands; what begins with one of ASCII, as nearly all does, is not searched."""
+    text = f"CAST({quoted(column)} AS VARCHAR)"
+    return (f"CASE WHEN {text} >= '!' AND {text} < chr(127) THEN false "
+            f"ELSE NOT coalesce(regexp_matches({text}, '{SIGNS}'), false) END")
 
 
 def without_address(scope: Scope, channels: Iterable[str], ids: pd.Index,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -156,9 +156,16 @@ def _consents(scope: Scope) -> list[str]:
 def _agreed(scope: Scope, held: Collection[str]) -> str:
     """SQL that is true for whoever agrees to the channel of their segment's step; what is not known is no agreement,
     what the data do not hold is not asked."""
-    cases = " ".join(f"WHEN {literal(segment)} THEN {agrees_sql(channel, held)}"
-                     for segment, channel in _channels(scope).items())
-    return f"CASE segment {cases} ELSE true END"
+    return _by_channel(_channels(scope), lambda channel: agrees_sql(channel, held), "true")
+
+
+def _by_channel(channels: Mapping[str, str], says: Callable[[str], str], otherwise: str) -> str:
+    """SQL of what is said of each channel, for the segments whose step goes by it; each is asked once."""
+    said = {channel: says(channel) for channel in channels.values()}
+    asked = {channel: sql for channel, sql in said.items() if sql and sql != otherwise}
+    segments = {channel: [literal(name) for name, by in channels.items() if by == channel] for channel in asked}
+    cases = " ".join(f"WHEN segment IN ({', '.join(segments[channel])}) THEN {sql}" for channel, sql in asked.items())
+    return f"CASE {cases} ELSE {otherwise} END" if cases else otherwise
 
 
 def _channels(scope: Scope) -> dict[str, str]:
@@ -168,21 +175,21 @@ def _channels(scope: Scope) -> dict[str, str]:
 
 def _steps(scope: Scope) -> dict[str, Treatment]:
     """Each segment's step: the first that costs anything and is open to these data."""
-    known = {*scope.dataset.names, *columns(scope)}
-    return {segment: first_paying(scope.book, segment, known) for segment in SEGMENTS}
+    known, book = {*scope.dataset.names, *columns(scope)}, scope.book
+    return {segment: first_paying(book, segment, known) for segment in SEGMENTS}
 
 
 def _without_address(scope: Scope) -> str:
     """SQL that is true for whoever has no address for the channel of their segment's step."""
-    cases = " ".join(f"WHEN {literal(segment)} THEN {sql}" for segment, channel in _channels(scope).items()
-                     if (sql := unreached(channel, scope.dataset.names)))
-    return f"CASE segment {cases} ELSE false END" if cases else "false"
+    held = scope.dataset.names
+    return _by_channel(_channels(scope), lambda channel: unreached(channel, held), "false")
 
 
 def _reached(scope: Scope, held: Collection[str]) -> str:
     """SQL that is true for whoever can be reached through the channel of their segment's step, and agrees to it; for
     nobody where the playbook lets that channel carry nothing."""
-    closed = [literal(segment) for segment, channel in _channels(scope).items() if not scope.book.carries(channel)]
+    book = scope.book
+    closed = [literal(segment) for segment, channel in _channels(scope).items() if not book.carries(channel)]
     open_ = f" AND segment NOT IN ({', '.join(closed)})" if closed else ""
     return f"({_agreed(scope, held)} AND NOT {_without_address(scope)}{open_})"
 
@@ -202,13 +209,13 @@ def recovery_starts(scope: Scope) -> dict[str, Start]:
     """What each segment's campaign begins with: the playbook's first step that costs anything, and the recovery rate
     that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
     known, out = effects_of(scope), _not_reached(scope)
-    steps = _steps(scope)
+    steps, book = _steps(scope), scope.book
     held = _consents(scope)
     learned = learned_rates(scope, known, {segment: step.name for segment, step in steps.items()},
                             _reached(scope, held), held)
     return {segment: replace(_start(segment, step, known, learned.get(segment)),
                              refused=int(out["refused"].loc[segment]), unreached=int(out["unreached"].loc[segment]),
-                             carried=scope.book.carries(step.channel))
+                             carried=book.carries(step.channel))
             for segment, step in steps.items()}
 
 
