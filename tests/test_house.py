@@ -83,10 +83,11 @@ def _only_for_types(node: ast.AST) -> bool:
 
 def _at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
     """Every node but those that only a type checker reads."""
-    for node in ast.iter_child_nodes(tree):
-        if not _only_for_types(node):
-            yield node
-            yield from _at_run_time(node)
+    waiting = [tree]
+    while waiting:
+        found = [node for node in ast.iter_child_nodes(waiting.pop()) if not _only_for_types(node)]
+        waiting += found
+        yield from found
 
 
 def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:

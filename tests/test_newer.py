@@ -38,6 +38,7 @@ def test_next_months_file_is_known_by_its_columns_however_they_are_written(tmp_p
     assert newer_of(COLUMNS[:-1]) == Newer("acme", 4, 5), "Who is only to be scored has no label."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [
     ["monthly_fee", "plan", "months_active", "status"], ["client_no", "plan", "months_active", "status"],
     ["client_no", "monthly_fee", "plan", "status"], [*COLUMNS, *(f"other_{n}" for n in range(6))], [],

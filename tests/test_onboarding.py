@@ -449,6 +449,7 @@ def test_next_month_without_an_answer_is_kept_to_be_scored_and_the_label_is_not_
     assert (onboarding.kept("acme") or {})["label"] == {"column": "status", "positive": "cancelled"}
 
 
+@pytest.mark.slow
 def test_the_same_file_once_more_is_the_same_version(tmp_path: Path) -> None:
     path = small(tmp_path)
     pd.read_csv(path).drop(columns="status").to_csv(path, index=False)

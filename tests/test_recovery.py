@@ -112,6 +112,7 @@ def everywhere(terms: Terms, **more: float | bool) -> Scenario:
     return Scenario(dict.fromkeys(SEGMENTS, terms), **({"budget": ENOUGH, "whole_budget": True} | more))
 
 
+@pytest.mark.slow
 @given(cells, terms, st.floats(0, 1), st.floats(0, 50_000))
 @settings(max_examples=30, deadline=None)
 def test_bands_hold_their_points_and_nothing_is_spent_beyond_the_budget(drawn: list, terms: Terms, redemption: float,

@@ -48,6 +48,7 @@ def test_a_row_for_each_month_is_no_customer(rng: np.random.Generator) -> None:
     assert f"{100 * last['churn_next_month'].mean():.1f} % have 1" in label.evidence
 
 
+@pytest.mark.slow
 def test_the_latest_row_of_each_customer_is_read_and_next_month_too(rng: np.random.Generator, tmp_path: Path,
                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
@@ -103,6 +104,7 @@ def test_of_several_dates_the_one_that_parts_a_customers_rows_says_the_latest(rn
     assert looks(frame)["joined"].kind == "date" and draft.mapping["dates"] == ["joined"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [lambda at: at.replace("-", ""), lambda at: str(int(at[-2:]))], ids=["202401", "1"])
 @pytest.mark.parametrize("typed", [False, True])
 def test_months_may_be_numbers(write: Callable[[str], str], typed: bool, rng: np.random.Generator,
