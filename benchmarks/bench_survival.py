@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import Row, clock
-from engine.prediction.ltv import judge_survival
+from benchmarks.since_joining import judge_survival
 from engine.prediction.survival import fit_hazard
 
 DROPPED = ["customerID", "tenure", "TotalCharges", "Churn"]
@@ -21,7 +21,7 @@ def run(real_data: Path) -> list[Row]:
     X, left = raw.drop(columns=DROPPED), (raw["Churn"] == "Yes").astype(int)
     with clock() as took:
         longest = fit_hazard(X, raw["tenure"], left).longest
-    found, _ = judge_survival(X, raw["tenure"], left, SEED, np.random.default_rng(SEED), longest)
+    found = judge_survival(X, raw["tenure"], left, SEED, np.random.default_rng(SEED), longest)
     note = "score S(12), discrete-time hazard, five-fold"
     order = found["concordance"]
     return [

@@ -19,11 +19,8 @@ from engine.prediction.ltv_metrics import (
     density,
     estimate,
     gini,
-    greenwood,
-    kaplan_meier,
     r2,
     spearman,
-    survival_deciles,
     total_error,
 )
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings, month_grid, split_by_survival
@@ -384,17 +381,6 @@ def test_density_counts_every_row_once_and_puts_what_is_right_on_the_diagonal() 
     assert told["edges"] == sorted(told["edges"]) and told["edges"][0] == 0.0
     flat = density(np.zeros(5), np.zeros(5))
     assert np.array(flat["counts"])[0, 0] == 5
-
-
-def test_survival_intervals_are_greenwoods() -> None:
-    """Hand-worked: of 4 at risk one leaves in month 1, of 3 one leaves in month 2, then one is last seen."""
-    tenure, left = np.array([1.0, 2.0, 2.0, 5.0]), np.array([1.0, 1.0, 0.0, 0.0])
-    assert kaplan_meier(tenure, left, 2)[-1] == pytest.approx(0.75 * 2 / 3)
-    assert greenwood(tenure, left, 2) == pytest.approx(0.5 * (1 / (4 * 3) + 1 / (3 * 2)) ** 0.5)
-    assert greenwood(np.ones(3), np.ones(3), 2) == 0.0, "when everyone has left nobody is unsure"
-    table = survival_deciles(np.arange(1.0, 101.0), np.ones(100), np.linspace(0.1, 0.9, 100), 12)
-    assert ((table["low"] <= table["actual"]) & (table["actual"] <= table["high"])).all()
-    assert table["low"].min() >= 0 and table["high"].max() <= 1
 
 
 def test_intervals_hold_what_they_promise() -> None:

@@ -11,11 +11,12 @@ import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.utils import concordance_index
 
+from benchmarks.since_joining import integrated_brier, kaplan_meier, survival_decile_error
 from engine.errors import EngineError
 from engine.prediction import survival as sv
 from engine.prediction.encoding import Encoder
-from engine.prediction.ltv import judge_survival
-from engine.prediction.ltv_metrics import concordance, integrated_brier, kaplan_meier, survival_decile_error
+from engine.prediction.ltv import judge_window
+from engine.prediction.ltv_metrics import concordance
 from engine.prediction.money import DAYS_PER_MONTH, month_grid
 
 
@@ -41,7 +42,7 @@ def test_customers_of_unknown_tenure_change_nothing(rng: np.random.Generator) ->
     wanted, found = (sv.fit_hazard(*rows) for rows in ((X[names], tenure, left), (more[names], all_tenures,
                                                                                   all_left.set_axis(more.index))))
     assert np.allclose(found.theta, wanted.theta) and found.longest == wanted.longest
-    judged = [judge_survival(*rows, 0, np.random.default_rng(1), 12)[0]["concordance"].value
+    judged = [judge_window(*rows, 0, np.random.default_rng(1), 3.0)[0]["concordance"].value
               for rows in ((X[names], tenure, left), (more[names], all_tenures, all_left.set_axis(more.index)))]
     assert judged[0] == judged[1]
 

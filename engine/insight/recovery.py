@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from engine.campaign.contact_rules import WORDS
 from engine.decision.consents import CONSENTS
 from engine.decision.effects import Effects
 from engine.decision.guardrails import ADDRESS, AGREED
@@ -21,7 +22,6 @@ from engine.insight.reach import unreached
 from engine.insight.source import Scope, ask, columns
 from engine.schema import SEGMENTS, Estimate, plural, share
 
-VIA = {"email": "e-mail", "sms": "SMS", "phone": "telephone", "post": "post", "app": "the app", "none": "any channel"}
 EXACT = 500
 RATE_STEP = 0.005
 LEAST_MONEY = 1e-9
@@ -76,8 +76,9 @@ class Start:
     @property
     def left_out(self) -> str:
         """Who is not counted, and why; "" where everybody is."""
+        channel = self.treatment.channel
         if not self.carried:
-            return f"Nobody is counted: by the playbook nothing goes out by {VIA[self.treatment.channel]} now."
+            return f"Nobody is counted: by the playbook nothing goes out by {WORDS.get(channel, channel)} now."
         told = [_not_counted(self.refused, f"not agreed to {AGREED[self.treatment.channel]}") if self.refused else "",
                 _not_counted(self.unreached, f"no {ADDRESS[self.treatment.channel]}") if self.unreached else ""]
         return " ".join(filter(None, told))

@@ -34,9 +34,6 @@ from engine.prediction.ltv_metrics import (
     estimates,
     first_year_deciles,
     first_year_error,
-    integrated_brier,
-    survival_decile_error,
-    survival_deciles,
 )
 from engine.prediction.money import DAYS_PER_MONTH, Floats, LtvSettings, Split, month_grid, split_by_survival
 from engine.prediction.orders_value import OrderModel, fit_orders
@@ -267,7 +264,7 @@ def judge_window(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, see
     """
     known = tenure_months.notna().to_numpy()
     X, tenure_months, left = X[known], tenure_months[known], left[known]
-    year = _from_start(X, tenure_months, left, seed, 12, window_months)[:, 12]
+    year = from_start(X, tenure_months, left, seed, 12, window_months)[:, 12]
     entered = sv.middle_of_window(tenure_months.to_numpy(float), window_months).astype(float)
     gone = np.asarray(left, float)
     found = {"concordance": estimate(concordance, (entered + 1, gone, year, entered), "cross-validation", rng,
@@ -281,27 +278,7 @@ def judge_window(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, see
     return found, {"first_year_deciles": deciles_of_new.to_dict("list")}
 
 
-def judge_survival(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, seed: int, rng: np.random.Generator,
-                   months: int) -> tuple[dict[str, Estimate], dict[str, Any]]:
-    """Concordance (by S(12)), integrated Brier over 1..`months`, and error of S(12) by decile, cross-validated.
-
-    For customers watched since they joined, those who left among them. Customers of unknown tenure are not judged.
-    """
-    known = tenure_months.notna().to_numpy()
-    X, tenure_months, left = X[known], tenure_months[known], left[known]
-    survival = _from_start(X, tenure_months, left, seed, months)
-    tenure, gone = np.asarray(tenure_months, float).round(), np.asarray(left, float)
-    year = survival[:, min(12, months)]
-    asked: Mapping[str, tuple[Callable[..., float], Floats]] = {
-        "concordance": (concordance, year), "integrated_brier": (integrated_brier, survival),
-        "s12_decile_error": (survival_decile_error, year),
-    }
-    found = {name: estimate(metric, (tenure, gone, by), "cross-validation", rng, SURVIVAL_REPLICATES, _owners(X))
-             for name, (metric, by) in asked.items()}
-    return found, {"survival_deciles": survival_deciles(tenure, gone, year).to_dict("list")}
-
-
-def _from_start(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, seed: int, months: int,
+def from_start(X: pd.DataFrame, tenure_months: pd.Series, left: pd.Series, seed: int, months: int,
                 window_months: float | None = None) -> Floats:
     """S at 0, 1, ..., `months` months of tenure, each customer's by a model that has not seen her."""
     survival = np.zeros((len(X), months + 1))

@@ -91,7 +91,7 @@ def deciles(actual: Floats, predicted: Floats, groups: np.ndarray | None = None)
     1       2        2.5     2.5      2  1.52  3.48
     """
     table = _decile_means(actual, predicted)
-    group, some = _group(predicted), np.maximum(table["count"].to_numpy(), 1)
+    group, some = tenths(predicted), np.maximum(table["count"].to_numpy(), 1)
     owner = np.arange(len(actual)) if groups is None else np.unique(groups, return_inverse=True)[1]
     apart = pd.Series(actual - table["actual"].to_numpy()[group]).groupby([group, owner]).sum()
     squares = (apart**2).groupby(level=0).sum().reindex(range(DECILES), fill_value=0.0).to_numpy()
@@ -100,7 +100,7 @@ def deciles(actual: Floats, predicted: Floats, groups: np.ndarray | None = None)
 
 
 def _decile_means(actual: Floats, predicted: Floats) -> pd.DataFrame:
-    group = _group(predicted)
+    group = tenths(predicted)
     count = np.bincount(group, minlength=DECILES)
     means = (np.bincount(group, weights=values, minlength=DECILES) / np.maximum(count, 1)
              for values in (predicted, actual))
@@ -127,7 +127,7 @@ def density(actual: Floats, predicted: Floats, bins: int = 24) -> dict[str, Any]
     return {"edges": [float(f"{edge:.4g}") for edge in edges], "counts": counts.tolist()}
 
 
-def _group(predicted: Floats) -> NDArray[np.int_]:
+def tenths(predicted: Floats) -> NDArray[np.int_]:
     rank = np.empty(len(predicted), dtype=int)
     rank[np.argsort(predicted, kind="stable")] = np.arange(len(predicted))
     return rank * DECILES // max(len(predicted), 1)
@@ -186,77 +186,6 @@ def concordance(tenure: Floats, left: Floats, score: Floats, entered: Floats | N
     return better / pairs if pairs else 0.5
 
 
-def kaplan_meier(tenure: Floats, left: Floats, months: int) -> Floats:
-    """Share still there after 0, 1, ..., `months` months [0..1]; who leaves or is last seen in a month is at risk.
-
-    >>> kaplan_meier(np.array([1.0, 2.0, 2.0, 3.0]), np.array([1.0, 1.0, 0.0, 0.0]), 3).round(3)
-    array([1.  , 0.75, 0.5 , 0.5 ])
-    """
-    at_risk, leavers = _by_month(tenure, left, months)
-    return np.concatenate([[1.0], np.cumprod(1 - leavers / np.maximum(at_risk, 1))])
-
-
-def _by_month(tenure: Floats, left: Floats, months: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Who is at risk in month 1, ..., `months`, and who leaves in it."""
-    at_risk = len(tenure) - np.searchsorted(np.sort(tenure), np.arange(1, months + 1))
-    return at_risk, np.bincount(tenure[left == 1].astype(int), minlength=months + 1)[1:months + 1]
-
-
-def integrated_brier(tenure: Floats, left: Floats, survival: Floats) -> float:
-    """Mean over months 1..m of the squared error of S(t), weighted for those last seen before t [0..1].
-
-    survival: S at 0..m months, one row per customer. Source: Graf, Schmoor, Sauerbrei and Schumacher (1999),
-    Statistics in Medicine 18(17-18).
-    """
-    last = survival.shape[1] - 1
-    seen = kaplan_meier(tenure, 1 - left, int(max(last, tenure.max())))
-    seen = np.maximum(seen, 1e-3)
-    at_exit = seen[np.maximum(tenure.astype(int) - 1, 0)]
-    month = np.arange(1, last + 1)[None, :]
-    gone = (tenure[:, None] <= month) & (left[:, None] == 1)
-    there = tenure[:, None] > month
-    s = survival[:, 1:]
-    return float((gone * s**2 / at_exit[:, None] + there * (1 - s) ** 2 / seen[month]).mean())
-
-
-def survival_decile_error(tenure: Floats, left: Floats, at_month: Floats, month: int = 12) -> float:
-    """Mean over deciles of predicted S(month) of |mean predicted - Kaplan-Meier| [share of customers]."""
-    table = _survival_means(tenure, left, at_month, month)
-    return float((table["predicted"] - table["actual"]).abs().mean())
-
-
-def survival_deciles(tenure: Floats, left: Floats, at_month: Floats, month: int = 12) -> pd.DataFrame:
-    """Mean predicted S(month), Kaplan-Meier's S(month) and count by decile of the prediction, lowest first.
-
-    low and high: the 95 % interval of Kaplan-Meier's, by Greenwood (1926).
-    """
-    group, table = _group(at_month), _survival_means(tenure, left, at_month, month)
-    half = Z95 * np.array([greenwood(tenure[group == k], left[group == k], month) for k in np.unique(group)])
-    return table.assign(low=np.maximum(table["actual"] - half, 0.0), high=np.minimum(table["actual"] + half, 1.0))
-
-
-def _survival_means(tenure: Floats, left: Floats, at_month: Floats, month: int) -> pd.DataFrame:
-    group = _group(at_month)
-    rows = [(int(k) + 1, float(at_month[group == k].mean()),
-             float(kaplan_meier(tenure[group == k], left[group == k], month)[-1]), int((group == k).sum()))
-            for k in np.unique(group)]
-    return pd.DataFrame(rows, columns=["decile", "predicted", "actual", "count"])
-
-
-def greenwood(tenure: Floats, left: Floats, months: int) -> float:
-    """Standard error of Kaplan-Meier's share still there after so many months [0..1].
-
-    Source: Greenwood (1926), Reports on Public Health and Medical Subjects 33. Without censoring it is the binomial's:
-
-    >>> round(greenwood(np.array([1.0] * 5 + [9.0] * 5), np.ones(10), 3), 4), round((0.5 * 0.5 / 10) ** 0.5, 4)
-    (0.1581, 0.1581)
-    """
-    at_risk, leavers = _by_month(tenure, left, months)
-    stay = at_risk - leavers
-    summed = np.sum(leavers[stay > 0] / (at_risk * stay)[stay > 0])
-    return float(kaplan_meier(tenure, left, months)[-1] * np.sqrt(summed))
-
-
 def first_year_deciles(entered: Floats, left: Floats, after_a_year: Floats, window_months: float) -> pd.DataFrame:
     """Mean predicted S(12), S(12) by life table and count of those in their first year, by decile of the prediction.
 
@@ -265,7 +194,7 @@ def first_year_deciles(entered: Floats, left: Floats, after_a_year: Floats, wind
     """
     new = entered < MONTHS_OF_YEAR
     months, gone, predicted = entered[new], left[new], after_a_year[new]
-    group = _group(predicted)
+    group = tenths(predicted)
     rows = [(k + 1, float(predicted[group == k].mean()), *life_table(months[group == k], gone[group == k],
                                                                      window_months), int((group == k).sum()))
             for k in range(DECILES)] if len(months) >= FEWEST_NEW else []

@@ -32,8 +32,8 @@ _TOTAL = re.compile(r"(?:grand |sub)?total|sum(?:me)?\b|gesamt|suma\b|somme|tota
                     r"rows?\b|records?\b|count\b|report\b|source\b|note|generated|exported|printed|\(?c\)|confidential|-{3,}|\*|#")
 _YEAR_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-/.](\d{4})")
-_COMPACT_MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])(?:\.0)?")
-_SHEET_DAY = re.compile(r"([1-5]\d{4})(?:\.\d+)?")
+MONTH = re.compile(r"((?:19|20)\d{2})(0[1-9]|1[0-2])(?:\.0)?")  # 202401
+SHEET_DAY = re.compile(r"([1-5]\d{4})(?:\.\d+)?")  # 45292, days as a spreadsheet counts them
 _SHEETS_BEGIN = date(1899, 12, 30)  # day 0 of a spreadsheet that counts days
 _NAMED_MONTH = re.compile(r"([A-Za-z]{3,9})[-\s.,/]+(\d{4})")
 
@@ -99,9 +99,9 @@ def plain_date(text: str) -> str:
     >>> plain_date("202403"), plain_date("45356")
     ('2024-03-01', '2024-03-05')
     """
-    if found := _COMPACT_MONTH.fullmatch(text):
+    if found := MONTH.fullmatch(text):
         return f"{found[1]}-{found[2]}-01"
-    if found := _SHEET_DAY.fullmatch(text):
+    if found := SHEET_DAY.fullmatch(text):
         return str(_SHEETS_BEGIN + timedelta(days=int(found[1])))
     if found := _YEAR_MONTH.fullmatch(text):
         return f"{found[1]}-{int(found[2]):02d}-01"
@@ -198,9 +198,13 @@ def dated(values: pd.Series) -> pd.Series:
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         return values
-    seen = distinct(values)
-    texts = seen.texts if is_text(values) else seen.texts.str.removesuffix(".0")
-    return seen.spread(texts.map(plain_date).to_numpy(dtype=object), "").astype("category")
+    return distinct(values).spread(day_texts(values).map(plain_date).to_numpy(dtype=object), "").astype("category")
+
+
+def day_texts(values: pd.Series) -> pd.Series:
+    """A column's distinct texts as days are written: whole numbers without a decimal."""
+    texts = distinct(values).texts
+    return texts if is_text(values) else texts.str.removesuffix(".0")
 
 
 def _date(values: pd.Series, _spec: Spec) -> pd.Series:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from engine.data.clash import percent_clash, percent_like_the_rest
 from engine.data.dates import moments
-from engine.data.doctor.cures import MOST_MONTHS, dated, plain_date, spelling, totals
+from engine.data.doctor.cures import MOST_MONTHS, SHEET_DAY, dated, day_texts, plain_date, spelling, totals
 from engine.data.doctor.looks import Look, is_missing_word, rows_of
 from engine.data.doctor.vocabulary import ENDED, PERIOD, YES, folded, says, word
 from engine.data.parsing import FALSE, TRUE, distinct, is_text, numbers
@@ -172,14 +172,13 @@ def _days_otherwise(values: pd.Series, look: Look) -> Iterator[Fault]:
     """Months without a day, and days as a spreadsheet counts them."""
     if pd.api.types.is_datetime64_any_dtype(values):
         return
-    seen = distinct(values)
-    texts = seen.texts if is_text(values) else seen.texts.str.removesuffix(".0")
+    texts = day_texts(values)
     plain = texts.map(plain_date)
     other = (texts != plain).to_numpy(dtype=bool)
     if not other.any():
         return
     example, read = texts[other].iloc[0], plain[other].iloc[0]
-    counted = re.fullmatch(r"\d{5}(?:\.\d+)?", example) is not None
+    counted = SHEET_DAY.fullmatch(example) is not None
     what, fix = ((f"Days are counted as a spreadsheet does, such as {example}.", f"Read them as dates: {read}.")
                  if counted else (f"Months without a day, such as {example}.", "Read as the first day."))
     yield Fault(Finding("note", look.name, what, fix, look.rows), example, {"column": look.name, "cure": "date"})

@@ -11,7 +11,7 @@ import pandas as pd
 
 from engine.data.adapters.common import MEANT, MOST_CATEGORIES
 from engine.data.dates import moments
-from engine.data.doctor.cures import decorated, plain_date
+from engine.data.doctor.cures import MONTH, SHEET_DAY, decorated, plain_date
 from engine.data.doctor.vocabulary import (
     DATED,
     MISSING,
@@ -30,7 +30,6 @@ from engine.data.parsing import Distinct, distinct, is_text, numbers
 MOSTLY = 0.5
 ODD_TEXTS = 12
 FEWEST_DAYS, MANY_MONTHS = 3, 12
-MONTH, SHEET_DAY = r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:\.0)?", r"[1-5]\d{4}(?:\.\d+)?"
 FEW_NAMES = 12
 FEW_VALUES = 40
 LONG_TEXT = 40
