@@ -23,6 +23,7 @@ from engine.insight.worklist import Listing
 from engine.prediction import portrait, store
 from engine.prediction.model import Model, Scored
 from engine.schema import SEGMENTS, Column, Dataset, Finding, ModelCard, Reading, jsonable
+from engine.schema.columns import AS_IN_FILE
 
 DRIVERS = 3
 
@@ -199,6 +200,6 @@ def rejected_csv(version: Dataset) -> tuple[bytes, int]:
     """The rejected rows as a file, and how many they are."""
     stream = io.BytesIO()
     with pq.ParquetFile(catalog.rejected_file(version)) as rows:
-        columns = [Column(name, "text", "", "As in the file") for name in rows.schema_arrow.names]
+        columns = [Column(name, "text", "", AS_IN_FILE) for name in rows.schema_arrow.names]
         count = export.write_csv(stream, columns, (batch.to_pandas() for batch in rows.iter_batches()), ())
     return stream.getvalue(), count

@@ -10,6 +10,7 @@ import pytest
 
 from engine.prediction.drivers import Rates, drivers, words
 from engine.schema import REASONS, Column
+from engine.schema.columns import A_DAY, AS_IN_FILE, Kind
 
 CONTRACT = Column("contract", "category", "", "Kind of contract")
 SUPPORT = Column("tech_support", "category", "", "Has support")
@@ -72,6 +73,24 @@ def test_words(column: Column, value: object, raises: bool, said: str) -> None:
     told = rates()
     place = int(told.features[column.name].places(pd.Series([value]))[0])
     assert words(column, value, raises, place, told, "EUR") == said
+
+
+@pytest.mark.parametrize(("kind", "meaning", "title", "value", "said"), [
+    ("number", A_DAY, "Kunde seit", 44.0, "Kunde seit (44 days ago) raises the risk: "),
+    ("number", A_DAY, "Vertragsende", -12.0, "Vertragsende (in 12 days) raises the risk: "),
+    ("category", AS_IN_FILE, "Zahlart", "Rechnung", "Zahlart (Rechnung) raises the risk: "),
+    ("number", AS_IN_FILE, "Nb Achats", np.nan, "Nb Achats (unknown) raises the risk: "),
+    ("flag", AS_IN_FILE, "Abos aktiv", 0.0, "Abos aktiv (no) raises the risk: "),
+])
+def test_a_company_s_own_name_is_no_part_of_an_english_sentence(
+    kind: Kind, meaning: str, title: str, value: object, said: str,
+) -> None:
+    column = Column("own", kind, "days" if meaning == A_DAY else "", meaning, label=title)
+    X = pd.DataFrame({"own": pd.Series([value] * 60 + ["other" if kind == "category" else 100.0] * 60)})
+    X["own"] = X["own"].astype("category") if kind == "category" else X["own"].astype(float)
+    told = Rates.learn(X, np.arange(120) < 40, [column])
+    place = int(told.features["own"].places(pd.Series([value]))[0])
+    assert words(column, value, True, place, told).startswith(said)
 
 
 def test_rates_that_read_alike_support_no_claim() -> None:

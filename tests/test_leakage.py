@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 from worlds import AS_OF, FLAG, PLANTS, World, honest, logins_of
 
+from engine.data.features.trends import trends_of
 from engine.data.identity import identifier, order_matters, order_signal
 from engine.data.leakage import audit, without_advice_on
 from engine.data.own_month import of_the_answer
 from engine.data.signal import auc, best_interval, folds, levels, levels_of_numbers, single_column_auc
 from engine.data.telltales import alone, in_words
 from engine.errors import DataError, EngineError
-from engine.schema import Finding, LabelRule
+from engine.schema import Column, Finding, LabelRule
 
 
 def quarantined(world: World, folder: Path, seed: int = 0) -> set[str]:
@@ -86,6 +87,34 @@ def test_the_month_about_which_the_answer_asks_is_known_in_many_writings(asked: 
     assert of_the_answer(asked, {weak: 0.8, strong: 0.6}, 400, 900) == ({}, (strong,))
     assert of_the_answer("churned", {weak: 0.6, strong: 0.8}, 400, 900) == ({}, ())
     assert of_the_answer(asked, {strong: 0.8}, 400, 900) == ({}, ()), "nothing to compare it with"
+
+
+def test_of_a_month_that_is_not_used_no_trend_is_used_either(tmp_path: Path) -> None:
+    world = honest(seed=12)
+    for month in ("apr", "may"):
+        logins_of(world, month, 0.1)
+    world.X["logins_jun"] = np.where(world.y == 1, 0, world.X["logins_may"] + 1)
+    snapshot, dataset = world.snapshot(tmp_path, replace(FLAG, asked="Answer"))
+    dataset = replace(dataset, columns=tuple(Column(name, "number", "", "") for name in world.X))
+    trend = trends_of(dataset)[0]
+    assert (trend.column.name, trend.members) == ("logins_jun_trend", ("logins_apr", "logins_may", "logins_jun"))
+    snapshot = replace(snapshot, X=snapshot.X.assign(**{trend.column.name: trend.of(snapshot.X)}))
+    found = dict(audit(snapshot, dataset).quarantined)
+    assert list(found) == ["logins_jun", "logins_jun_trend"]
+    by_a_person = audit(snapshot, dataset, overrule=["logins_jun", "logins_jun_trend"])
+    assert by_a_person.quarantined == ()
+
+
+def test_honest_months_keep_their_trend(tmp_path: Path) -> None:
+    world = honest(seed=13)
+    for month in ("mar", "apr", "may", "jun"):
+        logins_of(world, month, 0.1)
+    snapshot, dataset = world.snapshot(tmp_path)
+    dataset = replace(dataset, columns=tuple(Column(name, "number", "", "") for name in world.X))
+    trend = trends_of(dataset)[0]
+    assert trend.members == ("logins_mar", "logins_apr", "logins_may"), "the month asked about takes no part"
+    snapshot = replace(snapshot, X=snapshot.X.assign(**{trend.column.name: trend.of(snapshot.X)}))
+    assert audit(snapshot, dataset).quarantined == ()
 
 
 def test_the_same_month_of_another_year_is_another() -> None:

@@ -115,7 +115,7 @@ def test_the_driver_quotes_a_rate_that_can_be_counted(told: dict) -> None:
     someone = company().query("plan == 'flex'")["id"].iloc[0]
     card = engine.predict("acme", someone, actor=ANN, now=NOW)
     words = {driver["feature"]: driver["words"] for driver in card["drivers"]}
-    assert words["plan"] == "flex plan raises the risk: 40 % of such customers left."
+    assert words["plan"] == "Plan (flex) raises the risk: 40 % of such customers left."
 
 
 def test_segments_are_quarters_of_thirds(scores: pd.DataFrame) -> None:

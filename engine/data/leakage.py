@@ -9,13 +9,14 @@ name may support evidence; it is never enough.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from engine.data.beyond import STRONG, beyond_all_others
+from engine.data.features.trends import made_of, trends_of
 from engine.data.identity import counts_rows, identifier, in_order, order_matters, order_signal
 from engine.data.own_month import of_the_answer
 from engine.data.signal import Levels, folds, levels, single_column_auc
@@ -68,6 +69,7 @@ def audit(snapshot: Snapshot, dataset: Dataset, overrule: Sequence[str] = (), se
     reasons = _answers(columns, aucs, y, fold, rng, names)
     reasons |= _beyond(dataset, {name: column for name, column in columns.items() if name not in reasons}, aucs, y,
                        fold, rng)
+    reasons |= _trends_of(dataset, columns, {*reasons} - {*overrule})
     quarantined = tuple((name, reasons[name]) for name in columns if name in reasons and name not in overrule)
     findings = (*_same_instant(dataset), *_too_good(dataset, aucs, dict(quarantined)), *order_findings,
                 *_quarantine(quarantined, len(y)), *_of_its_month(doubtful, reasons, dataset),
@@ -109,6 +111,12 @@ def _beyond(dataset: Dataset, columns: Mapping[str, Levels], aucs: Mapping[str, 
     instant, all do."""
     own = dataset.kind == "snapshot" and not dataset.label.same_instant
     return beyond_all_others(columns, aucs, y, fold, rng) if own else {}
+
+
+def _trends_of(dataset: Dataset, columns: Mapping[str, Levels], unused: Collection[str]) -> Reasons:
+    """Trends of which a part is not used."""
+    made = made_of(columns, unused, trends_of(dataset))
+    return {name: f"Made of {part}, which is not used." for name, part in made}
 
 
 def _made_of_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reasons:

@@ -6,68 +6,13 @@ also tell far more than those of its kind of other months, as what is measured w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from math import sqrt
-from typing import NamedTuple
 
-from engine.data.doctor.vocabulary import named
+from engine.data.periods import Period, period_of
 from engine.data.telltales import AFTER
 
 TELLS_MORE = 0.05
-NAMES = (
-    "jan january januar janvier ene enero janeiro gen gennaio januari styczen",
-    "feb february februar fev fevrier febrero fevereiro febbraio februari luty",
-    "mar march marz maerz mrz mars marzo marco maart mrt marzec",
-    "apr april avr avril abr abril aprile kwiecien",
-    "may mai mayo maio maggio mag mei maj",
-    "jun june juni juin junio junho giu giugno czerwiec",
-    "jul july juli juil juillet julio julho lug luglio lipiec",
-    "aug august aout ago agosto augustus sierpien",
-    "sep sept september septembre septiembre setembro set settembre wrzesien",
-    "oct october okt oktober octobre octubre out outubro ott ottobre pazdziernik",
-    "nov november novembre noviembre novembro listopad",
-    "dec december dez dezember decembre dic diciembre dezembro dicembre grudzien",
-)
-MONTHS = {name: number for number, names in enumerate(NAMES, 1) for name in names.split()}
-_NUMBERED = re.compile(r"(?:^|_)(?P<year>20\d{2})_?(?P<unit>[mq]?)_?(?P<number>0[1-9]|1[0-2]|[1-4])(?=_|$)")
-_QUARTER = re.compile(r"(?:^|_)(?:(?P<before>20\d{2})_)?q_?(?P<number>[1-4])(?:_(?P<after>20\d{2}))?(?=_|$)")
-_NAMED = re.compile(rf"(?:^|_)(?:(?P<before>20\d{{2}})_)?(?P<name>{'|'.join(MONTHS)})"
-                    r"(?:_?(?P<after>20\d{2}))?(?=_|$)")
-
-
-class Period(NamedTuple):
-    """A month or a quarter, by its number; year 0 where the name tells none."""
-
-    unit: str
-    number: int
-    year: int
-
-    def may_be(self, other: Period) -> bool:
-        """Whether both may be the same: years are compared where both tell one."""
-        return self[:2] == other[:2] and (self.year == other.year or 0 in (self.year, other.year))
-
-
-def period_of(name: str) -> tuple[str, Period] | None:
-    """What a name says beside its month or quarter, and that; None without one.
-
-    >>> period_of("Logins Jun")
-    ('logins', Period(unit='month', number=6, year=0))
-    >>> period_of("usage_2024_06")[1].year, period_of("spend_Q2")[1].unit
-    (2024, 'quarter')
-    >>> period_of("tenure_months") is None
-    True
-    """
-    plain = named(name)
-    if found := _QUARTER.search(plain):
-        period = Period("quarter", int(found["number"]), int(found["before"] or found["after"] or 0))
-    elif found := _NAMED.search(plain):
-        period = Period("month", MONTHS[found["name"]], int(found["before"] or found["after"] or 0))
-    elif (found := _NUMBERED.search(plain)) and (found["unit"] == "q" or len(found["number"]) == 2):
-        period = Period("quarter" if found["unit"] == "q" else "month", int(found["number"]), int(found["year"]))
-    else:
-        return None
-    return (plain[:found.start()] + plain[found.end():]).strip("_"), period
 
 
 def of_the_answer(asked: str, aucs: Mapping[str, float], left: int, stayed: int

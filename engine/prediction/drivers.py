@@ -16,6 +16,7 @@ import pandas as pd
 
 from engine.prediction.explain import BASE
 from engine.schema import Column, plural
+from engine.schema.columns import A_DAY
 
 BINS = 5
 FEW = 30
@@ -203,14 +204,19 @@ def _verb(column: Column, subject: str, raises: bool) -> str:
     >>> _verb(wait, "Unknown mean time between orders", False), _verb(mood, "Sentiment, 3 months of 0.1", True)
     ('lowers', 'raises')
     """
+    if column.in_own_words:
+        return "raises" if raises else "lowers"
     noun = HEAD.split(column.title if f"{column.title} of " in subject else subject)[0]
     many = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
     return ("raise" if raises else "lower") + ("" if many else "s")
 
 
 def _subject(column: Column, value: object, currency: str) -> str:
-    """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months", "3 renewals"."""
+    """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months", "3 renewals"; of a
+    column that the company named, the value behind the name, whatever its language: "Kunde seit (44 days ago)"."""
     title, text = column.title, in_words(column, value, currency)
+    if column.in_own_words:
+        return f"{title} ({_ago(column, text)})"
     lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
     if text == "unknown":
         return f"Unknown {lower}"
@@ -221,6 +227,18 @@ def _subject(column: Column, value: object, currency: str) -> str:
     if column.kind == "count" and _is_counted(column):
         return _counted(lower, float(value))  # type: ignore[arg-type]
     return f"{title} of {text}"
+
+
+def _ago(column: Column, text: str) -> str:
+    """Of a day how long ago it was or in how long it will be; else the text.
+
+    >>> joined = Column("kunde_seit", "number", "days", A_DAY)
+    >>> _ago(joined, "44 days"), _ago(joined, "-1 day"), _ago(joined, "unknown")
+    ('44 days ago', 'in 1 day', 'unknown')
+    """
+    if not column.meaning.startswith(A_DAY) or text == "unknown":
+        return text
+    return f"in {text.removeprefix('-')}" if text.startswith("-") else f"{text} ago"
 
 
 def _is_counted(column: Column) -> bool:

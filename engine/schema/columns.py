@@ -17,6 +17,8 @@ Kind = Literal["id", "text", "category", "number", "count", "flag", "date"]
 NUMERIC: frozenset[Kind] = frozenset({"number", "count", "flag"})
 TENFOLD, TINY = 10, 0.0005
 MONEY = "currency"
+AS_IN_FILE = "As in the file"
+A_DAY = f"{AS_IN_FILE}, in days"
 SCALES = {"share 0..1": "{:.1%}", "share": "{:.1%}", "ratio": "{:.2g} times", "-1..1": "{:+.2f}"}
 
 
@@ -40,6 +42,15 @@ class Column:
     label: str = ""
     nullable: bool = True
     family: str = ""
+
+    @property
+    def in_own_words(self) -> bool:
+        """Whether its name is the company's own, of any language and grammar, and not one of ours.
+
+        >>> Column("kunde_seit", "number", "days", AS_IN_FILE).in_own_words
+        True
+        """
+        return self.meaning.startswith(AS_IN_FILE)
 
     @property
     def title(self) -> str:

@@ -22,7 +22,7 @@ from engine.data.parsing import words as read_words
 from engine.data.readers import Raw
 from engine.errors import DataError, EngineError
 from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, Source, plural
-from engine.schema.columns import Kind
+from engine.schema.columns import AS_IN_FILE, Kind
 
 Options = Mapping[str, Any]
 SHARE = "share 0..1"
@@ -193,7 +193,7 @@ def other_fields(raw: Raw, used: Iterable[str], taken: Iterable[str]) -> tuple[d
         name = _free(snake(raw_name), names)
         names.add(name)
         found[name] = raw_name
-        column = Column(name, kind_of(raw.frame[raw_name]), "", "As in the file", label=title(raw_name))
+        column = Column(name, kind_of(raw.frame[raw_name]), "", AS_IN_FILE, label=title(raw_name))
         fields.append(Field(column, needed=False, strict=False))
     return found, tuple(fields)
 

@@ -23,6 +23,7 @@ from engine.data.parsing import FALSE, TRUE, as_written
 from engine.data.readers import Raw, column_names
 from engine.errors import EngineError
 from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Reading
+from engine.schema.columns import AS_IN_FILE
 
 HORIZON_DAYS = 91
 TENURE = Column("tenure_months", "number", "months", "Months since the customer joined", 0, label="Tenure")
@@ -212,7 +213,7 @@ def _apart(roles: dict[str, Column]) -> dict[str, Column]:
 
 
 def _own(name: str, kind: Any, unit: str = "", said: str = "") -> Column:
-    return Column(snake(name), kind, unit, "As in the file", label=said or title(name))
+    return Column(snake(name), kind, unit, AS_IN_FILE, label=said or title(name))
 
 
 def _money(plan: Plan, found: dict[str, str]) -> tuple[MoneyRule, tuple[Finding, ...]]:

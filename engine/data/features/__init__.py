@@ -131,7 +131,7 @@ def _shop(_dataset: Dataset, customers: pd.DataFrame, _only: Only) -> pd.DataFra
 
 
 def _table(dataset: Dataset, customers: pd.DataFrame, _only: Only) -> pd.DataFrame:
-    return table.table_features(customers, table.table_columns(dataset), dataset.observed_until)
+    return table.of_the_customers(dataset, customers)
 
 
 def _order_columns(dataset: Dataset) -> tuple[Column, ...]:

@@ -8,15 +8,31 @@ from datetime import datetime
 
 import pandas as pd
 
+from engine.data.features.trends import trends_of
 from engine.schema import CONTACT, CUSTOMER_ID, Column, Dataset
-from engine.schema.columns import NUMERIC
+from engine.schema.columns import A_DAY, NUMERIC
 
 NEVER_KNOWN = datetime(1970, 1, 1)
 NEVER = {CUSTOMER_ID.name, *(column.name for column in CONTACT)}
 
 
 def table_columns(dataset: Dataset) -> tuple[Column, ...]:
-    """The customers columns that may be features: numbers, counts, flags, categories, and dates as days before."""
+    """The customers columns that may be features: numbers, counts, flags, categories, dates as days before, and the
+    trends of columns of successive months."""
+    own = _own_columns(dataset)
+    names = {column.name for column in own}
+    return (*own, *(trend.column for trend in trends_of(dataset) if trend.column.name not in names))
+
+
+def of_the_customers(dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
+    """The features of customers rows, in the order of `table_columns`."""
+    own = _own_columns(dataset)
+    made = table_features(customers, own, dataset.observed_until)
+    more = {trend.column.name: trend.of(made) for trend in trends_of(dataset)}
+    return made.assign(**{name: values for name, values in more.items() if name not in made})
+
+
+def _own_columns(dataset: Dataset) -> tuple[Column, ...]:
     answer = dataset.label.column if dataset.label.kind == "column" else ""
     return tuple(
         _as_feature(column)
@@ -28,7 +44,7 @@ def table_columns(dataset: Dataset) -> tuple[Column, ...]:
 def _as_feature(column: Column) -> Column:
     if column.kind != "date":
         return column
-    meaning = f"Days from {column.title} to the moment of the data; negative = still to come"
+    meaning = f"{A_DAY} from {column.title} to the moment of the data; negative = still to come"
     return replace(column, kind="number", unit="days", meaning=meaning)
 
 
