@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from engine import catalog, onboarding
+from engine.data import adapters
 from engine.data.features import feature_columns, features
 from engine.data.features.trends import trends
-from engine.data.periods import series
+from engine.data.periods import moved, series
 from engine.prediction import store
 from engine.prediction.settings import Settings
 from engine.schema import Actor, Column
@@ -97,3 +98,45 @@ def test_a_fading_customer_is_known_from_the_ratio_of_months(
     ours = report["models"]["lightgbm"]["roc_auc"]["value"]
     assert by_hand > without + 0.005
     assert ours > by_hand - 0.005
+
+
+LATER = {"Visits Mar": "Visits Apr", "Visits Apr": "Visits May", "Visits May": "Visits Jun", "Visits Jun": "Visits Jul",
+         "Churned in June": "Churned in July"}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_months_that_have_moved_on_are_read_as_the_last_ones_were(
+    answered: bool, home: Path, tmp_path: Path, rng: np.random.Generator,
+) -> None:
+    june, july = (fading(rng, 400) for _ in range(2))
+    june.to_csv(tmp_path / "june.csv", index=False)
+    onboarding.keep(onboarding.propose([tmp_path / "june.csv"], name="club", actor=ANA, now=NOW), actor=ANA, now=NOW)
+    frame = july.rename(columns=LATER) if answered else july.rename(columns=LATER).drop(columns="Churned in July")
+    frame.to_csv(tmp_path / "july.csv", index=False)
+    found = onboarding.propose([tmp_path / "july.csv"], name="club", actor=ANA, now=NOW)
+    assert found.trainable == answered and not [one for one in found.changes if one.where != "Churned in June"]
+    onboarding.keep(found, actor=ANA, now=NOW)
+    reading = adapters.read([tmp_path / "july.csv"], tmp_path / "read", name="club", now=NOW,
+                            options={"mapping": dict(found.mapping)})
+    assert reading.dataset.frame()["visits_jun"].tolist() == july["Visits Jun"].tolist()
+    assert {column.name: column.title for column in reading.dataset.columns}["visits_may"] == "Visits Jun"
+    told = [finding.what for finding in reading.findings if "moved on" in finding.what]
+    assert len(told) == 1 and "Visits Apr as Visits Mar" in told[0]
+
+
+@pytest.mark.parametrize(("came", "wanted"), [
+    (["a_2024_05", "a_2024_06"], ["a_2024_04", "a_2024_05"]), (["a_jan"], ["a_dec"]),
+    (["q1_a", "q2_a"], ["q4_a", "q1_a"]),
+    (["x_2", "x_3", "x_4"], ["x_1", "x_2", "x_3"]), (["a_may", "a_jun", "a_jul"], ["a_apr", "a_may"]),
+])
+def test_what_has_moved_on_is_known_by_its_names(came: list[str], wanted: list[str]) -> None:
+    assert sorted(moved(came, wanted).values()) == sorted(wanted)
+
+
+@pytest.mark.parametrize(("came", "wanted"), [
+    (["a_2024_03", "a_2024_04"], ["a_2024_04", "a_2024_05"]), (["a_mar", "a_apr"], ["a_apr", "a_may"]),
+    (["a_may", "a_jun", "b_jun"], ["a_apr", "a_may", "b_apr"]), (["a_may"], ["a_apr", "a_may"]),
+    (["x_2", "x_3"], ["x_1", "x_2"]),
+])
+def test_earlier_months_fewer_months_and_other_steps_have_not_moved_on(came: list[str], wanted: list[str]) -> None:
+    assert moved(came, wanted) == {}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from engine import catalog
 from engine.data.adapters import mapping as mappings
-from engine.data.names import otherwise_written, snake
+from engine.data.doctor import joins
+from engine.data.names import snake
 from engine.data.readers import column_names
 from engine.errors import EngineError
 from engine.onboarding.memory import MAPPING, kept, kept_portrait
@@ -89,4 +90,4 @@ def _fit(names: Sequence[str], known: Known) -> tuple[int, int]:
 
 def _there(names: Collection[str], wanted: Collection[str]) -> set[str]:
     """The wanted columns that are there, however their names are written."""
-    return {name for name in names if name in wanted} | set(otherwise_written(names, wanted).values())
+    return {name for name in names if name in wanted} | set(joins.known_again(names, wanted).values())

@@ -242,7 +242,7 @@ def _fitting(name: str, plan: mappings.Plan, paths: Sequence[Path], before: Mapp
 
 def _joined(plan: mappings.Plan, paths: Sequence[Path], before: Mapping[str, Any]) -> tuple[Raw, tuple[Fault, ...]]:
     """The customers' table under the names that were agreed, and the columns that come under others."""
-    raw = joins.joined(paths, plan.files)[0]
+    raw = joins.joined(paths, plan.files, read=plan.read)[0]
     frame, _ = cures.renamed(raw.frame, plan.cures)
     other_names = renames.found(plan, before, frame)
     frame, _ = cures.renamed(frame, [fault.cure for fault in other_names if fault.safe])

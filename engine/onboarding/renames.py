@@ -27,7 +27,7 @@ def found(plan: Plan, before: Portrait, frame: pd.DataFrame) -> tuple[Fault, ...
     One of the same words, however they are written and ordered, whose values are as before, is safe to be read so; one
     that shares words with it or has its values is for a person to say.
     """
-    lacking = [name for name in dict.fromkeys((*plan.named, plan.label)) if name and name not in frame]
+    lacking = [name for name in plan.read if name not in frame]
     known = {*plan.named, *plan.ignored, plan.label, *before}
     fresh = [str(name) for name in frame if name not in known]
     if not lacking or not fresh:

@@ -101,6 +101,11 @@ class Plan:
                  *self.dates, *self.contact.values(), *consents.columns_of(self.consents))
         return list(dict.fromkeys(name for name in parts if name))
 
+    @property
+    def read(self) -> list[str]:
+        """Every column the mapping reads, the label among them."""
+        return list(dict.fromkeys(name for name in (*self.named, self.label) if name))
+
 
 def load(mapping: object) -> dict[str, Any]:
     """The mapping itself, from the path of a TOML file or as it is."""

@@ -20,6 +20,7 @@ from engine.data.doctor.vocabulary import named, says
 from engine.data.leakage import ONLY_DESCRIBE
 from engine.data.names import snake, title
 from engine.data.parsing import FALSE, TRUE, as_written
+from engine.data.periods import moved
 from engine.data.readers import Raw, column_names
 from engine.errors import EngineError
 from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Reading
@@ -46,7 +47,7 @@ def read(ask: Ask, sources: Sequence[Path]) -> Reading:
     ask, dated = _as_drawn(ask, plan, raw)
     names = [str(name) for name in raw.frame.columns]
     _refuse_unknown(plan, raw, names)
-    fields, found = _fields(plan, names)
+    fields, found = _fields(plan, names, _as_it_came(parts["customers"], plan))
     raw, spoken, unread = consents.agreed(raw, plan.consents)
     rows = take_all(raw, fields, ask.options, found, (*plan.ignored, *spoken))
     taken = _answered(one_row_each(rows, raw, by_onboarding(raw.name, ask.name)), plan)
@@ -82,7 +83,7 @@ def prepared(sources: Sequence[Path], plan: Plan, until: datetime | None = None
 
 def _mended(sources: Sequence[Path], plan: Plan, until: datetime | None
             ) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
-    raw, raws, said = joins.joined(sources, plan.files, until)
+    raw, raws, said = joins.joined(sources, plan.files, until, plan.read)
     frame, mended = cures.cured(raw.frame, plan.cures, raw.name, plan.id)
     if not plan.id:
         frame = frame.assign(**{ROW: ("row-" + frame.index.astype(str)).astype("category")})
@@ -182,13 +183,19 @@ def _last_seen(plan: Plan, raw: Raw) -> dict[str, pd.Series]:
 
 # ----------------------------------------------------------------------------------------------------- columns
 
-def _fields(plan: Plan, names: Sequence[str]) -> tuple[list[Field], dict[str, str]]:
+def _as_it_came(sources: Sequence[Path], plan: Plan) -> dict[str, str]:
+    """By column that the mapping reads, the title of the later month that is read as it."""
+    names = dict.fromkeys(name for path in sources for name in column_names(path))
+    return {old: title(new) for new, old in moved(names, plan.read).items()}
+
+
+def _fields(plan: Plan, names: Sequence[str], later: Mapping[str, str]) -> tuple[list[Field], dict[str, str]]:
     """Fields for the mapping's columns, and by canonical name the column of the file."""
     key = plan.id or ROW
     roles = {key: CUSTOMER_ID, plan.tenure: TENURE, plan.recency: RECENCY}
     if plan.label in names:
         roles[plan.label] = replace(CHURNED, kind="category")
-    said = gathering.titles(plan.files)
+    said = {**gathering.titles(plan.files), **later}
     roles.setdefault(plan.money, _own(plan.money, "number", "currency", said.get(plan.money, "")))
     for kind, listed in (("category", plan.categorical), ("number", plan.numeric), ("flag", plan.flags),
                          ("date", plan.dates)):

@@ -19,11 +19,13 @@ from engine.data.doctor.besides import Beside
 from engine.data.doctor.gathering import gathered, times
 from engine.data.names import otherwise_written, snake
 from engine.data.parsing import as_written, is_text
+from engine.data.periods import moved
 from engine.data.readers import Raw, column_names, read_raw
 from engine.errors import EngineError
 from engine.schema import Finding, plural
 
 ALIKE, MEET = 0.5, 0.5
+MOST_TOLD = 4
 
 
 # ------------------------------------------------------------------------------------------------------ which is which
@@ -55,14 +57,24 @@ def _known_by(beside: Beside) -> set[str]:
     return {*beside.columns, beside.key} - {""}
 
 
+def known_again(names: Iterable[str], wanted: Iterable[str]) -> dict[str, str]:
+    """By name the wanted column that it is, though it is written otherwise or its month has moved on.
+
+    >>> known_again(["Member_ID", "fee_feb", "fee_mar"], ["member_id", "fee_jan", "fee_feb"])
+    {'Member_ID': 'member_id', 'fee_feb': 'fee_jan', 'fee_mar': 'fee_feb'}
+    """
+    names, wanted = list(names), list(wanted)
+    return otherwise_written(names, wanted) | moved(names, wanted)
+
+
 def as_known(names: Iterable[str], wanted: Iterable[str]) -> set[str]:
-    """The names, those that are only written otherwise than the wanted ones as these are.
+    """The names, those that are only written otherwise than the wanted ones, or whose months moved on, as these are.
 
     >>> sorted(as_known(["Member_ID", "paid"], ["member_id", "kind"]))
     ['member_id', 'paid']
     """
     names = list(names)
-    known = otherwise_written(names, wanted)
+    known = known_again(names, wanted)
     return {known.get(name, name) for name in names}
 
 
@@ -122,19 +134,22 @@ def met(one: pd.Series, other: pd.Series) -> float:
     return float(known.isin(set(other.dropna())).mean()) if len(known) else 0.0
 
 
-def joined(sources: Sequence[Path], besides: Sequence[Beside], until: datetime | None = None
-           ) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
+def joined(sources: Sequence[Path], besides: Sequence[Beside], until: datetime | None = None,
+           read: Iterable[str] = ()) -> tuple[Raw, tuple[Raw, ...], list[Finding]]:
     """The customers' table with what the further files bring, all files as read, and what was found on the way.
 
     until: the moment of the data, where somebody tells it; what the files with many rows say of later is left out.
+    read: what the mapping reads of the customers' own columns, which may come for later months.
     """
     main, found = told_apart(sources, besides)
     if not main:
         raise EngineError("None of the files is the customers' own. Give the file with one row per customer.")
     besides = [beside for beside in besides if not beside.unused]
     said: list[Finding] = []
-    customers = [_named_as_known(read_raw(path), {beside.to for beside in besides} - {""}, said) for path in main]
-    others = {beside.name: [_named_as_known(read_raw(path), _known_by(beside), said) for path in found[beside.name]]
+    customers = [_of_later_months(_named_as_known(read_raw(path), {beside.to for beside in besides} - {""}, said),
+                                  read, said) for path in main]
+    others = {beside.name: [_of_later_months(_named_as_known(read_raw(path), _known_by(beside), said),
+                                             _known_by(beside), said) for path in found[beside.name]]
               for beside in besides}
     raw = stacked(customers)
     if len(customers) > 1:
@@ -150,8 +165,25 @@ def _named_as_known(raw: Raw, wanted: Iterable[str], said: list[Finding]) -> Raw
     known = otherwise_written(map(str, raw.frame.columns), sorted(wanted))
     said += [Finding("note", raw.name, f"The column {old} is written {new!r} in this file.", "Read as the same column.",
                      len(raw.frame)) for new, old in known.items()]
-    return replace(raw, frame=raw.frame.rename(columns=known),
-                   clashes={known.get(name, name): texts for name, texts in raw.clashes.items()})
+    return _renamed(raw, known)
+
+
+def _of_later_months(raw: Raw, wanted: Iterable[str], said: list[Finding]) -> Raw:
+    """The file with columns of later months called as those of the months that the mapping reads."""
+    known = moved(map(str, raw.frame.columns), sorted(wanted))
+    if known:
+        told = ", ".join(f"{new} as {old}" for new, old in list(known.items())[:MOST_TOLD])
+        more = f" and {len(known) - MOST_TOLD} more" if len(known) > MOST_TOLD else ""
+        said.append(Finding("note", raw.name, f"The months have moved on: {told}{more} was read before.",
+                            "Read so: what was learned of the last months is said of the last months now.",
+                            len(raw.frame)))
+    in_the_way = [old for old in known.values() if old in raw.frame and old not in known]
+    return _renamed(replace(raw, frame=raw.frame.drop(columns=in_the_way)), known)
+
+
+def _renamed(raw: Raw, names: Mapping[str, str]) -> Raw:
+    return replace(raw, frame=raw.frame.rename(columns=names),
+                   clashes={names.get(name, name): texts for name, texts in raw.clashes.items()})
 
 
 def attach(frame: pd.DataFrame, others: Mapping[str, pd.DataFrame], besides: Sequence[Beside],
