@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from worlds import AS_OF, FLAG, PLANTS, World, honest, logins_of
 
-from engine.data.features.trends import trends_of
+from engine.data.features.derived import derived
 from engine.data.identity import identifier, order_matters, order_signal
 from engine.data.leakage import audit, without_advice_on
 from engine.data.own_month import of_the_answer
@@ -96,7 +96,7 @@ def test_of_a_month_that_is_not_used_no_trend_is_used_either(tmp_path: Path) -> 
     world.X["logins_jun"] = np.where(world.y == 1, 0, world.X["logins_may"] + 1)
     snapshot, dataset = world.snapshot(tmp_path, replace(FLAG, asked="Answer"))
     dataset = replace(dataset, columns=tuple(Column(name, "number", "", "") for name in world.X))
-    trend = trends_of(dataset)[0]
+    trend = derived(dataset)[0]
     assert (trend.column.name, trend.members) == ("logins_jun_trend", ("logins_apr", "logins_may", "logins_jun"))
     snapshot = replace(snapshot, X=snapshot.X.assign(**{trend.column.name: trend.of(snapshot.X)}))
     found = dict(audit(snapshot, dataset).quarantined)
@@ -111,7 +111,7 @@ def test_honest_months_keep_their_trend(tmp_path: Path) -> None:
         logins_of(world, month, 0.1)
     snapshot, dataset = world.snapshot(tmp_path)
     dataset = replace(dataset, columns=tuple(Column(name, "number", "", "") for name in world.X))
-    trend = trends_of(dataset)[0]
+    trend = derived(dataset)[0]
     assert trend.members == ("logins_mar", "logins_apr", "logins_may"), "the month asked about takes no part"
     snapshot = replace(snapshot, X=snapshot.X.assign(**{trend.column.name: trend.of(snapshot.X)}))
     assert audit(snapshot, dataset).quarantined == ()
@@ -206,6 +206,16 @@ def test_nobody_is_advised_to_mend_what_is_never_used() -> None:
     blank, bad = (Finding(how, "winback_offer", "blank", "Write 0 at the source.") for how in ("warning", "error"))
     other = Finding("warning", "fee", "blank", "Write 0 at the source.")
     assert without_advice_on([("winback_offer", "a leak")], [blank, bad, other]) == (bad, other)
+
+
+def test_what_leavers_have_far_more_often_is_asked_about_and_kept(tmp_path: Path) -> None:
+    world = honest(seed=112, n=4000)
+    world.X["objection"] = world.rng.random(4000) < np.where(world.y == 1, 0.35, 0.006)
+    world.X["objection"] = pd.Categorical(np.where(world.X["objection"], "raised", "none"))
+    found = audit(*world.snapshot(tmp_path))
+    assert found.quarantined == ()
+    told = [finding.what for finding in found.findings if finding.where == "objection"]
+    assert len(told) == 1 and " % of leavers and 0." in told[0] and "'raised'" in told[0]
 
 
 def test_overruling_keeps_the_column_and_says_so(tmp_path: Path) -> None:

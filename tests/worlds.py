@@ -283,6 +283,48 @@ def _written_down_with_what_is_known_only_afterwards(world: World) -> set[str]:
     return {"churn_calls", "call_length"}
 
 
+def _a_step_on_the_way_out(world: World) -> set[str]:
+    """Staff ask for the records of three leavers of four before they leave, and of few others."""
+    asked = world.rng.random(len(world.y)) < np.where(world.y == 1, 0.75, 0.005)
+    world.X["records_asked_for"] = pd.Categorical(np.where(asked, "Y", "N"))
+    return {"records_asked_for"}
+
+
+def _a_count_that_speaks_of_leaving(world: World) -> set[str]:
+    """Letters to win back whoever left: some stayers had one too, and nobody's is blank."""
+    n = len(world.y)
+    world.X["winback_letters"] = np.where(world.rng.random(n) < np.where(world.y == 1, 0.8, 0.02),
+                                          world.rng.integers(1, 4, n), 0)
+    return {"winback_letters"}
+
+
+def _what_is_lost_when_they_leave(world: World) -> set[str]:
+    """Something most leavers have none of any more, of which others seldom have none: it alone exceeds .95, and all
+    else together knows little."""
+    n = len(world.y)
+    world.X = world.X.drop(columns=["signal", "tickets", "ticket_mood", "cancellations_365d"])
+    emptied = world.rng.random(n) < np.where(world.y == 1, 0.98, 0.01)
+    world.X["lessons_lately"] = np.where(emptied, 0, world.rng.poisson(6, n) + 1)
+    return {"lessons_lately"}
+
+
+def _when_what_is_known_only_afterwards_was_so(world: World) -> set[str]:
+    """A state that is the answer, and its day, which is filled for all and later for leavers."""
+    n = len(world.y)
+    world.X["booking_state"] = pd.Categorical(np.where(world.y == 1, "off", world.rng.choice(["in", "out"], n)))
+    world.X["booking_state_date"] = world.rng.normal(30, 10, n) - 8 * world.y
+    return {"booking_state", "booking_state_date"}
+
+
+def _the_later_level_with_the_earlier(world: World) -> set[str]:
+    """A level after leaving, which exceeds the earlier one of nobody who left: the earlier one is honest."""
+    n = len(world.y)
+    early = world.rng.poisson(12, n) + 1
+    world.X["level_early"] = early
+    world.X["level_late"] = early + np.where(world.y == 1, 0, 1 + world.rng.poisson(4, n))
+    return {"level_late"}
+
+
 PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _threshold, _almost_a_threshold, _band, _copy_of_the_label, _several_categories, _blank_for_stayers,
     _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
@@ -291,5 +333,7 @@ PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _of_the_month_about_which_the_answer_asks, _nearly_the_label, _survey_that_half_of_the_leavers_answered,
     _somebodys_own_score, _health_score, _scores_of_the_answer_whatever_they_are_called,
     _written_down_with_what_is_known_only_afterwards, _filled_for_those_who_stayed, _filled_for_nearly_all_who_left,
-    _share_of_leavers_by_branch,
+    _share_of_leavers_by_branch, _a_step_on_the_way_out,
+    _a_count_that_speaks_of_leaving, _what_is_lost_when_they_leave, _when_what_is_known_only_afterwards_was_so,
+    _the_later_level_with_the_earlier,
 )}

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.data.signal import FOLDS, Levels, ranked
 
-STRONG, SURELY = 0.95, 0.975
+STRONG = 0.95
 TIMES_FEWER = 10.0
 SEVERAL = 3
 BEYOND = "Too good to be known beforehand:"
@@ -26,13 +26,13 @@ TREES: Mapping[str, Any] = {"n_estimators": 60, "num_leaves": 8, "learning_rate"
 
 def beyond_all_others(columns: Mapping[str, Levels], aucs: Mapping[str, float], y: np.ndarray, fold: np.ndarray,
                       rng: np.random.Generator) -> dict[str, str]:
-    """Why columns know more than can be known beforehand: three standard errors above .975 each alone, and of the
+    """Why columns know more than can be known beforehand: three standard errors above .95 each alone, and of the
     pairs of a leaver and a stayer they order ten times fewer wrongly than all columns do together that are not strong.
 
     columns: those that nothing else quarantines. Three strong ones at most: more are of the moment of the label.
     """
     strong = [name for name in columns if aucs[name] > STRONG]
-    sure = [name for name in strong if aucs[name] - 3 * _error(aucs[name], y) > SURELY]
+    sure = [name for name in strong if aucs[name] - 3 * standard_error(aucs[name], y) > STRONG]
     others = [columns[name] for name in columns if name not in strong]
     if not sure or not others or len(strong) > SEVERAL:
         return {}
@@ -41,7 +41,7 @@ def beyond_all_others(columns: Mapping[str, Levels], aucs: Mapping[str, float], 
             for name in sure if 1 - reached >= TIMES_FEWER * (1 - aucs[name])}
 
 
-def _error(auc: float, y: np.ndarray) -> float:
+def standard_error(auc: float, y: np.ndarray) -> float:
     """The standard error of a ROC-AUC (Hanley and McNeil 1982)."""
     left, stayed = int(y.sum()), int(len(y) - y.sum())
     of_leavers, of_stayers = auc / (2 - auc) - auc**2, 2 * auc**2 / (1 + auc) - auc**2

@@ -9,24 +9,27 @@ name may support evidence; it is never enough.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from engine.data.beyond import STRONG, beyond_all_others
-from engine.data.features.trends import made_of, trends_of
+from engine.data.beyond import STRONG, beyond_all_others, standard_error
+from engine.data.doctor.vocabulary import named
+from engine.data.features.derived import derived, made_of
 from engine.data.identity import counts_rows, identifier, in_order, order_matters, order_signal
 from engine.data.own_month import of_the_answer
 from engine.data.signal import Levels, folds, levels, single_column_auc
-from engine.data.telltales import AFTER, alone, marked, proves, together
+from engine.data.telltales import AFTER, alone, marked, proves, suspect, together
 from engine.errors import DataError, EngineError
 from engine.schema import Dataset, Finding, Snapshot, plural
 
 TOO_GOOD = STRONG
 FEWEST_OF_A_CLASS = 5
 FEWEST_ALIKE, ALIKE = 20, 0.995
+MORE_OF = re.compile(r"_?(?:date|dt|day|at|on|time|timestamp|reason|rsn|code|desc|description|type|note|notes|by)")
 GATHERED = ("_mean", "_sum", "_change", "_first", "_last")
 ONLY_DESCRIBE = "the figures describe, they do not predict"
 
@@ -69,10 +72,11 @@ def audit(snapshot: Snapshot, dataset: Dataset, overrule: Sequence[str] = (), se
     reasons = _answers(columns, aucs, y, fold, rng, names)
     reasons |= _beyond(dataset, {name: column for name, column in columns.items() if name not in reasons}, aucs, y,
                        fold, rng)
-    reasons |= _trends_of(dataset, columns, {*reasons} - {*overrule})
+    reasons |= _made_of_unused(dataset, columns, {*reasons} - {*overrule})
     quarantined = tuple((name, reasons[name]) for name in columns if name in reasons and name not in overrule)
     findings = (*_same_instant(dataset), *_too_good(dataset, aucs, dict(quarantined)), *order_findings,
                 *_quarantine(quarantined, len(y)), *_of_its_month(doubtful, reasons, dataset),
+                *_suspects({name: column for name, column in columns.items() if name not in reasons}, aucs, y),
                 *_kept(overrule, reasons, len(y)))
     return Audit(quarantined, findings, aucs)
 
@@ -101,7 +105,8 @@ def _answers(
 ) -> Reasons:
     """Every reason to quarantine: what names customers or rows, what knows the answer alone, then what two know."""
     known = {name: reason for name, column in columns.items() if (reason := alone(name, column, aucs[name], y, fold))}
-    reasons = names | _filled_for_the_same(known, columns) | known | _made_of_the_same(known, columns)
+    reasons = (names | _filled_for_the_same(known, columns) | known | _made_of_the_same(known, columns)
+               | _said_of_it(known, columns, aucs, y))
     return reasons | together({n: column for n, column in columns.items() if n not in reasons}, aucs, y, fold, rng)
 
 
@@ -113,9 +118,9 @@ def _beyond(dataset: Dataset, columns: Mapping[str, Levels], aucs: Mapping[str, 
     return beyond_all_others(columns, aucs, y, fold, rng) if own else {}
 
 
-def _trends_of(dataset: Dataset, columns: Mapping[str, Levels], unused: Collection[str]) -> Reasons:
-    """Trends of which a part is not used."""
-    made = made_of(columns, unused, trends_of(dataset))
+def _made_of_unused(dataset: Dataset, columns: Mapping[str, Levels], unused: Collection[str]) -> Reasons:
+    """What is made of several columns of which one is not used."""
+    made = made_of(columns, unused, derived(dataset))
     return {name: f"Made of {part}, which is not used." for name, part in made}
 
 
@@ -138,6 +143,16 @@ def _filled_for_the_same(known: Reasons, columns: Mapping[str, Levels]) -> Reaso
             if same:
                 found[name] = f"{AFTER} it is filled for the same customers as {same} is, which is known only then."
     return found
+
+
+def _said_of_it(known: Reasons, columns: Mapping[str, Levels], aucs: Mapping[str, float], y: np.ndarray) -> Reasons:
+    """What says by its name when or why something was so that is known only afterwards, and tells who left."""
+    least = 0.5 + 3 * standard_error(0.5, y)
+    proven = [name for name, reason in known.items() if proves(reason)]
+    return {name: f"{AFTER} by its name it says more of {about}, which is known only then."
+            for name in columns if name not in known and aucs[name] >= least
+            for about in proven if MORE_OF.fullmatch(named(name).removeprefix(named(about)))
+            and named(name).startswith(named(about))}
 
 
 def _positions(snapshot: Snapshot, dataset: Dataset) -> np.ndarray:
@@ -215,6 +230,13 @@ def _of_its_month(doubtful: Sequence[str], quarantined: Reasons, dataset: Datase
             what = (f"It is of the time about which {dataset.label.asked} asks: customers may have left before it was "
                     "measured.")
             yield Finding("warning", name, what, "Make sure that it was known in time, or leave it out.")
+
+
+def _suspects(columns: Mapping[str, Levels], aucs: Mapping[str, float], y: np.ndarray) -> Iterator[Finding]:
+    for name, column in columns.items():
+        if aucs[name] <= TOO_GOOD and (told := suspect(column, y)):
+            yield Finding("warning", name, f"{told}: it may have been written down when they left.",
+                          "Make sure that it was known in time, or leave it out.")
 
 
 def without_advice_on(quarantined: Sequence[tuple[str, str]], found: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -64,17 +64,19 @@ class BestColumn:
         if values.dtype == "category":
             return values.astype(object).where(values.notna(), "missing").to_numpy()
         numbers = values.to_numpy(dtype=float)
-        return np.where(np.isnan(numbers), -1, np.searchsorted(self.edges, numbers, side="right"))
+        return np.where(np.isnan(numbers), -1, np.searchsorted(self.edges, numbers, side="left"))
 
     def _rate(self, values: pd.Series) -> np.ndarray:
         return np.array([self.rates.get(group, self.base_rate) for group in self._groups(values)])
 
 
 def _edges(values: pd.Series) -> np.ndarray:
-    """Inner deciles of a column of numbers; none for categories."""
+    """The upper ends of groups of a column of numbers: each of few values, else inner deciles; none for categories."""
     if values.dtype == "category" or values.notna().sum() == 0:
         return np.empty(0)
-    return np.unique(np.nanquantile(values.to_numpy(dtype=float), np.linspace(0, 1, BINS + 1)[1:-1]))
+    numbers = values.dropna().to_numpy(dtype=float)
+    few = np.unique(numbers)
+    return few[:-1] if len(few) <= BINS else np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1]))
 
 
 @dataclass

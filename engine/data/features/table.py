@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from engine.data.features.trends import trends_of
+from engine.data.features.derived import derived
 from engine.schema import CONTACT, CUSTOMER_ID, Column, Dataset
 from engine.schema.columns import A_DAY, NUMERIC
 
@@ -17,19 +17,15 @@ NEVER = {CUSTOMER_ID.name, *(column.name for column in CONTACT)}
 
 
 def table_columns(dataset: Dataset) -> tuple[Column, ...]:
-    """The customers columns that may be features: numbers, counts, flags, categories, dates as days before, and the
-    trends of columns of successive months."""
-    own = _own_columns(dataset)
-    names = {column.name for column in own}
-    return (*own, *(trend.column for trend in trends_of(dataset) if trend.column.name not in names))
+    """The customers columns that may be features: numbers, counts, flags, categories, dates as days before, and what is
+    made of several of them."""
+    return (*_own_columns(dataset), *(made.column for made in derived(dataset)))
 
 
 def of_the_customers(dataset: Dataset, customers: pd.DataFrame) -> pd.DataFrame:
     """The features of customers rows, in the order of `table_columns`."""
-    own = _own_columns(dataset)
-    made = table_features(customers, own, dataset.observed_until)
-    more = {trend.column.name: trend.of(made) for trend in trends_of(dataset)}
-    return made.assign(**{name: values for name, values in more.items() if name not in made})
+    frame = table_features(customers, _own_columns(dataset), dataset.observed_until)
+    return frame.assign(**{made.column.name: made.of(frame) for made in derived(dataset)})
 
 
 def _own_columns(dataset: Dataset) -> tuple[Column, ...]:

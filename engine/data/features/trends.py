@@ -6,13 +6,13 @@ says takes no part, as it may be measured while customers leave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from engine.data.periods import Period, period_of, series
-from engine.schema import Column, Dataset
+from engine.schema import Column
 from engine.schema.columns import AS_IN_FILE
 
 ENDING = "_trend"
@@ -62,11 +62,6 @@ def trends(columns: Iterable[Column], asked: str = "") -> tuple[Trend, ...]:
     return tuple(_trend(names, by_name) for names in series(early))
 
 
-def trends_of(dataset: Dataset) -> tuple[Trend, ...]:
-    """The trends of a dataset's columns."""
-    return trends(dataset.columns, dataset.label.asked)
-
-
 def _may_be_of(name: str, asked: Period) -> bool:
     found = period_of(name)
     return found is not None and found[1].may_be(asked)
@@ -87,12 +82,3 @@ def _span(names: tuple[str, ...], by_name: dict[str, Column]) -> str:
 
 def _lower(title: str) -> str:
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
-
-
-def made_of(names: Iterable[str], unused: Iterable[str], every: Iterable[Trend]) -> Iterator[tuple[str, str]]:
-    """Of these features the trends of which a part is not used, each with that part."""
-    there, gone = set(names), set(unused)
-    for trend in every:
-        part = next((name for name in trend.members if name in gone), "")
-        if part and trend.column.name in there - gone:
-            yield trend.column.name, part
