@@ -325,6 +325,13 @@ def _the_later_level_with_the_earlier(world: World) -> set[str]:
     return {"level_late"}
 
 
+def _a_step_that_some_leavers_took(world: World) -> set[str]:
+    """What half of the leavers did while they left, and one other of a thousand."""
+    n = len(world.y)
+    world.X["objection"] = (world.rng.random(n) < np.where(world.y == 1, 0.45, 0.001)).astype(float)
+    return {"objection"}
+
+
 PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _threshold, _almost_a_threshold, _band, _copy_of_the_label, _several_categories, _blank_for_stayers,
     _blank_for_leavers, _sometimes_filled_for_leavers, _sometimes_not_zero_for_leavers, _a_few_exit_surveys,
@@ -335,5 +342,5 @@ PLANTS: dict[str, Plant] = {plant.__name__.strip("_"): plant for plant in (
     _written_down_with_what_is_known_only_afterwards, _filled_for_those_who_stayed, _filled_for_nearly_all_who_left,
     _share_of_leavers_by_branch, _a_step_on_the_way_out,
     _a_count_that_speaks_of_leaving, _what_is_lost_when_they_leave, _when_what_is_known_only_afterwards_was_so,
-    _the_later_level_with_the_earlier,
+    _the_later_level_with_the_earlier, _a_step_that_some_leavers_took,
 )}

@@ -35,7 +35,8 @@ PURE_BOUND, PURE_ODDS_RATIO = 0.90, 50.0
 NAMED_BOUND, NAMED_ODDS_RATIO = 0.75, 20.0
 FEWEST_SHARES, CHANCE = 20, 0.05
 STAYED_ODDS_RATIO, MOSTLY = 200.0, 0.5
-MOSTLY_ODDS_RATIO, SUSPECT_ODDS_RATIO, NINETY_NINE = 100.0, 30.0, 2.326
+MOSTLY_ODDS_RATIO, PURELY_ODDS_RATIO, SUSPECT_ODDS_RATIO, NINETY_NINE = 100.0, 60.0, 30.0, 2.326
+A_QUARTER, MOSTLY_PURE = 0.25, 0.8
 BLANK = "blank"
 TELLS_MUCH, FAR_APART = 0.75, 0.15
 NAMED_AUC = 0.90
@@ -184,10 +185,13 @@ def _only_stayers(column: Levels, y: np.ndarray) -> str:
 
 
 def _mostly_leavers(column: Levels, y: np.ndarray) -> str:
-    """A mark that most leavers carry and hardly any stayer: its odds of leaving are a hundred times those of the
-    others, at the lower end of a 99 % interval (Woolf 1955, with halves added)."""
+    """A mark of leavers that hardly any stayer carries: most of them have it and their odds of leaving are a hundred
+    times those of the others, or a quarter of them, sixty times, and four of five who have it left."""
+    gone = int(y.sum())
     for mark in _marks(column, y):
-        if mark.words != BLANK and mark.left >= MOSTLY * y.sum() and odds_at_least(mark, y) >= MOSTLY_ODDS_RATIO:
+        purely = mark.left >= MOSTLY_PURE * (mark.left + mark.stayed)
+        share, odds = (A_QUARTER, PURELY_ODDS_RATIO) if purely else (MOSTLY, MOSTLY_ODDS_RATIO)
+        if mark.words != BLANK and mark.left >= share * gone and odds_at_least(mark, y) >= odds:
             return f"{AFTER} it is {mark.words} for {_of_both(mark, y)}, more than can be known beforehand."
     return ""
 
