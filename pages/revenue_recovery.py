@@ -9,6 +9,7 @@ from engine.insight import Simulation, overview
 from engine.insight.off_limits import off_limits
 from engine.schema import money_in_full, money_range, plural
 from ui import recovery
+from ui.campaigns.brought import track_record
 from ui.charts import recovery as charts
 from ui.components import card, empty, escaped, header, hint, kpis, show, told, unweighed
 from ui.state import answer, here, now
@@ -113,6 +114,7 @@ def main() -> None:
     if said := overview.brought_words(answer(overview.still_brought, place.scope)):
         st.caption(said)
     comparison(found, kept, cells)
+    track_record(place)
 
 
 main()

@@ -45,6 +45,14 @@ def taken(app: AppTest, step: str) -> None:
     healthy(app.button(key=f"campaign_{step}_sure").click().run())
 
 
+def brought(monkeypatch: pytest.MonkeyPatch) -> str:
+    """What an executive reads of the campaigns so far."""
+    app = healthy(open_app(monkeypatch, "executive", "revenue_recovery.py", dataset="demo-telecom"))
+    monkeypatch.setattr("ui.session.signed_in", lambda: MONA)
+    told = next(frame.value for frame in app.dataframe if "verdict" in frame.value)
+    return " ".join(told["verdict"])
+
+
 def only() -> ledger.Campaign:
     (found,) = ledger.campaigns("demo-telecom")
     return found
@@ -68,9 +76,10 @@ def test_a_campaign_goes_its_way(own_companies: Path, monkeypatch: pytest.Monkey
         taken(app, step)
         assert only().status == then
     assert "Nothing is measured yet" in words(app)
+    assert "Not measured yet: 0 outcomes known" in brought(monkeypatch)
     rows, _ = campaigning.members(only().id, actor=MONA)
     _sent_out(app, rows)
-    _measured(app, rows)
+    _measured(app, rows, monkeypatch)
 
 
 def _sent_out(app: AppTest, rows) -> None:
@@ -88,13 +97,14 @@ def _sent_out(app: AppTest, rows) -> None:
     assert healthy(app)
 
 
-def _measured(app: AppTest, rows) -> None:
+def _measured(app: AppTest, rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody treated stayed, everybody held out left: the largest effect there can be."""
     seen = rows[["customer_id"]].assign(stayed=~rows["holdout"].astype(bool), revenue=float("nan"), observed_at=now())
     outcomes.settle(only().id, seen, "a file", actor=MONA, now=now())
     app.run()
     said = words(healthy(app)).replace("\\", "")
     assert "It works" in said and "So far only: the window ends on" in said
+    assert "It works" in brought(monkeypatch)
     app.button(key="campaign_close").click().run()
     assert "no later plan will ever learn from it" in words(healthy(app)) and only().status == "launched"
 

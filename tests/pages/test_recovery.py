@@ -39,6 +39,11 @@ def test_an_executive_asks_what_twenty_thousand_buy(read_companies: Path, monkey
     assert all("90\N{NO-BREAK SPACE}% band" in band for band in bands.values())
 
 
+def test_where_nothing_was_launched_that_is_said(read_companies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = healthy(open_app(monkeypatch, "executive", PAGE, dataset="demo-telecom"))
+    assert "No campaign has been launched yet." in words(app)
+
+
 @pytest.mark.parametrize("asked", ["-5", "plenty", "1e999"])
 def test_a_budget_in_the_address_that_cannot_be_is_told(read_companies: Path, monkeypatch: pytest.MonkeyPatch,
                                                         asked: str) -> None:

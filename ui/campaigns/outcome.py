@@ -248,8 +248,8 @@ def _point(value: float, n: int) -> Estimate:
 
 def _row(part: Part, currency: str) -> dict[str, str]:
     return {"part": worded(part.name) if "_" in part.name or part.name.islower() else part.name,
-            "verdict": part.verdict.capitalize(), "saved": _between(part.saves),
-            "promised": f"{part.promised.saves:,.1f}", "margin": _money(part.margin, currency),
+            "verdict": part.verdict.capitalize(), "saved": between(part.saves),
+            "promised": f"{part.promised.saves:,.1f}", "margin": in_money(part.margin, currency),
             "roi": _ratio(part.roi), "roi_promised": _percent(part.promised.roi),
             "treated": f"{part.treated.known:,} of {part.treated.customers:,} known, {_left(part.treated)} left",
             "held": f"{part.held.known:,} of {part.held.customers:,} known, {_left(part.held)} left"}
@@ -259,11 +259,13 @@ def _left(side: Any) -> str:
     return share(side.left / side.known) if side.known else "–"
 
 
-def _between(found: Estimate | None) -> str:
+def between(found: Estimate | None) -> str:
+    """A number with its interval; a dash where it is not known."""
     return "–" if found is None else f"{found.value:,.1f} ({found.low:,.1f} to {found.high:,.1f})"
 
 
-def _money(found: Estimate | None, currency: str) -> str:
+def in_money(found: Estimate | None, currency: str) -> str:
+    """Money with its interval; a dash where it is not known."""
     if found is None or math.isnan(found.value):
         return "–"
     return f"{money(found.value, currency)} ({money_range(found.low, found.high, currency)})"
