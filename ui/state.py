@@ -91,6 +91,11 @@ def _answer(key: tuple[Any, ...], _asked: Callable[[], Any]) -> Any:  # noqa: AR
     return _asked()
 
 
+def remembered(key: tuple[Any, ...], asked: Callable[[], Any]) -> Any:
+    """What is asked, kept by a key that changes whenever the answer would."""
+    return _answer(key, asked)
+
+
 def forget_answers() -> None:
     """Throw away every kept answer and chart: after an erasure, and to measure what answering costs."""
     _answer.clear()

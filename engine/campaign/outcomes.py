@@ -7,7 +7,7 @@ and whatever is told later is news. Outcomes of customers who are in no such cam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -188,6 +188,14 @@ def with_outcomes(campaign: str) -> pd.DataFrame:
         seen = ledger.rows(connection, OUTCOMES, campaign)
     return rows.merge(seen[["customer_id", "observed_at", "stayed", "revenue"]], on="customer_id", how="left").astype(
         {"stayed": "float64", "revenue": "float64"})
+
+
+def told_so_far(campaigns: Collection[str]) -> dict[str, tuple[int, datetime]]:
+    """By campaign how many outcomes are known, and when the last of them was written down; none without any."""
+    one = OUTCOMES.c.campaign_id
+    asked = sa.select(one, sa.func.count(), sa.func.max(OUTCOMES.c.at)).where(one.in_(sorted(campaigns))).group_by(one)
+    with state.reader() as connection:
+        return {name: (int(number), last) for name, number, last in connection.execute(asked)}
 
 
 def last_day(ends: datetime) -> datetime:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 from engine import settling
-from engine.campaign import ledger
+from engine.campaign import ledger, outcomes
 from engine.campaign.ledger import Campaign
 from engine.campaign.tables import LAUNCHED
 from engine.evidence.results import Part, Result
 from engine.schema import money, plural
 from ui.campaigns.outcome import between, in_money
 from ui.components import card, empty
-from ui.state import Here
+from ui.state import Here, remembered
 from ui.tables import table
 
 MOST = 12
@@ -26,11 +29,19 @@ def track_record(here: Here) -> None:
         empty("No campaign has been launched yet.", "What campaigns really saved, measured against their holdouts, "
               "stands here then. They are planned and launched in the Action Center.")
         return
-    rows = [_row(one, settling.result(one.id, actor=here.actor)) for one in launched[:MOST]]
+    rows = [_row(one, found) for one, found in _results(launched[:MOST], here)]
     more = f" The latest {MOST} of {len(launched)}." if len(launched) > MOST else ""
     with card("What campaigns have really saved", "Those treated against those held out, with 95 % intervals; saves "
               f"promised are the plan's, of customers whose outcome is known.{more}"):
         table(rows, HEADS, "recovery_track_record", "Each campaign's measured result", words=2)
+
+
+def _results(launched: Sequence[Campaign], here: Here) -> Iterator[tuple[Campaign, Result]]:
+    """Each campaign's result, counted anew only when outcomes have come or customers were erased."""
+    told = outcomes.told_so_far([one.id for one in launched])
+    for one in launched:
+        key = ("brought", here.actor.role, one.id, one.erased, told.get(one.id))
+        yield one, remembered(key, partial(settling.result, one.id, actor=here.actor))
 
 
 def _row(one: Campaign, found: Result) -> dict[str, str]:
