@@ -83,8 +83,8 @@ def main() -> None:
         unweighed(TITLE, place)
         return
     kept = saved.kept("scenario", place.dataset.name, actor=place.actor)
-    cells = answer(insight.recovery_cells, place.scope, overview.doubt(place.card))
-    starts = insight.recovery_starts(place.scope)
+    found_there = answer(insight.contactable, place.scope, overview.doubt(place.card))
+    cells, starts = found_there.cells, insight.recovery_starts(place.scope, found_there.left_out)
     top, bar, row = st.container(), st.container(horizontal=True, vertical_alignment="bottom"), st.container()
     left, right = (st.container(), st.container()) if recovery.many(place) else st.columns([1, 2])
     with bar:

@@ -25,24 +25,43 @@ from engine.schema import SEGMENTS, Estimate, plural, share
 EXACT = 500
 RATE_STEP = 0.005
 LEAST_MONEY = 1e-9
+LEFT_OUT = ("count(*) FILTER (NOT agreed)::INTEGER AS refused, "
+            "count(*) FILTER (agreed AND unreached)::INTEGER AS unreached")
 NO_MONEY = ("The data hold no money: what a customer is worth is counted in months, and no cost can be weighed against "
             "it. Bring the file once more and name the column with what a customer pays.")
 
 CELLS_SQL = f"""
-WITH reached AS (SELECT * FROM people WHERE coalesce(hold_back, '') = '' AND {{reached}})
-SELECT segment, count(*)::DOUBLE AS customers, sum(p) AS leavers, sum(p * worth) AS at_risk,
-       sum(p * worth * worth) AS squares, sum(v) AS noise, sum(v * worth) AS noise_worth,
-       sum(v * worth * worth) AS noise_squares, sum(w) AS drift, sum(w * worth) AS drift_worth
-FROM (SELECT customer_id, segment, churn_probability AS p, ltv_if_stays AS worth,
-             ? * p * (1 - p) + pow((churn_high - churn_low) / {2 * Z90}, 2) AS v, ? * p * (1 - p) AS w,
-             ln(greatest(margin_at_risk, {LEAST_MONEY})) AS size
-      FROM reached)
-JOIN (SELECT segment, count(*) AS many, avg(ln(greatest(margin_at_risk, {LEAST_MONEY}))) AS middle
-      FROM reached GROUP BY segment) USING (segment)
-GROUP BY segment, CASE WHEN many <= {EXACT} THEN customer_id END, least(floor(5 * p), 4),
-         greatest(-50, least(49, floor(16 * (size - middle))))
+WITH told AS MATERIALIZED (
+    SELECT segment, churn_probability AS p, ltv_if_stays AS worth, churn_high - churn_low AS span, customer_id,
+           ln(greatest(margin_at_risk, {LEAST_MONEY})) AS size, {{agreed}} AS agreed, {{unreached}} AS unreached
+    FROM people WHERE coalesce(hold_back, '') = ''),
+reached AS (SELECT * FROM told WHERE agreed AND NOT unreached AND {{carried}}),
+cells AS (
+    SELECT segment, count(*)::DOUBLE AS customers, sum(p) AS leavers, sum(p * worth) AS at_risk,
+           sum(p * worth * worth) AS squares, sum(v) AS noise, sum(v * worth) AS noise_worth,
+           sum(v * worth * worth) AS noise_squares, sum(w) AS drift, sum(w * worth) AS drift_worth
+    FROM (SELECT *, ? * p * (1 - p) + pow(span / {2 * Z90}, 2) AS v, ? * p * (1 - p) AS w FROM reached)
+    JOIN (SELECT segment, count(*) AS many, avg(size) AS middle FROM reached GROUP BY segment) USING (segment)
+    GROUP BY segment, CASE WHEN many <= {EXACT} THEN customer_id END, least(floor(5 * p), 4),
+             greatest(-50, least(49, floor(16 * (size - middle))))),
+left_out AS (SELECT segment, {LEFT_OUT} FROM told GROUP BY segment)
+SELECT * FROM (SELECT true AS cell, * FROM cells UNION ALL BY NAME SELECT false AS cell, * FROM left_out)
 ORDER BY segment, at_risk / customers DESC, leavers
 """
+
+
+@dataclass(frozen=True)
+class Contactable:
+    """Whom a campaign can contact, and how many it cannot.
+
+    cells: customers who are still there, not held back and, as far as the data say, can be reached through the channel
+    of their segment's step and agree to it, in groups of about the same chance and margin at risk: CELLS. left_out: by
+    segment how many are there and not held back, but do not agree to that channel (refused), or do and have no address
+    for it (unreached).
+    """
+
+    cells: pd.DataFrame
+    left_out: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -135,18 +154,25 @@ def rates_words(starts: Mapping[str, Start], scenario: Scenario) -> str:
 
 
 def recovery_cells(scope: Scope, doubt: Doubt) -> pd.DataFrame:
-    """Customers who are still there, not held back and, as far as the data say, can be reached through the channel of
-    their segment's step and agree to it, in groups of about the same chance and margin at risk: CELLS.
+    """The groups of those who can be contacted: CELLS, none where the data hold no money (see NO_MONEY)."""
+    return contactable(scope, doubt).cells
+
+
+def contactable(scope: Scope, doubt: Doubt) -> Contactable:
+    """Who can be contacted, in one question.
 
     At most 500 groups per segment; a segment of at most 500 customers has each of them alone. What is unsure about
-    their chances is counted as in `engine.insight.overview`. None where the data hold no money: see NO_MONEY.
+    their chances is counted as in `engine.insight.overview`. No groups where the data hold no money.
     """
     if not scope.dataset.worth_in_money:
-        return pd.DataFrame(columns=list(CELLS)).astype({name: float for name in CELLS if name != "segment"})
+        none = pd.DataFrame(columns=list(CELLS)).astype({name: float for name in CELLS if name != "segment"})
+        return Contactable(none, _left_out(scope))
     learning = scope.run.customers / max(doubt.learned_from, 1)
     held = _consents(scope)
-    sql = CELLS_SQL.format(reached=_reached(scope, held))
-    return ask(scope, sql, [learning, doubt.level], known=held)[list(CELLS)]
+    sql = CELLS_SQL.format(agreed=_agreed(scope, held), unreached=_without_address(scope), carried=_carried(scope))
+    found = ask(scope, sql, [learning, doubt.level], known=held)
+    counts = found[~found["cell"]].set_index("segment")[["refused", "unreached"]]
+    return Contactable(found.loc[found["cell"], list(CELLS)].reset_index(drop=True), _by_segment(counts))
 
 
 def _consents(scope: Scope) -> list[str]:
@@ -187,29 +213,37 @@ def _without_address(scope: Scope) -> str:
 
 
 def _reached(scope: Scope, held: Collection[str]) -> str:
-    """SQL that is true for whoever can be reached through the channel of their segment's step, and agrees to it; for
-    nobody where the playbook lets that channel carry nothing."""
+    """SQL that is true for whoever can be reached through the channel of their segment's step, and agrees to it."""
+    return f"({_agreed(scope, held)} AND NOT {_without_address(scope)} AND {_carried(scope)})"
+
+
+def _carried(scope: Scope) -> str:
+    """SQL that is false for segments whose step goes by a channel that the playbook lets carry nothing."""
     book = scope.book
     closed = [literal(segment) for segment, channel in _channels(scope).items() if not book.carries(channel)]
-    open_ = f" AND segment NOT IN ({', '.join(closed)})" if closed else ""
-    return f"({_agreed(scope, held)} AND NOT {_without_address(scope)}{open_})"
+    return f"segment NOT IN ({', '.join(closed)})" if closed else "true"
 
 
-def _not_reached(scope: Scope) -> pd.DataFrame:
-    """By segment, customers who are there and not held back, but do not agree to the channel of its step (refused), or
-    do and have no address for it (unreached)."""
+def _left_out(scope: Scope) -> pd.DataFrame:
+    """Contactable.left_out alone."""
     held = _consents(scope)
-    sql = f"""SELECT segment, count(*) FILTER (NOT agreed)::INTEGER AS refused,
-                     count(*) FILTER (agreed AND unreached)::INTEGER AS unreached
+    sql = f"""SELECT segment, {LEFT_OUT}
               FROM (SELECT segment, {_agreed(scope, held)} AS agreed, {_without_address(scope)} AS unreached
                     FROM people WHERE coalesce(hold_back, '') = '') GROUP BY segment"""
-    return ask(scope, sql, known=held).set_index("segment").reindex(list(SEGMENTS), fill_value=0)
+    return _by_segment(ask(scope, sql, known=held).set_index("segment"))
 
 
-def recovery_starts(scope: Scope) -> dict[str, Start]:
+def _by_segment(counts: pd.DataFrame) -> pd.DataFrame:
+    return counts.reindex(list(SEGMENTS)).fillna(0).astype(int)
+
+
+def recovery_starts(scope: Scope, left_out: pd.DataFrame | None = None) -> dict[str, Start]:
     """What each segment's campaign begins with: the playbook's first step that costs anything, and the recovery rate
-    that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away."""
-    known, out = effects_of(scope), _not_reached(scope)
+    that a plan takes, as near as a slider can stand to it; 0 for a step that drives people away.
+
+    left_out: of `contactable`, where that is known already.
+    """
+    known, out = effects_of(scope), _left_out(scope) if left_out is None else left_out
     steps, book = _steps(scope), scope.book
     held = _consents(scope)
     learned = learned_rates(scope, known, {segment: step.name for segment, step in steps.items()},
