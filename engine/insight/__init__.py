@@ -32,7 +32,7 @@ from engine.insight.worklist import Listing
 __all__ = [
     "ASSOCIATION", "AT_RISK", "EVERYONE_HERE", "NO_MONEY", "Export", "Filters", "Listing", "Outcome", "Scenario",
     "Scope", "Simulation", "Start", "Terms", "anyone", "ask", "columns", "contact", "contactable", "examples",
-    "export_file", "export_list", "first_scenario", "levers_of", "opened", "order_today", "percent", "radar", "rate_words",
-    "rates_words", "recovery_cells", "recovery_sentence", "recovery_starts", "roi_words", "scope", "search",
-    "similar", "simulate", "timeline_of", "unusual", "what_if",
+    "export_file", "export_list", "first_scenario", "levers_of", "opened", "order_today", "percent", "radar",
+    "rate_words", "rates_words", "recovery_cells", "recovery_sentence", "recovery_starts", "roi_words", "scope",
+    "search", "similar", "simulate", "timeline_of", "unusual", "what_if",
 ]
