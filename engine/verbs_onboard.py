@@ -61,7 +61,7 @@ def _onboard(asked: argparse.Namespace) -> Printed:
         return record, cards_onboard.proposal
     settings = _as_before(proposal, asked)
     record["run"] = onboarding.accept(proposal, actor=acting(), now=asked.now, settings=settings,
-                                      progress=told_on_stderr, unasked=asked.yes and not asked.mapping)
+                                      progress=told_on_stderr, unasked=asked.yes)
     return jsonable(record), _readable
 
 

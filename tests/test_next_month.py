@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from engine import catalog, onboarding, pipeline
+from engine.__main__ import main
 from engine.data.adapters import mapping as mappings
 from engine.data.adapters.table import GUESSED
 from engine.data.doctor import cures
@@ -115,6 +117,20 @@ def test_a_yes_of_a_persons_own_ends_a_guess_and_none_keeps_it(vague: Path) -> N
     report = onboarding.accept(june, actor=ANA, now=JUNE, settings=quick)
     assert not any("which is a guess" in finding["what"] for finding in report["findings"])
     assert guesses(onboarding.propose([vague], name="acme", actor=ANA, now=JUNE)) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agreed", [set(), {"label"}, {"label", "money"}])
+def test_what_stands_as_guessed_in_a_mapping_of_ones_own_stays_a_guess(agreed: set[str], vague: Path, tmp_path: Path,
+                                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    toml = tmp_path / "own.toml"
+    found = onboarding.propose([vague], name="acme", actor=ANA, now=MAY)
+    own = {role: why for role, why in found.mapping["guessed"].items() if role not in agreed}
+    toml.write_text(mappings.written({**found.mapping, "guessed": own}))
+    assert main(["onboard", str(vague), "--name", "acme", "--mapping", str(toml), "--yes", "--quick", "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    assert sum("which is a guess" in finding["what"] for finding in run["findings"]) == 2 - len(agreed)
+    assert guesses(onboarding.propose([vague], name="acme", actor=ANA, now=JUNE)) == {"label", "money"} - agreed
 
 
 @pytest.mark.slow

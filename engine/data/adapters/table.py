@@ -239,7 +239,8 @@ def _guesses(plan: Plan) -> Iterator[Finding]:
     for role, why in plan.guessed.items():
         what = f"{columns[role]} is taken for {GUESSED[role]}, which is a guess: {why}."
         yield Finding("warning", columns[role], what, "Look whether it is. Accept the proposal with a yes of your own "
-                      "(Data, or `onboard` without --yes) to say so, or name another column.")
+                      "(Data, or `onboard` without --yes), or leave it out of the mapping's [guessed], to say so; or "
+                      "name another column.")
 
 
 # ------------------------------------------------------------------------------------------------------- label
