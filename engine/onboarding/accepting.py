@@ -43,10 +43,10 @@ def accept(proposal: Proposal, *, actor: Actor, now: datetime, settings: Setting
                             "observed_until": proposal.observed_until, "queries": proposal.queries, "actor": actor,
                             "now": now}
     if proposal.trainable:
-        report = pipeline.run(proposal.sources, settings=settings or Settings(), said=grave(proposal),
+        report = pipeline.run(proposal.sources, settings=settings or Settings(), said=lasting(proposal),
                               progress=progress, **told)
     else:
-        dataset, found = pipeline.onboard(proposal.sources, said=grave(proposal), **told)
+        dataset, found = pipeline.onboard(proposal.sources, said=lasting(proposal), **told)
         scored = _scored(dataset, actor, now)
         report = {"dataset": dataset.name, "version": dataset.version, "customers": listings.rows(dataset),
                   "trained": False, "why": _why_not(proposal),
@@ -63,6 +63,13 @@ def grave(proposal: Proposal) -> tuple[Finding, ...]:
     return tuple(Finding("severe" if change.kind in ("unit", "kind") else "warning", change.where,
                          f"Since the last file: {change.what}", fix)
                  for change in proposal.changes if change.serious)
+
+
+def lasting(proposal: Proposal) -> tuple[Finding, ...]:
+    """What heads the findings of the run: what differs gravely, and doubts about what is learned from."""
+    settled = {*proposal.mapping.get("ignored", ()), proposal.part("label").column}
+    return (*grave(proposal), *(fault.finding for fault in proposal.faults
+                                if fault.lasts and fault.finding.where not in settled))
 
 
 def _options(proposal: Proposal) -> dict[str, Any]:

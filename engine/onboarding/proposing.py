@@ -28,7 +28,7 @@ from engine.onboarding.examining import examined
 from engine.onboarding.memory import kept, kept_portrait
 from engine.onboarding.proposal import Cure, Proposal, written
 from engine.permissions import allow
-from engine.schema import Actor, Finding
+from engine.schema import Actor
 
 SNAPSHOT, UNLABELLED = "snapshot", "snapshot without a label"
 AGREED, UNASKED = "as agreed before", "as before, to which nobody has agreed"
@@ -111,8 +111,9 @@ def _anew_without(looked: Proposal, paths: Sequence[Path], told: Sequence[beside
     """The files looked at anew as these say, of which rows are left out."""
     raw, raws, said = joins.joined(paths, told)
     parts = [part for part in looked.parts if part.role in tables.ROLES]
-    findings = [*(found for one in raws for found in one.findings), *said]
-    return _drafted(looked, raw.frame, raw.name, told, parts, findings)
+    doubts = [fault for fault in looked.faults if fault.lasts and fault.finding.where not in looked.looks]
+    found = [*(Fault(finding) for one in raws for finding in one.findings), *map(Fault, said), *doubts]
+    return _drafted(looked, raw.frame, raw.name, told, parts, found)
 
 
 def _about_leaving(looked: Proposal, files: Sequence[besides.Beside], paths: Sequence[Path]) -> set[str]:
@@ -147,16 +148,17 @@ def _fresh(start: Proposal, paths: Sequence[Path], adapter: str | None) -> Propo
         return replace(start, kind=kind.part.value, adapter=kind.adapter, parts=(kind.part, *kind.parts),
                        mapping={"adapter": kind.adapter, **kind.options})
     whole = tables.together(paths, start.now)
-    return _drafted(start, whole.frame, whole.name, whole.besides, whole.parts, whole.findings)
+    found = (*map(Fault, whole.findings), *(Fault(doubt, lasts=True) for doubt in whole.doubts))
+    return _drafted(start, whole.frame, whole.name, whole.besides, whole.parts, found)
 
 
 def _drafted(start: Proposal, frame: pd.DataFrame, name: str, files: Sequence[besides.Beside], parts: Sequence[Part],
-             findings: Sequence[Finding]) -> Proposal:
-    """The proposal for a table of customers. parts, findings: what putting it together of several files has told."""
+             together: Sequence[Fault]) -> Proposal:
+    """The proposal for a table of customers. parts, together: what putting it together of several files has told."""
     draft = proposing.of_table(frame, name, start.now)
     label = next(part for part in draft.parts if part.role == "label")
     mapping = {**draft.mapping, "files": [besides.written(beside) for beside in files]}
-    found = (*map(Fault, findings), *draft.faults)
+    found = (*together, *draft.faults)
     return replace(start, kind=SNAPSHOT if label.column else UNLABELLED, adapter="table",
                    parts=(*draft.parts, *parts), columns=draft.columns, faults=found, cures=_cures(found),
                    mapping=mapping, others=draft.others, looks=draft.looks,

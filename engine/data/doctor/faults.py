@@ -27,12 +27,16 @@ COMING = r"renew\w*|expir\w*|due|next|end|until|valid\w*|contract_end|ende|fin|v
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong: the finding, an example as it stands in the file, the cure; `safe` cures need no question."""
+    """Something wrong: the finding, an example as it stands in the file, the cure; `safe` cures need no question.
+
+    lasts: a doubt about what is learned from, which is among the findings of what is learned, too.
+    """
 
     finding: Finding
     example: str = ""
     cure: Mapping[str, Any] = field(default_factory=dict)
     safe: bool = True
+    lasts: bool = False
 
 
 def of_columns(frame: pd.DataFrame, looks: Mapping[str, Look], now: datetime, key: str = "") -> tuple[Fault, ...]:

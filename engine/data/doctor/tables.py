@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +18,15 @@ from engine.data.doctor.recognise import Part
 from engine.data.names import snake
 from engine.data.parsing import as_written
 from engine.data.readers import Raw, read_raw
-from engine.schema import Finding
+from engine.schema import Finding, plural
 
 ROLES = ("stacked", "joined", "unused")  # of the parts that say how the files were put together
 SAME_KIND = 0.8
 LEAST_KEY = 1000
 SHARED = 0.5
 LOOKED_UP, FEWEST_LOOKED_UP = 0.9, 3
+ROWS_OF_A_PLAN = 5  # at least, on average: fewer may be contracts of one customer
+SMALL_PART = 0.05
 MOST_WORDS, WORD_SHARE = 5, 0.02
 MOST_SELDOM, FEWEST_OF_A_WORD = 3, 20
 TIMES = "date|at|time|day|month|timestamp|datum|fecha|data|period"
@@ -47,7 +49,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Together:
-    """The customers' table with all that is joined, how, and what was found; each join as a part with its evidence."""
+    """The customers' table with all that is joined, how, and what was found; each join as a part with its evidence.
+
+    doubts: why the customers' table may be another one.
+    """
 
     frame: pd.DataFrame
     name: str
@@ -55,6 +60,7 @@ class Together:
     parts: tuple[Part, ...]
     findings: tuple[Finding, ...]
     raws: tuple[Raw, ...]
+    doubts: tuple[Finding, ...] = ()
 
 
 def together(sources: Sequence[Path], now: datetime) -> Together:
@@ -70,7 +76,8 @@ def together(sources: Sequence[Path], now: datetime) -> Together:
         files = ", ".join(path.name for path in main.paths)
         parts = (Part("stacked", "", 0.95, f"{files} have the same columns and are taken as one table"), *parts)
     raws = tuple(group.raw for group in groups)
-    return Together(frame, main.raw.name, besides, parts, (*(f for raw in raws for f in raw.findings), *said), raws)
+    return Together(frame, main.raw.name, besides, parts, (*(f for raw in raws for f in raw.findings), *said), raws,
+                    tuple(_doubts(main, others)))
 
 
 def _groups(sources: Sequence[Path]) -> list[Group]:
@@ -104,12 +111,49 @@ def _main(groups: Sequence[Group]) -> Group:
 
 
 def _is_for_many(group: Group, other: Group) -> bool:
-    """Whether many rows of the other table, which has a key of its own and says who left, refer to one of this one."""
-    sure = leavers.label(other.looks)[0].confidence >= recognise.SURE > leavers.label(group.looks)[0].confidence
-    if not sure or not any(_is_key(look) and look.unique for look in other.looks.values()):
+    """Whether many rows of the other table, which has a key of its own and is the customers', refer to one of this one:
+    the other alone says who left, or what it refers to is not named as customers are."""
+    if not any(_is_key(look) and look.unique for look in other.looks.values()):
         return False
+    here, there = (leavers.label(one.looks)[0].confidence for one in (group, other))
     link = _link(other, group, _unique(group))
-    return link is not None and not other.looks[link[0]].unique
+    if link is None or other.looks[link[0]].unique:
+        return False
+    if there >= recognise.SURE > here:
+        return True
+    few = len(group.raw.frame) < min(recognise.FEWEST_KEYS, SMALL_PART * len(other.raw.frame))
+    theirs = _names_customers(other) and not here >= recognise.LIKELY > there
+    return (few or theirs) and _is_looked_up(other.looks[link[0]], group.looks[link[1]])
+
+
+def _is_looked_up(refers: Look, key: Look) -> bool:
+    """Whether a key that many rows share names plans, places or kinds, and no customers."""
+    named = any(re.fullmatch(words.PEOPLE, look.plain) or _is_customers_key(look) for look in (refers, key))
+    return not named and refers.rows * (1 - refers.blank) >= ROWS_OF_A_PLAN * refers.distinct
+
+
+def _names_customers(group: Group) -> bool:
+    """Whether a table has a key of its own whose name is that of a customers' key."""
+    return any(look.unique and _is_customers_key(look) for look in group.looks.values())
+
+
+def _is_customers_key(look: Look) -> bool:
+    return re.fullmatch(words.ID, look.plain) is not None and re.fullmatch(words.BARE_ID, look.plain) is None
+
+
+def _doubts(main: Group, others: Sequence[Group]) -> Iterator[Finding]:
+    """Whether a far larger table with a key of its own may be the customers', where what refers from it to the table
+    that is taken for theirs is not named for customers."""
+    larger = [other for other in others if len(main.raw.frame) <= SMALL_PART * len(other.raw.frame)]
+    for other in sorted(larger, key=lambda one: -len(one.raw.frame))[:1]:
+        own = next((look.name for look in other.looks.values() if look.unique and _is_key(look)), "")
+        link = _link(other, main, _unique(main))
+        if own and link is not None and _is_looked_up(other.looks[link[0]], main.looks[link[1]]):
+            what = (f"{main.raw.name} is taken for the customers' table: it has {plural(len(main.raw.frame), 'row')}, "
+                    f"and {other.raw.name} {len(other.raw.frame):,}, each with its own {own}, which are gathered by "
+                    f"{link[0]}.")
+            yield Finding("warning", main.raw.name, what, f"If {other.raw.name} holds the customers, bring it alone.",
+                          len(main.raw.frame))
 
 
 def _referred(group: Group, groups: Sequence[Group]) -> int:

@@ -176,6 +176,12 @@ ID = (r"customer_?(?:id|no|nr|num|number|key|code|ref|uid|uuid)|cust_?(?:id|no|n
       r"id_cliente|cliente_?id|cod_?cliente|codigo_?(?:de_)?cliente|num_?cliente|nro_?cliente|numero_?cliente|"
       r"matricula|matricola|codice_?cliente|klant_?(?:id|nr|nummer)|klantnummer|nr_?klienta|id_?klienta|"
       r"musteri_?(?:no|id|numarasi)|kund_?(?:id|nr|nummer)|pelanggan_?id|id_?pelanggan|dni|rut|cpf|nif")
+BARE_ID = r"id|ident|identifier|uid|guid|uuid"
+PEOPLE = (rf"(?:{WHO}|player|learner|student|pupil|donor|supporter|guest|patient|employee|staff|worker|tenant|person|"
+          r"people|household|company|passenger|driver|buyer|shopper|payer|holder|contact|visitor|reader|viewer|listener|"
+          r"traveller|traveler|insured|borrower|spieler|spender|gast|patienten?|"
+          r"mitarbeiter|jugador|alumno|paciente|empleado|joueur|eleve|employe|jogador|aluno|funcionario|giocatore|"
+          r"studente|dipendente)s?(?:_?(?:id|no|nr|num|number|key|code|ref|handle|name|hash))?")
 KEY_WORD = r"ids?|no|nr|num|number|numer|numero|nummer|nro|cod|code|codigo|codice|kod|key|ref|clave"
 KEY_COMPOUND = r"\w*[a-z]{3}(?:nr|nummer|nummern|numer)"
 STRONG_ID = r"(?:customer|cust|client|user|account|acct|member|subscriber|kunden?|cliente|klant|employee|policy)\w*"
