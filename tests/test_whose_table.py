@@ -82,3 +82,21 @@ def test_a_few_rows_taken_for_the_customers_beside_many_with_a_key_are_doubted_i
     assert [(doubt.severity, doubt.where, doubt.rows) for doubt in doubts] == [("warning", "branches.csv", 300)]
     assert "300 rows" in doubts[0].what and "30,000, each with its own customer_id" in doubts[0].what
     assert doubts[0] in lasting(found)
+
+
+@pytest.mark.parametrize(("lacks", "told"), [(True, "columns but for churned and"), (False, "columns and are")])
+def test_files_taken_as_one_are_told_in_the_proposal(lacks: bool, told: str, rng: Rng, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine import cards_onboard, verbs_onboard
+
+    monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))
+    whole = pd.DataFrame({"customer_id": np.arange(600) + 70_000, "age": rng.integers(18, 80, 600),
+                          "visits": rng.poisson(4, 600), "churned": rng.choice(["Y", "N"], 600)})
+    test = whole[400:].drop(columns="churned") if lacks else whole[400:]
+    paths = written(tmp_path, train=whole[:400], test=test)
+    found = onboarding.propose(paths, name="acme", actor=ANA, now=NOW)
+    shown = " ".join(cards_onboard.proposal({"proposal": verbs_onboard.described(found)}).split())
+    assert "Together: train.csv, test.csv: sure (0.95): they have the same columns" in shown and told in shown
+    onboarding.keep(found, actor=ANA, now=NOW)
+    again = onboarding.propose(paths, name="acme", actor=ANA, now=NOW)
+    assert again.refresh and again.part("stacked").value == "train.csv, test.csv"

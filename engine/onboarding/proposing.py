@@ -192,7 +192,8 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
              *faults.of_rows(raw.frame, ids, seen, raw.name))
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
     mended = _with_new(plan, [fault for fault in new if fault.cure and (fault.safe or fault in other_names)])
-    parts = tuple(part for part in _agreed(plan, seen) if part.role not in MAY_LACK or part.column in raw.frame)
+    parts = (*(part for part in _agreed(plan, seen) if part.role not in MAY_LACK or part.column in raw.frame),
+             *tables.under_each_other(joins.told_apart(paths, plan.files)[0]))
     portrait = _portrait(raw.frame, seen, parts)
     unanswered = plan.label in seen and seen[plan.label].kind == "empty"
     different = changes.compared(*({name: told for name, told in one.items() if not (unanswered and name == plan.label)}

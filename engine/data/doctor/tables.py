@@ -17,7 +17,7 @@ from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import Part
 from engine.data.names import snake
 from engine.data.parsing import as_written
-from engine.data.readers import Raw, read_raw
+from engine.data.readers import Raw, column_names, read_raw
 from engine.schema import Finding, plural
 
 ROLES = ("stacked", "joined", "unused")  # of the parts that say how the files were put together
@@ -72,12 +72,21 @@ def together(sources: Sequence[Path], now: datetime) -> Together:
     used = [beside for beside in besides if not beside.unused]
     frames = {group.name: group.raw.frame for group in others}
     frame, said = joins.attach(main.raw.frame, frames, used)
-    if len(main.paths) > 1:
-        files = ", ".join(path.name for path in main.paths)
-        parts = (Part("stacked", "", 0.95, f"{files} have the same columns and are taken as one table"), *parts)
+    parts = (*under_each_other(main.paths), *parts)
     raws = tuple(group.raw for group in groups)
     return Together(frame, main.raw.name, besides, parts, (*(f for raw in raws for f in raw.findings), *said), raws,
                     tuple(_doubts(main, others)))
+
+
+def under_each_other(paths: Sequence[Path]) -> tuple[Part, ...]:
+    """Several files taken as one, as a part with what one of them lacks."""
+    if len(paths) < 2:
+        return ()
+    has = [set(column_names(path)) for path in paths]
+    apart = sorted(set().union(*has) - has[0].intersection(*has))
+    lacking = f" but for {', '.join(apart[:3])}{' and others' * (len(apart) > 3)}" if apart else ""
+    return (Part("stacked", "", 0.95, f"they have the same columns{lacking} and are taken as one table",
+                 ", ".join(path.name for path in paths)),)
 
 
 def _groups(sources: Sequence[Path]) -> list[Group]:
