@@ -86,7 +86,10 @@ def _with_parts(proposal: Proposal, said: Mapping[str, str]) -> Proposal:
     for use in mappings.LISTS:
         mapping[use] = [name for name in mapping.get(use, ()) if name not in used]
     mapping["ignored"] = [*mapping.get("ignored", ()), *freed]
-    return replace(proposal, parts=tuple(parts.values()), mapping=mapping)
+    other = parts.get("label", Part("label")).column != proposal.part("label").column
+    faults = tuple(fault for fault in proposal.faults
+                   if not (other and fault.lasts and fault.finding.where in proposal.looks))
+    return replace(proposal, parts=tuple(parts.values()), mapping=mapping, faults=faults)
 
 
 def _said(proposal: Proposal, before: Part, column: str) -> Part:

@@ -13,11 +13,12 @@ import pandas as pd
 from engine.catalog import dataset_folder
 from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import besides, changes, cures, faults, gathering, joins, kinds, stopping, tables
+from engine.data.doctor import besides, changes, cures, faults, gathering, joins, kinds, leavers, stopping, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks
 from engine.data.doctor.recognise import HALF, Part
+from engine.data.doctor.rivals import rivals, who_left
 from engine.data.doctor.vocabulary import NO, YES, word
 from engine.data.readers import Raw
 from engine.data.sources import brought
@@ -95,7 +96,7 @@ def _without_rows_that_stop(looked: Proposal, paths: Sequence[Path]) -> Proposal
     if looked.kind != SNAPSHOT or looked.observed_until or not any(map(gathering.last_row, files)):
         return looked
     frame = joins.joined(paths, files)[0].frame
-    left = proposing.who_left(looked.part("label"), frame)
+    left = who_left(looked.part("label"), frame)
     early = stopping.stop_early(files, frame, left)
     told = [replace(beside, stops=beside.name in early) for beside in files]
     found = stopping.day_before(told, frame, left)
@@ -122,7 +123,7 @@ def _about_leaving(looked: Proposal, files: Sequence[besides.Beside], paths: Seq
     if not files:
         return set()
     frame = joins.joined(paths, besides.check(looked.mapping["files"]))[0].frame
-    left = proposing.who_left(looked.part("label"), frame).to_numpy()
+    left = who_left(looked.part("label"), frame).to_numpy()
     has = {beside.name: frame[besides.rows_of(beside)].fillna(0).to_numpy() > 0 for beside in files}
     return {name for name, some in has.items() if some[left].mean() > some[~left].mean()}
 
@@ -190,6 +191,10 @@ def again(start: Proposal, mapping: Mapping[str, Any], paths: Sequence[Path], re
     seen = beside_key(looks(customers), ids)
     found = (*other_names, *faults.of_columns(customers, seen, start.now, ids),
              *faults.of_rows(raw.frame, ids, seen, raw.name))
+    label = next((part for part in _agreed(plan, seen) if part.role == "label" and part.column in raw.frame), None)
+    if label is not None:
+        best, others = leavers.label(seen, ids)
+        found = (*rivals(label, [part for part in (best, *others) if part.column], customers, plan.ignored), *found)
     new = [fault for fault in found if not fault.cure or dict(fault.cure) not in list(map(dict, plan.cures))]
     mended = _with_new(plan, [fault for fault in new if fault.cure and (fault.safe or fault in other_names)])
     parts = (*(part for part in _agreed(plan, seen) if part.role not in MAY_LACK or part.column in raw.frame),

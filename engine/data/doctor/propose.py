@@ -16,10 +16,10 @@ from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, cured, totals
 from engine.data.doctor.faults import Fault
-from engine.data.doctor.looks import Look, beside_key, is_missing_word, looks, names_somebody
+from engine.data.doctor.looks import Look, beside_key, looks, names_somebody
 from engine.data.doctor.recognise import Part
+from engine.data.doctor.rivals import rivals
 from engine.data.parsing import as_written
-from engine.schema import Finding, plural
 
 USES = {"number": "numeric", "flag": "flags", "date": "dates", "category": "categorical"}
 IN_MONTHS = {"months": MONTHS_OF[words.MONTHS], "years": MONTHS_OF[words.YEARS], "days": MONTHS_OF[words.DAYS],
@@ -67,7 +67,7 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     used = {part.column for part in (ids, label, money, tenure, recency, *contact)} | {""}
     columns = (*(_use(look, at) for look in seen.values() if look.name not in used),
                *(Part("ignored", twin, 0.95, f"the same as {own} in every row") for twin, own in twins.items()))
-    found = (*_rivals(label, other_labels, customers), *faults_of.of_columns(customers, seen, now, ids.column),
+    found = (*rivals(label, other_labels, customers), *faults_of.of_columns(customers, seen, now, ids.column),
              *faults_of.of_rows(frame, ids.column, seen, name))
     return Draft(parts, columns, found, _mapping(parts, columns, found), whole,
                  {"label": other_labels, "money": other_money})
@@ -79,30 +79,6 @@ def _alone(label: Part, others: Sequence[Part]) -> Part:
     if others or not recognise.HALF <= label.confidence < recognise.LIKELY:
         return label
     return replace(label, confidence=recognise.LIKELY, evidence=f"{label.evidence}; no other column says who left")
-
-
-def _rivals(label: Part, others: Sequence[Part], frame: pd.DataFrame) -> tuple[Fault, ...]:
-    """A fault for each further column that says who left: where they differ, one of them is wrong."""
-    if not label.column:
-        return ()
-    left = who_left(label, frame)
-    found = []
-    for other in others:
-        if other.confidence >= recognise.HALF and other.value:
-            differ = int((who_left(other, frame) != left).sum())
-            what = (f"It says who left as well as {label.column}, which is taken for the answer; they differ in "
-                    f"{plural(differ, 'row')} of {len(frame):,}.")
-            found.append(Fault(Finding("warning" if differ else "note", other.column, what,
-                                       "Name the one that is right as the label, and ignore the other.", differ)))
-    return tuple(found)
-
-
-def who_left(label: Part, frame: pd.DataFrame) -> pd.Series:
-    """By row, whether a column says that the customer left."""
-    texts = as_written(frame[label.column]).str.strip()
-    if label.value == "filled":
-        return ~texts.isin([text for text in texts.unique() if not text or is_missing_word(text, in_words=False)])
-    return texts.isin(label.value.split("|"))
 
 
 def _twins(frame: pd.DataFrame) -> dict[str, str]:
