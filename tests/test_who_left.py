@@ -58,7 +58,11 @@ def test_a_column_that_a_person_chooses_offers_its_values(values: list[str], lef
 
 @pytest.mark.parametrize(("name", "days"), [
     ("closed_within_6m", 183), ("churned_within_3_months", 91), ("left_in_next_90_days", 90), ("churn_next_month", 30),
-    ("cancelled_in_2024", None), ("churned", None)])
+    ("cancelled_in_2024", None), ("churned", None), ("lapsed_60d", 60), ("retained_d30", 30), ("churn_90", 90),
+    ("churn_30_days", 30), ("churn_next_quarter", 91), ("30_day_churn", 30), ("Churn90D", 90), ("churn_m3", 91),
+    ("target_30d", 30), ("inactive_90d", 90), ("Churned (1=y, 0=n)", None), ("churned_1_yes_0_no", None),
+    ("churn_2024", None), ("churn_2030", None), ("churn_2024_06_30", None), ("churn_30_jun", None), ("churn_v2", None),
+    ("churn_q1", None), ("churn_202406", None), ("cancelled_12m_contract", None), ("closed_30_days", 30)])
 def test_a_labels_name_may_say_within_how_many_days(name: str, days: int | None) -> None:
     assert propose.of_table(answers(**{name: ("N", "Y")}), "file", NOW).mapping.get("horizon_days") == days
 
@@ -230,3 +234,86 @@ def test_those_who_left_are_counted_as_the_file_says_them(name: str, stayed: str
     found = onboarding.propose([path], name="file", actor=ANA, now=NOW)
     assert found.part("label").column == name
     assert found.examined.left == pytest.approx(went.mean())
+
+
+@pytest.mark.parametrize(("name", "values", "left"), [
+    ("Lapsed (1=yes, 2=no)", ["2", "2", "1"], "1"), ("Lapsed (1=no, 2=yes)", ["2", "1", "1"], "2"),
+    ("Lapsed (1=no; 2=yes)", ["2", "2", "1"], "2"), ("Active (1 = yes / 2 = no)", ["1", "1", "2"], "2"),
+    ("Churn (Yes=1, No=0)", ["0", "0", "1"], "1"), ("Churn (Yes=0, No=1)", ["0", "0", "1"], "0"),
+    ("Exited: 1 - yes; 2 - no", ["2", "2", "1"], "1"), ("lapsed_1_no_2_yes", ["2.0", "1.0", "1.0"], "2.0"),
+    ("Outcome (0=left, 1=stayed)", ["1", "0", "1"], "0"), ("Status (A=active, B=closed)", ["A", "B", "A"], "B"),
+    ("Kündigung (1=ja, 0=nein)", ["0", "0", "1"], "1"), ("Churn [0/1]", ["0", "0", "1"], "1"),
+    ("Lapsed Y/N", ["N", "N", "Y"], "Y"), ("churned (yes/no)", ["no", "no", "yes"], "yes"),
+])
+def test_what_a_name_says_of_its_values_is_read(name: str, values: list[str], left: str) -> None:
+    """Of one and two the rarer is no better guess than what the name says: here the rarer one stayed twice."""
+    frame = many(**{"prev_lapse": ["Yes", "No", "No", "No"], name: values * 66 + values[:2]})
+    label, _ = leavers.label(looks(frame), "customer_id")
+    assert (label.column, label.value) == (name, left)
+    assert label.confidence > propose.DOUBT or "active" in name.lower()
+
+
+@pytest.mark.parametrize("name", ["Side (1=left, 2=right)", "Gender (1=male, 2=female)", "Plan (1 - basic; 2 - plus)",
+                                  "left_hand", "left_review", "voicemail_left", "exit_row_seat", "days_left_flag",
+                                  "cancel_insurance_option", "auto_renew", "active_card", "renewal_offer_sent",
+                                  "PrevLapse", "previously_cancelled", "prior_churn", "past churn", "churned_before"])
+def test_names_that_sound_like_leaving_or_speak_of_an_earlier_time_are_no_label(name: str) -> None:
+    assert guess_of(many(**{name: ["1", "2", "2", "2"]})) == ("", "")
+    assert guess_of(many(**{name: ["Y", "N", "N", "N"]})) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["prev_end_date", "previous_cancellation_date"])
+def test_an_earlier_day_of_leaving_is_no_label(name: str) -> None:
+    assert guess_of(many(**{name: ["2024-03-05", "", "", ""]})) == ("", "")
+
+
+def test_a_status_before_is_no_label_beside_that_of_now() -> None:
+    before, now = ["Active", "Lapsed", "Active", "Active"], ["Active", "Active", "Lapsed", "Active"]
+    assert guess_of(many(previous_status=before, status=now)) == ("status", "Lapsed")
+
+
+@pytest.mark.parametrize("name", ["left_team_last_year", "churned_last_season", "ever_churned"])
+def test_leaving_of_a_time_just_before_is_a_guess(name: str) -> None:
+    label, _ = leavers.label(looks(many(**{name: ["Y", "N", "N", "N"]})), "customer_id")
+    assert (label.column, label.word) == (name, "a guess")
+
+
+@pytest.mark.parametrize(("name", "values", "left"), [
+    ("AC_STAT", ["A", "A", "C"], "C"), ("A/C status", ["A", "A", "C"], "C"), ("acc_sts_cd", ["A", "A", "T"], "T"),
+    ("discontd", ["N", "N", "Y"], "Y"), ("deactd", ["N", "N", "Y"], "Y"), ("dereg_flg", ["0", "0", "1"], "1"),
+    ("Term'd", ["N", "N", "Y"], "Y"), ("cncl_ind", ["N", "N", "Y"], "Y"), ("CXL", ["N", "N", "Y"], "Y"),
+    ("inact_flg", ["0", "0", "1"], "1"), ("susp", ["N", "N", "Y"], "Y"), ("unsubd", ["N", "N", "Y"], "Y"),
+    ("lpsd", ["N", "N", "Y"], "Y"), ("resgn", ["N", "N", "Y"], "Y"), ("abgemeldet", ["nein", "nein", "ja"], "ja"),
+    ("desativado", ["nao", "nao", "sim"], "sim"), ("iptal", ["H", "H", "E"], "E"),
+    ("ex_customer", ["N", "Y", "N"], "Y"),
+    ("acct_sts", ["ACTV", "ACTV", "TERM"], "TERM"), ("cust_stat", ["Act", "Act", "Disc"], "Disc"),
+    ("policy_cancelled", ["N", "N", "Y"], "Y"),
+    *((name, ["2024-03-05", *[""] * 3, "2024-04-01", *[""] * 3], "filled") for name in (
+        "dt_deact", "DEACT_DT", "disc_dt", "term_date", "fec_baja", "dt_resil", "date_left", "DT_CANC", "kuend_dat",
+        "resgn_dt", "lapse_dt", "dt_disconn")),
+])
+def test_who_left_is_found_under_short_names(name: str, values: list[str], left: str) -> None:
+    values = (values * 100)[:200]
+    assert guess_of(many(plan=["a"], **{name: values})) == (name, left)
+
+
+@pytest.mark.parametrize(("name", "values"), [
+    ("disc_pct", ["0", "5", "10", "15"]), ("policy_type", ["regular", "regular", "term", "term"]),
+    ("term_months", ["12", "24", "12", "36"]), ("retention_desk_flag", ["0"] * 9 + ["1"]),
+    ("renewed", ["0"] * 9 + ["1"]), ("end_date", ["2024-03-05"] * 24 + [""]), ("active_since", ["2024-03-05", ""]),
+])
+def test_short_for_something_else_or_said_of_nearly_all_is_no_label(name: str, values: list[str]) -> None:
+    assert guess_of(many(**{name: values})) == ("", "")
+
+
+def test_where_no_name_speaks_of_leaving_the_columns_whose_values_could_are_to_be_looked_at() -> None:
+    frame = many(plan=["a", "a", "b", "b"], zz_flag=["N", "N", "N", "Y"], kdt_7=["2024-03-05", *[""] * 7],
+                 cust_st=["A", "A", "D", "A"], gender=["F", "F", "F", "M"], has_gas=["Y", "Y", "Y", "N"],
+                 half=["Y", "N"], rare=["1"] * 1 + ["0"] * 199, date_joined=["2024-03-05", "", "", ""],
+                 email_opt_in=["N", "N", "N", "Y"], few=["1", "0", "0", "0", "0"])
+    label, others = leavers.label(looks(frame), "customer_id")
+    assert (label.column, label.word) == ("", "open") and "comes near" not in label.evidence
+    assert {part.column for part in others} == {"kdt_7", "cust_st", "zz_flag", "few"}
+    assert all(part.value == "" and part.confidence < recognise.ENOUGH / 2 for part in others)
+    for told in ("kdt_7 (12 % of rows have a day)", "cust_st (A 75 %, D 25 %)", "zz_flag (N 75 %, Y 25 %)"):
+        assert told in label.evidence

@@ -8,9 +8,10 @@ from typing import Any
 
 from engine.data.adapters import mapping as mappings
 from engine.data.doctor import propose as proposing
-from engine.data.doctor.leavers import who_left, window_days
+from engine.data.doctor.leavers import who_left
+from engine.data.doctor.legends import legend
 from engine.data.doctor.recognise import Part
-from engine.data.doctor.vocabulary import named
+from engine.data.doctor.windows import window_days
 from engine.data.sources import brought
 from engine.errors import EngineError
 from engine.onboarding import renames
@@ -104,9 +105,9 @@ def _said(proposal: Proposal, before: Part, column: str) -> Part:
 def _window(before: str, parts: Mapping[str, Part], mapping: Mapping[str, Any]) -> dict[str, Any]:
     """The days that the name of another label than before says, where nobody has said how many."""
     label = parts["label"].column if "label" in parts else ""
-    if label == before or mapping.get("horizon_days") != window_days(named(before)):
+    if label == before or mapping.get("horizon_days") != window_days(legend(before)[0]):
         return {}
-    return {"horizon_days": window_days(named(label))}
+    return {"horizon_days": window_days(legend(label)[0])}
 
 
 def _as_mapping(parts: Mapping[str, Part], before: Mapping[str, Any]) -> dict[str, Any]:

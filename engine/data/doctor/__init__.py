@@ -1,9 +1,12 @@
 """The onboarding doctor: recognise a company's files, propose what each column is, find faults, and mend what is safe.
 
     vocabulary   the words that names and values are known by, in several languages
+    abbreviations, legends, windows   what a name is short for, and what it says of its values and of a time
     looks        one column at first sight
     recognise    which column is the id, tenure, recency, contact
     leavers      which column says who left, by which of its values
+    nearly       what may say who left, where no column does
+    rivals       further columns that say who left, or may
     monies       which column is what customers pay, over which time, in which currency
     sectors      which sector the columns speak of
     consents     which columns say who may be contacted, and what they come to by channel

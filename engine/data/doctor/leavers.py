@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from engine.data.doctor import legends
 from engine.data.doctor import vocabulary as words
+from engine.data.doctor.abbreviations import spelled_out
 from engine.data.doctor.looks import Look, is_missing_word
+from engine.data.doctor.nearly import none_says
 from engine.data.doctor.recognise import ENOUGH, FEW_STATES, Part
-from engine.data.doctor.vocabulary import NO, YES, says, spelled_out, word
+from engine.data.doctor.vocabulary import NO, YES, says, word
+from engine.data.doctor.windows import said_besides, window_days, without_window
 
 COVERED, FEWEST_STAYED = 0.95, 0.2
-MOST_NEAR = 3
+MOST_LEFT = 0.8
+NO_ANSWER, NEAR, UNSURE = 0.1, 0.3, 0.45
 LONG_WORD = 6
 NEGATIONS = {"not", "no", "non", "never", "nicht", "nie", "sin"}
 
@@ -20,43 +25,37 @@ NEGATIONS = {"not", "no", "non", "never", "nicht", "nie", "sin"}
 def label(looks: Mapping[str, Look], ids: str = "") -> tuple[Part, tuple[Part, ...]]:
     """The column that says who left, with the values that mean it, and the next best ones; none where none says it."""
     places = {name: place for place, name in enumerate(looks, 1)}
-    looks = {name: replace(look, plain=spelled_out(look.plain)) for name, look in looks.items()}
-    found = [part for look in looks.values() if look.name != ids and (part := _as_label(look)) is not None]
+    found = [part for look in looks.values()
+             if look.name != ids and (part := _says_who_left(look)) is not None and part.confidence > NO_ANSWER]
     last = {name: 0.02 * (place == len(looks)) for name, place in places.items()}
     ranked = sorted(found, key=lambda part: -(part.confidence + last[part.column]))
     if not ranked or ranked[0].confidence < ENOUGH:
-        near = tuple([*ranked, *_nearly(looks, {ids, *(part.column for part in ranked)})][:MOST_NEAR])
-        told = "".join(f"; {part.column} comes near: {part.evidence}" for part in near)
-        return Part("label", "", 0.0, f"no column says who left{told}"), near
+        return none_says(looks, ids, ranked)
     return ranked[0], tuple(ranked[1:4])
 
 
-def _nearly(looks: Mapping[str, Look], known: Collection[str]) -> list[Part]:
-    """Columns that may say who left by their names, of whose values nobody knows which mean it."""
-    found = [Part("label", look.name, sure, f"{why}, and its values ({_some(look)}) do not show who left")
-             for look in looks.values() if look.name not in known and _divides(look)
-             for sure, why in [_near(look.plain)] if sure]
-    return sorted(found, key=lambda part: -part.confidence)
+def _says_who_left(look: Look) -> Part | None:
+    """The column as a label, read as its name says; one that speaks of an earlier time is hardly one."""
+    read, means = legends.in_words(look)
+    read = replace(read, plain=spelled_out(read.plain))
+    part = _as_label(read)
+    if part is None:
+        return None
+    most = _most(read.plain)
+    if part.confidence > most:
+        part = replace(part, confidence=most, evidence=f"{part.evidence}; its name speaks of an earlier time")
+    return legends.as_coded(part, means)
 
 
-def _near(name: str) -> tuple[float, str]:
-    """How near a name comes to asking who left, below what is enough for a label, and why."""
-    if says(name, f"{words.LEAVING}|{words.ENDED}") or re.fullmatch(words.MAY_LEAVE, name):
-        return 0.3, "its name speaks of leaving"
-    if says(name, words.LETTERED) and not _said_besides(name, rf"{words.LETTERED}|{words.STATUS_BESIDES}"):
-        return 0.2, "its name is that of a status"
-    return 0.0, ""
-
-
-def _divides(look: Look) -> bool:
-    """Whether a column parts the rows in a few groups: by its values, or by whether there is one."""
-    most = 3 if look.kind == "number" and not says(look.plain, words.LETTERED) else FEW_STATES
-    few = look.kind in ("flag", "category", "number") and 2 <= look.distinct <= most
-    return few or (look.kind in ("date", "category") and 0.01 < look.blank < 0.995)
-
-
-def _some(look: Look) -> str:
-    return ", ".join([text for text, _ in look.values[:4]] + ["blank"] * bool(look.blank > 0))
+def _most(name: str) -> float:
+    """How sure a name can be at most: one that speaks of earlier leaving asks nothing of now, one that speaks of a
+    time just before may."""
+    if re.fullmatch(words.MAY_LEAVE, name):
+        return 1.0
+    before = rf"(?:^|_)(?:{words.OF_A_TIME_BEFORE})(?=_|$)"
+    if says(re.sub(before, "", without_window(name)), words.FORMER):
+        return NEAR
+    return UNSURE if re.search(before, name) else 1.0
 
 
 def _as_label(look: Look) -> Part | None:
@@ -87,7 +86,9 @@ def _as_answer(look: Look, texts: Mapping[str, int]) -> Part | None:
     if not positive or len(positive) == len(texts):
         return None
     share = sum(texts[text] for text in positive) / sum(texts.values())
-    certainty -= 0.25 * (share > 0.8) + 0.1 * (look.blank > 0.6)
+    if inverted and share > MOST_LEFT and not says(name, words.LEAVING):
+        certainty = NO_ANSWER
+    certainty -= 0.25 * (share > MOST_LEFT) + 0.1 * (look.blank > 0.6)
     spelled = _as_written(look, positive)
     rarer = ", the rarer of 1 and 2" if set(texts) <= {"1", "2", "1.0", "2.0"} else ""
     answer = f"{100 * share:.1f} % have {' or '.join(spelled)}{rarer}"
@@ -103,8 +104,8 @@ def _asked(name: str) -> tuple[float, bool, str]:
         return 0.66, False, "its name is that of a thing to be predicted"
     if says(name, words.LEAVING):
         return _leaving(name), negated, "its name speaks of leaving"
-    if says(name, words.CLOSED) and not _said_besides(name, rf"{words.CLOSED}|{words.CONTRACT}|{words.NEUTRAL}"):
-        when = re.search(words.WITHIN, name) is not None
+    if says(name, words.CLOSED) and not said_besides(name, rf"{words.CLOSED}|{words.CONTRACT}|{words.NEUTRAL}"):
+        when = window_days(name) is not None
         return (0.75 if when else 0.54 if says(name, "flag") else 0.57), False, "its name speaks of closing"
     if says(name, rf"(?:{words.NEGATED})_?(?:{words.STAYING})"):
         return 0.75, False, "its name speaks of not staying"
@@ -113,39 +114,34 @@ def _asked(name: str) -> tuple[float, bool, str]:
     if re.fullmatch(r"(?:\w+_)?(?:target|label)|target_\w+", name):
         return 0.62, False, "its name is that of a thing to be predicted"
     if says(name, words.STAYING):
-        member = says(name, "member|days|user") and not says(name, "still")
         why = "its name speaks of staying, so its no means left"
-        return (0.42 if member else 0.55), not says(name, "inactive"), why
+        return _staying(name), not says(name, "inactive"), why
     if re.fullmatch(words.MAY_STAY, name):
         return 0.5, True, "its name may say who is still a customer, so its no means left"
     return 0.0, False, ""
 
 
+def _staying(name: str) -> float:
+    """How surely a name that speaks of staying asks whether, and is not about a setting or something else."""
+    others = said_besides(re.sub(rf"(?:^|_)(?:{words.STAYING})(?=_|\d|$)", "", name),
+                           rf"{words.NEUTRAL}|{words.CONTRACT}|{words.STATUS_BESIDES}|{words.NEGATED}")
+    if any(re.fullmatch(rf"{words.SETTING}|{words.NOT_A_LABEL}", part) for part in others):
+        return NO_ANSWER
+    if says(name, "member|days|user") and not says(name, "still"):
+        return 0.42
+    return UNSURE if others else 0.55
+
+
 def _leaving(name: str) -> float:
     """How surely a name that speaks of leaving asks whether, and not when, why or what of it."""
-    others = _said_besides(re.sub(words.AWAY, "left", name), rf"{words.LEAVING}|{words.NEUTRAL}")
+    others = said_besides(re.sub(words.AWAY, "left", name), rf"{words.LEAVING}|{words.NEUTRAL}")
+    if any(re.fullmatch(words.NOT_LEAVING, part) for part in others) or says(name, words.REMAINING):
+        return NO_ANSWER
     if any(re.fullmatch(words.NOT_A_LABEL, part) and part not in ("month", "day", "days") for part in others):
         return 0.45
-    return 0.9 if not others or others in (["month"], ["day"], ["days"]) else 0.7
-
-
-def _said_besides(name: str, known: str) -> list[str]:
-    """What a name says besides the known words and the time within which something happens.
-
-    >>> _said_besides("closed_within_6m", words.CLOSED), _said_besides("closed_tickets", words.CLOSED)
-    ([], ['tickets'])
-    """
-    return [part for part in re.sub(words.WITHIN, "", name).split("_") if part and not re.fullmatch(known, part)]
-
-
-def window_days(name: str) -> int | None:
-    """The time within which something happens, where a plain name says it [days].
-
-    >>> window_days("closed_within_6m"), window_days("churn_next_month"), window_days("churned")
-    (183, 30, None)
-    """
-    found = re.search(words.WITHIN, name)
-    return round(int(found["count"] or 1) * words.UNIT_DAYS[found["unit"][0]]) if found else None
+    if all(re.fullmatch(words.CONTRACT, part) for part in others):
+        return 0.8 if others else 0.9
+    return 0.9 if others in (["month"], ["day"], ["days"]) else 0.7
 
 
 def who_left(look: Look) -> str:
@@ -157,7 +153,7 @@ def who_left(look: Look) -> str:
     >>> who_left(look(pd.Series(["N", "N", "Y"]), "gone_by_june")), who_left(look(pd.Series(["a", "b", "b"]), "group"))
     ('Y', 'a')
     """
-    told = _as_label(look)
+    told = _says_who_left(look)
     if told is not None:
         return told.value
     few = [text for text, _ in look.values] if look.distinct <= FEW_STATES else []
@@ -172,8 +168,10 @@ def _as_state(look: Look, texts: Mapping[str, int]) -> Part | None:
     """Words for having left beside words for having stayed."""
     if all(len(text) == 1 and text.isalpha() for text in texts):
         return _as_letters(look, texts)
-    left = [text for text in texts if _means(text, words.LEFT_WORDS)]
-    stayed = [text for text in texts if _means(text, words.STAYED_WORDS) and text not in left]
+    short = words.LEFT_SHORT if says(look.plain, words.STATUS) else frozenset()
+    left = [text for text in texts if _means(text, words.LEFT_WORDS | short)]
+    stayed = [text for text in texts if text not in left and
+              _means(text, words.STAYED_WORDS | (words.STAYED_SHORT if short else short))]
     if (kinds := _as_kinds(look, texts, left, stayed)) is not None:
         return kinds
     if not left or len(left) == len(texts):
@@ -191,7 +189,7 @@ def _as_kinds(look: Look, texts: Mapping[str, int], left: Sequence[str], stayed:
     """Kinds of leaving beside a plain no, a "None" or nothing, under a name that asks for nothing else: whoever is not
     said to have stayed left."""
     if not left or not says(look.plain, words.LEAVING) or \
-            _said_besides(look.plain, rf"{words.LEAVING}|{words.NEUTRAL}|{words.KIND_OF}"):
+            said_besides(look.plain, rf"{words.LEAVING}|{words.NEUTRAL}|{words.KIND_OF}"):
         return None
     unsaid = any(not is_missing_word(text, in_words=True) for text in look.missing)
     no = [text for text in texts if text in NO]
@@ -217,7 +215,7 @@ def _as_letters(look: Look, texts: Mapping[str, int]) -> Part | None:
     left = [text for text in texts if text in words.LEFT_LETTERS]
     plain = f"{words.LETTERED}|{words.STATUS_BESIDES}|{words.NEUTRAL}"
     if words.STAYED_LETTER not in texts or not left or not says(look.plain, words.LETTERED) or \
-            _said_besides(look.plain, plain):
+            said_besides(look.plain, plain):
         return None
     known = (texts[words.STAYED_LETTER] + sum(texts[text] for text in left)) / sum(texts.values())
     if known <= COVERED or texts[words.STAYED_LETTER] < FEWEST_STAYED * sum(texts.values()):
@@ -250,14 +248,14 @@ def _as_filled(look: Look) -> Part | None:
         return None
     share = 100 * (1 - look.blank)
     why = f"its name speaks of leaving, and {share:.1f} % of rows carry {look.example!r}, others nothing"
-    return Part("label", look.name, 0.7, why, "filled")
+    return Part("label", look.name, 0.7 - 0.25 * (1 - look.blank > MOST_LEFT), why, "filled")
 
 
 def _as_end(look: Look) -> Part | None:
     """A day of leaving that only leavers have: filled means left."""
     if look.kind != "date" or not says(look.plain, words.ENDED) or not 0.02 < look.blank < 0.995:
         return None
-    certainty = 0.55 if re.search("churn|cancel|exit|terminat|kundig|baja|resil|attrit|left", look.plain) else 0.42
+    certainty = (0.55 if re.search(words.ENDING_ALONE, look.plain) else 0.42) - 0.25 * (1 - look.blank > MOST_LEFT)
     why = f"a day of leaving that {100 * (1 - look.blank):.1f} % of rows have"
     return Part("label", look.name, certainty, why, "filled")
 

@@ -16,9 +16,11 @@ from engine.data.doctor import faults as faults_of
 from engine.data.doctor import vocabulary as words
 from engine.data.doctor.cures import MONTHS_OF, cured, totals
 from engine.data.doctor.faults import Fault
+from engine.data.doctor.legends import legend
 from engine.data.doctor.looks import Look, beside_key, looks, names_somebody
 from engine.data.doctor.recognise import Part
 from engine.data.doctor.rivals import rivals
+from engine.data.doctor.windows import window_days
 from engine.data.parsing import as_written
 
 USES = {"number": "numeric", "flag": "flags", "date": "dates", "category": "categorical"}
@@ -76,7 +78,8 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
 def _alone(label: Part, others: Sequence[Part]) -> Part:
     """A label whose name says half of it (active, closed, a day of cancelling) is likely one where no other column says
     who left."""
-    if others or not recognise.HALF <= label.confidence < recognise.LIKELY:
+    rivalled = any(other.confidence >= recognise.ENOUGH for other in others)
+    if rivalled or not recognise.HALF <= label.confidence < recognise.LIKELY:
         return label
     return replace(label, confidence=recognise.LIKELY, evidence=f"{label.evidence}; no other column says who left")
 
@@ -180,7 +183,7 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
     cures = [dict(fault.cure) for fault in found if fault.cure and fault.safe]
     cures += _scaled(tenure)
     contact = {part.role: part.column for part in parts if part.role in CONTACT_ONLY}
-    window = leavers.window_days(words.named(label.column))
+    window = window_days(legend(label.column)[0])
     return {
         **({"horizon_days": window} if window else {}),
         **({"id": by["id"].column} if by["id"].column else {"rows": "numbered"}),
@@ -194,7 +197,7 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
 
 def _guessed(*parts: Part) -> dict[str, str]:
     """What the parts that nobody can be sure of rest on: figures hang on them."""
-    return {part.role: part.evidence for part in parts if part.column and part.confidence < DOUBT}
+    return {part.role: part.evidence for part in parts if part.column and part.confidence <= DOUBT}
 
 
 def labelled(label: Part, cures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -35,15 +35,6 @@ def named(name: str) -> str:
     return re.sub(r"[\W_]+", "_", folded(parted)).strip("_")
 
 
-def spelled_out(name: str) -> str:
-    """The plain name with its common abbreviations as words.
-
-    >>> spelled_out("mbr_stat_cd"), spelled_out("acct_closed")
-    ('member_status_code', 'account_closed')
-    """
-    return "_".join(ABBREVIATED.get(part, part) for part in name.split("_"))
-
-
 def word(text: str) -> str:
     """The text as a word to be compared: plain, without marks at its ends.
 
@@ -71,22 +62,35 @@ AWAY = r"(?:switched|moved|went|walked|gone|ported)_away|moved_out|lost_to_(?:a_
 LEAVING = (rf"{AWAY}|"
            r"churn\w*|exit|exited|attrition|attrited|attrit|defect\w*|cancell?ed|cancel|cancell?ation|cancell?ations|"
            r"lapsed|lapse|left|leaver|leave|leaving|quit|terminated|termination|termd|turnover|"
-           r"unsubscribed?|resign\w*|discontinued?|disconnect(?:ed|s|ion)?|port(?:ed)?_?out|dropped|dropout|dropped_out|deactivated|gone|lost|departed|departure|"
-           r"attriter|inactive|has_left|did_leave|will_leave|"
-           r"kundigung|kuendigung|gekundigt|gekuendigt|abgewandert|abwanderung|abgang|ausgetreten|austritt|"
-           r"resilie{0,2}s?|resiliation|depart|parti|perdu|desabonne|desabonnement|"
-           r"abandono|abandona|abandonado|baja|fuga|fugado|cancelado|cancelo|cancelou|desercion|"
-           r"evasao|evadiu|saiu|desligado|desistencia|perdido|"
-           r"abbandono|abbandonato|disdetta|cessato|recesso|"
-           r"opgezegd|opzegging|vertrokken|verloop|odszedl|odeszla|odejsci[ea]|rezygnacj[aie]|zrezygnowal\w*|wypowiedzenie|"
-           r"ayrildi|terk|kayip|avslutad|uppsagd|avhopp|berhenti|opsagt|poistunut")
+           r"unsubscribed?|resign\w*|discontinu(?:ed?|ation)|disconnect(?:ed|s|ion)?|port(?:ed)?_?out|dropped|dropout|"
+           r"dropped_out|deactivat(?:ed?|ion)|deregister(?:ed)?|deregistration|offboard(?:ed|ing)|separation|"
+           r"surrender(?:ed)?|gone|lost|departed|departure|attriter|inactive|has_left|did_leave|will_leave|"
+           r"kundigung|kuendigung|gekundigt|gekuendigt|abgewandert|abwanderung|abgang|ausgetreten|austritt|storniert|"
+           r"abgemeldet|abmeldung|exmatrikul\w*|"
+           r"resilie{0,2}s?|resiliation|depart|parti|perdu|desabonne|desabonnement|desactivee?|radiee?|radiation|"
+           r"abandono|abandona|abandonado|baja|fuga|fugado|cancelad[ao]|cancelo|cancelou|desercion|desactivad[ao]|"
+           r"rescindid[ao]|evasao|evadiu|saiu|desligad[ao]|desistencia|perdido|rescisao|desativad[ao]|desfiliad[ao]|"
+           r"abbandono|abbandonato|disdetta|cessat[ao]|recesso|disattivat[ao]|"
+           r"opgezegd|opzegging|vertrokken|verloop|uitgeschreven|uitschrijving|odszedl|odeszla|odejsci[ea]|rezygnacj[aie]|zrezygnowal\w*|wypowiedzenie|"
+           r"dezaktywowan[ya]|iptal|ayrildi|terk|kayip|avslutad|uppsagd|avhopp|berhenti|opsagt|poistunut")
 STAYING = (r"active|is_?active|still_?(?:active|here|member|customer|client|subscribed|enrolled|employed|with_?us)|"
            r"alive|retained|retention|renew|renews|renewed|renewal|stayed|stays|stay|loyal|current_customer|"
            r"is_?customer|subscribed|is_?subscribed|not_churned|no_churn|kept|aktiv|actif|activo|ativo|attivo|actief|"
            r"re_?(?:enrol|enlist|subscri|join|sign)\w*|"
            r"aktywny|aktif|bestand|geblieben|reste|renovo|renovou|rinnovato|verlangert|verlengd|renouvele")
-MAY_LEAVE = (r"(?:is_?|has_?|was_?|flag_?)*(?:expired|dormant|withdrawn|withdrew|switched|switch|switcher|disengaged)"
+MAY_LEAVE = (r"(?:is_?|has_?|was_?|flag_?)*(?:expired|dormant|withdrawn|withdrew|switched|switch|switcher|disengaged|"
+             r"suspended|(?:former|ex|past)_(?:customer|client|member|subscriber|user|employee|policyholder|kunde|cliente))"
              r"(?:_(?:supplier|provider|operator|carrier|bank|insurer))?(?:_?flag)?")
+FORMER = (r"prev|previous|previously|prior|past|earlier|formerly|former|before(?=$)|vorher\w*|fruher\w*|zuvor|"
+          r"anterior(?:es|mente)?|previ[ao]s?|precedente?s?|precedemment|eerder\w*|vorige|poprzedni\w*|onceki|tidigare")
+OF_A_TIME_BEFORE = (r"(?:last|past|prev|previous|prior)_(?:year|yr|season|month|mth|quarter|qtr|week|time|term|"
+                    r"contract|renewal|cycle)|ly|py|ever|history|hist|"
+                    r"(?:letzte[sn]?|vergangene[sn]?)_(?:jahr|monat|quartal)|ano_pasado|ultimo_ano|annee_derniere")
+NOT_LEAVING = (r"hand\w*|foot\w*|side|arm|eye|ear|lane|turn|click|panel|sidebar|voicemail|message|msg|review|reviews|"
+               r"feedback|tip|rating|row|seat|ramp|option|options|button|link|insurance_option|protection|waiver")
+REMAINING = r"(?:days|weeks|months|years|time|hours|minutes|mins|credits|points|visits|sessions|units|data|seats)_left"
+SETTING = (r"auto|autom\w*|offer|offers|desk|team|program\w*|promo\w*|campaign|discount|bonus|index|level|tier|points|"
+           r"plan|card|loan|lines?|devices?|users?|seats?|products?|services?|sessions?|hours?|count|num|number")
 KIND_OF = r"type|kind|category|class|art|tipo"
 MAY_STAY = r"(?:is_?|current_?)*(?:subscriber|member|customer|client|abonne|abonnent)(?:_?flag)?"
 CLOSED = r"closed|closure|geschlossen|gesloten|(?:en)?cerrad[ao]|fechad[ao]|clotur\w*|fermee?|chius[ao]|zamkniet\w+"
@@ -105,12 +109,16 @@ NOT_A_LABEL = (r"score|prob|probability|risk|reason|category|rate|date|month|mon
                r"amount|cost|fee|type|comment|notes|datum|fecha|data|motivo|grund|raison|value_segment|likelihood|"
                r"survey|interview|form|letter|mail|email|sent|done|reminder|clause|notice|request|requests|"
                r"propensity|prediction|pred|predicted|model|index|ratio|pct|percent|visits|calls|rank|tier|offer")
-ENDED = (r"(?:churn|cancel\w*|exit|terminat\w*|end|ended|closing|closed|closure|leave|leaving|left|lapse|"
-         r"unsubscri\w*|deactivat\w*|resign\w*|quit|kundigungs?|kuendigungs?|austritts?|ende|resiliation|depart|baja|"
-         r"cancelacion|cancelamento|saida|encerramento|disdetta|cessazione|opzeg\w*|eind)_?"
-         r"(?:date|day|dt|at|on|time|timestamp|datum|tag|fecha|data|ts)|"
-         r"(?:date|fecha|data|datum)_?(?:of|de|di|da|der)?_?(?:churn|cancel\w*|exit|termination|end|leaving|baja|"
-         r"resiliation|fin|sortie|saida|cancelamento|disdetta|cessazione|fine)|churned_at|ended_at|closed_at|"
+ENDING = (r"churn|churned|cancel\w*|exit|exited|terminat\w*|end|ended|closing|closed|closure|leave|leaving|left|"
+          r"lapsed?|unsubscri\w*|deactivat\w*|deregist\w*|discontinu\w*|disconnect\w*|offboard\w*|separat\w*|surrender\w*|"
+          r"withdraw\w*|attrition|departure|resign\w*|quit|"
+          r"kundigungs?|kuendigungs?|austritts?|abmelde|storno|ende|resiliation|radiation|depart|sortie|baja|"
+          r"cancelacion|cancelamento|rescision|rescisao|saida|desligamento|encerramento|disdetta|cessazione|"
+          r"disattivazione|opzeg\w*|uitschrijf|eind|fin|fine")
+ENDING_ALONE = (r"churn|cancel|exit|terminat|kundig|baja|resil|attrit|left|laps|deact|deregist|discon|resign|offboard|"
+                r"unsubscr|surrender|departure|desact|desativ|radiat|rescis|storno|abmeld")  # nothing but customers
+ENDED = (rf"(?:{ENDING})_?(?:date|day|dt|at|on|time|timestamp|datum|tag|fecha|data|ts)|"
+         rf"(?:date|dt|fecha|data|datum)_?(?:of|de|di|da|der)?_?(?:{ENDING})|"
          r"(?:vertrags|mitgliedschafts|versicherungs|lieferungs?|abo)_?ende|kundigung_?zum|gekundigt_?zum|"
          r"fin_(?:de_)?contrato?|fine_contratto|fim_(?:do_)?contrato|"
          r"(?:data|dzien)_(?:rezygnacji|odejscia|zakonczenia|wypowiedzenia|rozwiazania|zamkniecia)")
@@ -134,11 +142,10 @@ LEFT_WORDS = _set("""churn churned churner churners left leaver leave leaving ex
     berhenti avslutad uppsagd""") | {
         "attrited customer", "not renewed", "non renewed", "lost customer", "ex customer", "former customer",
         "moved away", "churned customer", "left company", "has left", "no longer active", "closed account"}
-ABBREVIATED: Mapping[str, str] = {
-    "acct": "account", "acc": "account", "mbr": "member", "memb": "member", "cust": "customer", "clnt": "client",
-    "subscr": "subscriber", "stat": "status", "sts": "status", "cd": "code", "dt": "date", "flg": "flag",
-    "ind": "flag", "cncl": "cancel", "canc": "cancel", "cxl": "cancel", "clsd": "closed", "actv": "active",
-}
+STAYED_SHORT = _set("actv act ac acv cur curr opn op enr enrl inf renw vig akt")
+LEFT_SHORT = _set("""term termd term'd disc discd disco discon discond discontd discont susp suspd canc cncl cancd
+    cancld canx cnx cxl cxld clsd cls inact inac lpsd resgn resgnd dereg unsub unsubd exp expd wdrn wthdrn sep sepd
+    nonren cl tm kdg gekuend storn resil desact inat encerr cess""")  # of a status: elsewhere short for much else
 STAYED_WORDS = _set("""active existing stayed stay staying current retained loyal open renewed live ongoing customer
     subscribed joined new regular paying valid enrolled present engaged in-force inforce good ok normal non-churn
     nonchurn kept remain remained remaining non-churner enabled trial aktiv bestand bestandskunde actif present abonne
@@ -293,6 +300,19 @@ CHANNELS: Mapping[str, str] = {"email": r"e_?mails?|mail|mails|mailing|newslette
                                "sms": r"sms|text|texts|texting|mms",
                                "phone": r"phone|phoned|phoning|call|calls|called|calling|telefon|telefono|telephone|"
                                         r"tel|telemarketing|anruf|anrufe|llamadas?|appels?"}
+OTHERWISE = (r"gender|sex|married|marital|civil|spouse|partner|dependents?|children|kids|senior\w*|smok\w*|age|ages|"
+             r"student|employed|homeowner|owner|owns|own|grade|class|rating|band|score|group|cluster|blood\w*|"
+             r"language|lang|locale|country|region|city|zip|area|urban|rural|segment|"
+             r"tier|plan|tariff|product|package|contract|device|os|platform|browser|app|channel|source|medium|payment\w*|"
+             r"pay|card|debit|autopay|paperless|e?bill\w*|invoice\w*|currency|discount\w*|promo\w*|coupon\w*|vouchers?|"
+             r"offer\w*|trial|roaming|streaming|internet|phone|mobile|tv|gas|water|backup|security|support|protection|"
+             r"insurance|gift\w*|volunteer\w*|newsletter|\w*consent|opt|opt_?in|opt_?out|e?mails?|sms|calls?|auto|renew\w*|has|"
+             r"new|first|vip|premium|upgrade\w*|downgrade\w*|complain\w*|education|job|travel|type|category|size|"
+             r"deposit|loan|mortgage|default|verified|fraud|test|train|split|geschlecht|sexo|sexe|sesso|genero|genre")
+OTHER_DAYS = (r"birth\w*|dob|born|geb\w*|start\w*|begin\w*|beginn|join\w*|sign\w*|regist\w*|creat\w*|since|install\w*|"
+              r"enrol\w*|first|last|next|renew\w*|expir\w*|due|until|valid\w*|upgrad\w*|purchas\w*|order\w*|contact\w*|"
+              r"login|visit\w*|updat\w*|modif\w*|deliver\w*|ship\w*|paid|pay\w*|invoice\w*|claim\w*|complain\w*|call\w*|"
+              r"upload\w*|activat\w*|eintritt\w*|alta|inicio|debut|inizio|inici[oa]|nac\w*|nasc\w*|naiss\w*")
 NEUTRAL = (r"is|has|did|will|was|be|customer|cust|client|user|account|member|employee|subscriber|flag|label|value|"
            r"status|state|yn|ind|indicator|in|within|next|bool|binary|company|or|not|\d+d?|q\d|kunde|cliente|hat|ist|es|est|a")
 CONSENTED = (r"consent|consents|consented|opt_?in|opted_?in|opt_?out|opted_?out|may_?contact|contactable|dnc|"
