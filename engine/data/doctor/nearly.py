@@ -11,11 +11,12 @@ from engine.data.doctor import vocabulary as words
 from engine.data.doctor.abbreviations import spelled_out
 from engine.data.doctor.looks import Look
 from engine.data.doctor.recognise import FEW_STATES, Part
-from engine.data.doctor.vocabulary import says
+from engine.data.doctor.vocabulary import NO, YES, says
 from engine.data.doctor.windows import said_besides
 
 MOST_NEAR = 4
 RARER, RAREST = 0.45, 0.03
+SHORT = 3
 
 
 def none_says(looks: Mapping[str, Look], ids: str, ranked: Sequence[Part]) -> tuple[Part, tuple[Part, ...]]:
@@ -93,4 +94,5 @@ def _could(look: Look) -> tuple[float, str]:
     if words.STAYED_LETTER in texts and all(len(text) == 1 for text in texts) and set(texts) & words.LEFT_LETTERS:
         return 0.15, told
     share = min(texts.values()) / sum(texts.values())
-    return (0.12, told) if len(texts) == 2 and RAREST <= share <= RARER else (0.0, "")
+    coded = all(len(text) <= SHORT or text in YES | NO for text in texts)  # longer words say what they are about
+    return (0.12, told) if len(texts) == 2 and coded and RAREST <= share <= RARER else (0.0, "")
