@@ -310,7 +310,8 @@ def test_where_no_name_speaks_of_leaving_the_columns_whose_values_could_are_to_b
     frame = many(plan=["a", "a", "b", "b"], zz_flag=["N", "N", "N", "Y"], kdt_7=["2024-03-05", *[""] * 7],
                  cust_st=["A", "A", "D", "A"], gender=["F", "F", "F", "M"], has_gas=["Y", "Y", "Y", "N"],
                  half=["Y", "N"], rare=["1"] * 1 + ["0"] * 199, date_joined=["2024-03-05", "", "", ""],
-                 email_opt_in=["N", "N", "N", "Y"], tierart=["Hund", "Katze", "Hund", "Hund"], few=["1", "0", "0", "0", "0"])
+                 email_opt_in=["N", "N", "N", "Y"],
+                 tierart=["Hund", "Katze", "Hund", "Hund"], few=["1", "0", "0", "0", "0"])
     label, others = leavers.label(looks(frame), "customer_id")
     assert (label.column, label.word) == ("", "open") and "comes near" not in label.evidence
     assert {part.column for part in others} == {"kdt_7", "cust_st", "zz_flag", "few"}
