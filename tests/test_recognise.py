@@ -134,6 +134,72 @@ def test_what_is_no_money_of_the_past_is_none_for_its_window(name: str, rng: np.
     assert money_of(amounts(rng, **{name: None})) == ("", "")
 
 
+@pytest.mark.parametrize(("name", "days"), [
+    ("spend_d7", "7"), ("revenue_d30", "30"), ("D90 Revenue", "90"), ("spend_w1", "7"), ("spend_m1", "30"),
+    ("spend_7_days", "7"), ("spend_w2", "365"),  # in or within the second week: nobody knows
+])
+def test_the_days_since_joining_that_money_covers_are_read_from_its_name(name: str, days: str,
+                                                                         rng: np.random.Generator) -> None:
+    assert money_of(amounts(rng, **{name: None})) == (name, days)
+
+
+@pytest.mark.parametrize(("name", "beside", "period"), [
+    ("fee_eur", "plan", "month"), ("price", "Subscription Type", "month"), ("charge", "tier", "month"),
+    ("plan_fee", "contract", "month"), ("fee", "colour", "365"), ("total_charges", "plan", "365"),
+    ("annual_fee", "plan", "365"), ("fee", "contract_end_month", "365"), ("weekly_fee", "plan", "7"),
+])
+def test_a_bare_price_beside_plans_is_a_month_s_and_a_guess(name: str, beside: str, period: str,
+                                                            rng: np.random.Generator) -> None:
+    frame = amounts(rng, **{name: rng.choice([5.99, 10.99, 14.99], 600), beside: rng.choice(["Solo", "Duo"], 600)})
+    part, _ = monies.money(looks(frame.astype(str)), frozenset())
+    assert (part.column, part.value) == (name, period)
+    if period == "month":
+        assert part.confidence < propose.DOUBT and f"the plans in {beside}" in part.evidence
+
+
+def test_a_bare_price_in_a_sector_of_subscriptions_is_a_month_s_but_an_insurer_s_premium_a_year_s(
+    rng: np.random.Generator,
+) -> None:
+    seen = looks(amounts(rng, fee=None, premium=None, plan=rng.choice(["a", "b"], 600)).astype(str))
+    just = {name: seen[name] for name in ("fee",)}
+    assert monies.money(just, frozenset(), "telecom")[0].value == "month"
+    assert monies.money(just, frozenset(), "retail")[0].value == "365"
+    found = monies.money({name: seen[name] for name in ("premium", "plan")}, frozenset(), "insurance")[0]
+    assert (found.column, found.value) == ("premium", "365")
+
+
+@pytest.mark.parametrize(("name", "paying", "taken"), [
+    ("fee", 0.6, True), ("fee", 0.4, False), ("closure_fee_amt", 1.0, False), ("late_payment_fee", 1.0, False),
+    ("setup_fee", 1.0, False), ("penalty_charge", 1.0, False), ("total_spend", 0.4, True), ("total_spend", 0.05, False),
+    ("monthly_fee", 0.3, True), ("monthly_fee", 0.07, False), ("spend_90d", 0.2, True), ("spend_d7", 0.08, False),
+])
+@pytest.mark.parametrize("none", [0.0, np.nan])
+def test_what_most_customers_do_not_pay_and_what_is_paid_once_is_no_money(
+    name: str, paying: float, taken: bool, none: float, rng: np.random.Generator,
+) -> None:
+    frame = amounts(rng, **{name: np.where(np.arange(600) < 600 * paying, np.round(rng.gamma(4, 9, 600), 2), none)})
+    assert (money_of(frame.fillna(""))[0] == name) == taken
+    told = [fault.finding for fault in monies.passed_over(looks(frame.fillna("").astype(str)), frozenset())]
+    few = not taken and paying < 1
+    assert [finding.where for finding in told] == [name] * few
+    assert not few or f"is 0 or blank for {100 * (1 - paying):.0f} % of customers" in told[0].what
+
+
+@pytest.mark.parametrize("name", ["adr", "AvgGift", "avg_order_value", "price_per_night", "Average Donation"])
+def test_what_is_paid_each_time_is_not_taken_and_it_is_said_what_to_bring(name: str, rng: np.random.Generator) -> None:
+    draft = propose.of_table(amounts(rng, **{name: None, "nights": rng.poisson(3, 600)}), "file", NOW)
+    assert draft.mapping["money"] == {} and draft.mapping["value"] == "months"
+    told = [fault.finding for fault in draft.faults if fault.finding.where == name]
+    assert len(told) == 1 and told[0].severity == "warning" and "times how often" in told[0].fix
+    known = propose.of_table(amounts(rng, **{name: None, "monthly_fee": None}), "file", NOW)
+    assert [fault for fault in known.faults if fault.finding.where == name] == []
+
+
+@pytest.mark.parametrize("name", ["avg_minutes", "mean_score", "max_order", "avg_quiz"])
+def test_averages_of_other_things_are_passed_over_in_silence(name: str, rng: np.random.Generator) -> None:
+    assert monies.passed_over(looks(amounts(rng, **{name: None}).astype(str)), frozenset()) == ()
+
+
 @pytest.mark.parametrize("name", ["bookings_90d", "production_12mo", "purchases_90d", "payments_6m",
                                   "paid_orders_90d"])
 def test_what_is_counted_in_a_window_is_no_money(name: str, rng: np.random.Generator) -> None:
@@ -160,6 +226,17 @@ def currency_of(frame: pd.DataFrame) -> tuple[str, str]:
 ])
 def test_the_currency_is_read_from_the_moneys_name(name: str, code: str, rng: np.random.Generator) -> None:
     assert currency_of(amounts(rng, **{name: None}, try_count=rng.integers(0, 9, 600)))[0] == code
+
+
+def test_the_currency_of_other_columns_is_taken_where_they_agree(rng: np.random.Generator) -> None:
+    limits = [f"${number:,.2f}" for number in rng.gamma(4, 900, 600)]
+    frame = amounts(rng, monthly_fee=None, credit_limit=limits)
+    value, evidence = currency_of(frame)
+    assert value == "USD" and evidence.startswith("monthly_fee does not say it; the sign $ stands in '$")
+    assert evidence.endswith("of credit_limit")
+    assert currency_of(frame.assign(worth=[text.replace("$", "€") for text in limits])) == (
+        "", "no sign or code says which; other columns say several: EUR, USD")
+    assert currency_of(amounts(rng, monthly_fee=None, height=[f"{n} Ft" for n in rng.integers(3, 7, 600)]))[0] == ""
 
 
 def test_a_column_of_currencies_says_one_or_that_there_are_several(rng: np.random.Generator) -> None:

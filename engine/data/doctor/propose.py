@@ -58,19 +58,20 @@ def of_table(frame: pd.DataFrame, name: str, now: datetime) -> Draft:
     label, other_labels = leavers.label(asked, ids.column)
     label = _alone(label, other_labels)
     taken = frozenset({ids.column, label.column} - {""})
-    money, other_money = monies.money(seen, taken)
+    sector = sectors.sector(seen)
+    money, other_money = monies.money(seen, taken, sector.value)
+    unpaid = () if money.column else monies.passed_over(seen, taken, sector.value)
     taken |= {money.column}
     tenure = recognise.tenure(seen, taken)
     recency = recognise.recency(seen, taken | {tenure.column})
     contact = recognise.contact(seen, (taken | {tenure.column, recency.column}) - {ids.column})
-    sector = sectors.sector(seen)
     currency = monies.currency(seen, money.column)
     parts = (ids, label, money, tenure, recency, currency, *contact, sector)
     used = {part.column for part in (ids, label, money, tenure, recency, *contact)} | {""}
     columns = (*(_use(look, at) for look in seen.values() if look.name not in used),
                *(Part("ignored", twin, 0.95, f"the same as {own} in every row") for twin, own in twins.items()))
     found = (*rivals(label, other_labels, customers), *faults_of.of_columns(customers, seen, now, ids.column),
-             *faults_of.of_rows(frame, ids.column, seen, name))
+             *faults_of.of_rows(frame, ids.column, seen, name), *unpaid)
     return Draft(parts, columns, found, _mapping(parts, columns, found), whole,
                  {"label": other_labels, "money": other_money})
 

@@ -227,6 +227,7 @@ NOT_PAID = r"count|number|num|change|chng|ratio|rate|pct|percent|increase|hike"
 WINDOW = (r"(?:^|_)(?:(?:in|over)_)?(?:the_)?(?:last_|past_|trailing_|prior_|previous_|rolling_)?l?(?P<count>\d{1,4})_?"
           r"(?P<unit>d|days?|w|wks?|weeks?|m|mo|mos|mths?|months?|y|yrs?|years?|tagen?|monaten?|dias|meses|jours|mois)"
           r"(?=_|$)")
+BY_DAY = r"(?:^|_)(?:d(?P<d>\d{1,3})|w(?P<w>1)|m(?P<m>1))(?=_|$)"  # spend_d7; w2 or m3 may be one week or month of several
 AHEAD = r"next|coming|future|upcoming|forecast\w*|predicted|projected|expected"
 SPENT = (r"spend|spent|revenues?|turnover|billings?|amount|amt|fees|gmv|umsatz|gasto|"
          r"gastado|facturado|facturacion|gross_bookings|net_bookings|booking_value|order_value|sales_value|"
@@ -246,6 +247,9 @@ TOTAL_MONEY = (r"(?:total|lifetime|cumulative|overall|all_?time)_?(?:charges?|sp
                r"revenue|spend|spent|sales|turnover|gasto_?total|total_?gastado|importe_?total|valor_?total|"
                r"montant_?total|ca_?total|spesa_?totale|gesamt_?umsatz|totaal\w*bedrag|cashback_?amount|"
                r"order_?amount|purchase_?amount|amount|price|charges?|fee|bill|plan_?fee|cost|contract_?value")
+ONE_TIME = (r"clos(?:ing|ure)|cancell?ation|termination|exit|penalt\w*|fines?|late|reminder|dunning|set_?up|activation|"
+            r"joining|enrol\w*|sign_?up|registration|admission|reinstatement|installation|disconnection|one_?(?:time|off)|"
+            r"mahn\w*|storno\w*|aufnahme|anschluss|kundigungs?|penalidad|multas?|inscripcion|penalites?")
 NOT_REVENUE = (r"list_?price|list\w*preis|neupreis|kaufpreis|purchase_?price|msrp|rrp|uvp|"
                r"rows|recent|peak|tariff|var|std|income|salary|wage|balance|limit|credit|debt|loan|deposit|savings?|"
                r"cashback|discount|refund|tax|"
@@ -253,6 +257,14 @@ NOT_REVENUE = (r"list_?price|list\w*preis|neupreis|kaufpreis|purchase_?price|msr
                r"avg|average|mean|max|min|change|ratio|chng|q4|q1|hike|increase|rate|pct|percent|day|daily|hourly|"
                r"number|hours?|time|minutes?|mins?|seconds?|visits|clicks|app|count|extra|overdue|late|last|net_?worth|"
                r"worth|assets?|market|median|delta|trend|past_?due|outstanding|family_?income|estimated")
+OCCASION = (rf"{PAID}|gifts?|donations?|orders?|baskets?|carts?|purchases?|transactions?|transaction_?(?:value|amount)|"
+            r"trans|sales?|bookings?|spent|value|betrag|umsatz|warenkorb|compra|achat")
+PER_OCCASION = (rf"(?:avg|average|mean)_?(?:{OCCASION})|(?:{OCCASION})_?(?:avg|average|mean)|(?:avg|average|mean)_daily_rate|"
+                r"adr|aov|atv|nightly_?(?:rate|price)|(?:price|rate|cost)_?per_?(?:night|visit|order|unit|item)")
+A_PLAN = (r"(?:\w+_)?(?:plan|tier|contract|subscription|membership|package|tariff|bundle|tarif|abo|abonnement|vertrag|"
+          r"plano|contrato|suscripcion|forfait)(?:_(?:type|name|code|cd|level|kind|category|term|length))?")
+OF_A_PLAN = r"fees?|price|charges?|premium|bill"
+BY_SUBSCRIPTION = frozenset({"saas", "streaming", "telecom"})
 TENURE = (r"tenure\w*|months_?(?:on_?book|active|member\w*|customer|client|subscribed|old|as_?\w+|"
           r"since_?(?:joining|signup|start)|with_?\w+|enrolled|in)|"
           r"mths_?on_?book|account_?(?:length|age|weeks)|(?:customer|account|membership|contract|relationship)_?"
