@@ -35,7 +35,7 @@ from engine.schema import CONTACT, REASONS, SCORES, Actor, Dataset, Finding, Rea
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORING = 3  # one more whenever the same model and data would be given other scores
+SCORING = 4  # one more whenever the same model and data would be given other scores
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RESERVED = frozenset({"playbooks"})
@@ -194,9 +194,20 @@ def _keep_rejected(refused: pd.DataFrame | Path, path: Path) -> None:
 
 
 def _load(folder: Path) -> Dataset:
+    """The version as it is used: in months where its money is withheld."""
+    record = _as_read(folder)
+    return record.in_months() if record.money_withheld else record
+
+
+def _as_read(folder: Path) -> Dataset:
     record: Dataset = read_record(folder / "dataset.json", Dataset)
     where = {name: folder / path for name in TABLES if (path := getattr(record, name)) is not None}
     return replace(record, **where)
+
+
+def as_read(dataset: Dataset) -> Dataset:
+    """The registered version as its files were read, with its money, whether or not the model in use may know it."""
+    return replace(_as_read(_folder_of(dataset)), money_withheld=False)
 
 
 def dataset(name: str, version: str | None = None) -> Dataset:
@@ -324,6 +335,15 @@ def note_answers(dataset: Dataset, sha256: str) -> None:
     """Note the sha256 of a version's answers, after a customer was erased from them."""
     path = _folder_of(dataset) / "dataset.json"
     write_record(path, replace(read_record(path, Dataset), answers_sha256=sha256))
+
+
+def note_money(dataset: Dataset, withheld: bool) -> Dataset:
+    """Note with a version whether its money is withheld; returns it as it is used then."""
+    path = _folder_of(dataset) / "dataset.json"
+    record: Dataset = read_record(path, Dataset)
+    if record.money_withheld != withheld:
+        write_record(path, replace(record, money_withheld=withheld))
+    return _load(path.parent)
 
 
 def apart(dataset: Dataset, name: str) -> Path:

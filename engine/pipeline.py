@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from engine import bulk, catalog, files, reports, saved, state
-from engine.data import adapters, corrections
+from engine.data import adapters, corrections, worth
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS, EVERY_DEMO
 from engine.data.labels import freeze_labels, knows_from, windows_for
@@ -97,6 +97,7 @@ def promotion_rule(name: str, asked: str, actor: Actor) -> str:
 def _put_to_use(dataset: Dataset, settings: Settings, found: Sequence[Finding], rule: str, *, actor: Actor,
                 now: datetime, steps: Steps) -> dict[str, Any]:
     """Learn; let the new model take production's place or wait in staging, by the rule; score with the one in use."""
+    dataset = catalog.as_read(dataset)
     learned = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
     decision = _decided(dataset.name, learned[1], rule, steps)
     if decision.comparison is not None:
@@ -110,6 +111,7 @@ def _put_to_use(dataset: Dataset, settings: Settings, found: Sequence[Finding], 
         if decision.promoted:
             raise
         raise decision.stuck(problem) from problem
+    dataset = catalog.dataset(dataset.name, dataset.version)
     catalog.use(dataset)
     if decision.promoted:
         store.promote(dataset.name, learned[1].model_id)
@@ -215,6 +217,7 @@ def _score_in_parts(dataset: Dataset, by: tuple[Model, ModelCard], actor: Actor,
                     in_use: bool) -> catalog.Run:
     """The same of more customers than memory holds, or on a cluster."""
     model, card = by
+    dataset = catalog.note_money(dataset, worth.withheld(catalog.as_read(dataset), card.quarantined))
     asked = _run_of(dataset, card, dataset.observed_until, 0)
     with steps("Score every customer") as part:
         judged = functools.partial(with_hold_back, card=card, book=_steps_of(dataset))
@@ -232,6 +235,7 @@ def _run_of(dataset: Dataset, card: ModelCard, as_of: datetime, customers: int) 
 
 def _keep(scored: Scored, dataset: Dataset, card: ModelCard, actor: Actor, now: datetime,
           in_use: bool = True) -> catalog.Run:
+    catalog.note_money(dataset, worth.withheld(catalog.as_read(dataset), card.quarantined))
     kept = _run_of(dataset, card, scored.as_of, len(scored.scores))
     scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
     return catalog.save_run(kept, scores, reasons, scored.features, actor=actor, now=now, in_use=in_use)
@@ -295,7 +299,7 @@ def opened(name: str, model_id: str | None = None) -> tuple[Model, ModelCard]:
 def judge(model: Model, card: ModelCard, dataset: Dataset, as_of: datetime,
           only: Sequence[str] | None = None) -> Scored:
     """Scores and reasons of all customers or of `only` some, with the reason for which one is held back."""
-    scored = prediction.score(model, dataset, as_of, only)
+    scored = prediction.score(model, worth.counted(dataset, card.quarantined), as_of, only)
     return replace(scored, scores=with_hold_back(scored, card, _steps_of(dataset)))
 
 
@@ -383,6 +387,7 @@ def score_file(name: str, sources: Sequence[str | Path], output: Path, *, actor:
             reading = adapters.read(came.files, Path(aside), known.adapter, name=name, observed_until=observed_until,
                                     now=now, options=options)
             reading = corrections.applied(reading, known.options.get(corrections.OPTION, ()), Path(aside))
+            reading = replace(reading, dataset=worth.counted(reading.dataset, card.quarantined))
         with steps("Score every customer"):
             scored = judge(model, card, reading.dataset, reading.dataset.observed_until)
         with steps("Write the scores"):

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from engine import files, listings, pipeline
-from engine.data import adapters
+from engine.data import adapters, worth
 from engine.data.adapters import mapping as mappings
 from engine.data.adapters.common import unsaid_window
 from engine.data.checks import label_classes
@@ -62,7 +62,7 @@ def _looked_at(dataset: Dataset, findings: Sequence[Finding]) -> Examined:
     quarantined: tuple[tuple[str, str], ...] = ()
     if dataset.label.kind != "none" and not stopped:
         left, quarantined, more = _audited(dataset)
-        found = (*without_advice_on(quarantined, found), *(() if few else more))
+        found = (*without_advice_on(quarantined, found), *worth.told(dataset, quarantined), *(() if few else more))
     days = dataset.label.horizon_days if dataset.label.assumed else None
     return Examined(_worst_first(found), listings.rows(dataset), 0, left, quarantined, stopped,
                     " ".join(finding.what for finding in few), days,

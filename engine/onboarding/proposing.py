@@ -13,13 +13,14 @@ import pandas as pd
 from engine.catalog import dataset_folder
 from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import besides, changes, cures, faults, gathering, joins, kinds, leavers, stopping, tables
+from engine.data.doctor import besides, changes, cures, faults, gathering, joins, kinds, leavers, monies, stopping, tables
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks
-from engine.data.doctor.recognise import HALF, Part
+from engine.data.doctor.recognise import ENOUGH, HALF, Part
 from engine.data.doctor.rivals import rivals, who_left
 from engine.data.doctor.vocabulary import NO, YES, word
+from engine.data.names import snake
 from engine.data.readers import Raw
 from engine.data.sources import brought
 from engine.data.telltales import proves
@@ -69,7 +70,7 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
             return examined(replace(found, faults=(*told, *found.faults)), came.files)
 
         looked = looked_at(found)
-        for mended in () if known is not None else (_without_rows_of_leaving, _without_rows_that_stop):
+        for mended in () if known is not None else (_without_rows_of_leaving, _without_rows_that_stop, _with_other_money):
             better = mended(looked, came.files)
             looked = looked if better is looked else looked_at(better)
         return looked
@@ -106,6 +107,29 @@ def _without_rows_that_stop(looked: Proposal, paths: Sequence[Path]) -> Proposal
         return replace(looked, mapping={**looked.mapping, "files": [besides.written(beside) for beside in told]})
     return _anew_without(looked, paths, [replace(beside, stops=True, leaving=True) if gathering.last_row(beside) else
                                          beside for beside in told])
+
+
+def _with_other_money(looked: Proposal, _paths: Sequence[Path]) -> Proposal:
+    """The proposal with the next best column as what customers pay, or none, where the audit keeps out the one that was
+    taken."""
+    kept_out, money = {name for name, _ in looked.examined.quarantined}, looked.part("money")
+    if looked.adapter != "table" or not money.column or snake(money.column) not in kept_out:
+        return looked
+    why = (f"{money.column} speaks of what is paid, but the audit keeps it out; value is counted in months as a "
+           "customer")
+    other = next((part for part in looked.others.get("money", ())
+                  if part.confidence >= ENOUGH and snake(part.column) not in kept_out), Part("money", "", 0.0, why))
+    changed = {"money": other, "currency": monies.currency(looked.looks, other.column)}
+    freed = Part("numeric", money.column, HALF, "numbers that the audit keeps out")
+    lists = {use: [name for name in looked.mapping.get(use, ()) if name != other.column] for use in mappings.LISTS}
+    guessed = {role: told for role, told in looked.mapping.get("guessed", {}).items() if role != "money"}
+    return replace(
+        looked, parts=tuple(changed.get(part.role, part) for part in looked.parts),
+        columns=(*(part for part in looked.columns if part.column != other.column), freed),
+        mapping={**looked.mapping, **lists, "numeric": [*lists["numeric"], money.column],
+                 "money": proposing.paid(other), "value": "" if other.column else "months",
+                 "currency": changed["currency"].value,
+                 "guessed": {**guessed, **proposing.guessed(other)}})
 
 
 def _anew_without(looked: Proposal, paths: Sequence[Path], told: Sequence[besides.Beside]) -> Proposal:

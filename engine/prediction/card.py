@@ -12,7 +12,7 @@ from engine.prediction.money import LtvSettings
 from engine.prediction.settings import Settings
 from engine.schema import SEVERITIES, Dataset, Estimate, Finding, ModelCard, Snapshot, jsonable, to_json
 
-LEARNING = 5  # one more whenever the same data and settings would give another model
+LEARNING = 6  # one more whenever the same data and settings would give another model
 
 
 def write_card(dataset: Dataset, settings: Settings, known: Snapshot, audited: Audit, findings: Sequence[Finding],
@@ -35,10 +35,11 @@ def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: -SEVERITIES.index(finding.severity)))
 
 
-def _counted(money: LtvSettings, worth_in_money: bool) -> str:
+def _counted(money: LtvSettings, dataset: Dataset) -> str:
     over = f"over {money.horizon_days} days, discounted at {money.annual_discount:.0%} a year"
-    if not worth_in_money:
-        return f"LTV is months as a customer {over}: the data hold no money."
+    if not dataset.worth_in_money:
+        why = "the audit keeps their money out" if dataset.money_withheld else "the data hold no money"
+        return f"LTV is months as a customer {over}: {why}."
     return f"LTV is margin {over}; {money.margin_rate:.0%} of revenue counts as margin (a setting)."
 
 
@@ -51,7 +52,7 @@ def _notes(dataset: Dataset, settings: Settings, who: ChurnModel, moments: int) 
     notes += [
         f"A probability is the chance to leave within {label.horizon_days} days: {label.words}"
         + ("; the window is assumed." if label.assumed else "."),
-        _counted(money, dataset.worth_in_money).replace("%", " %"),
+        _counted(money, dataset).replace("%", " %"),
         "Drivers add up to the model's raw log-odds before calibration.",
     ]
     if who.leaves > SMALLEST:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.data import worth as worth_of
 from engine.data.features import features
 from engine.data.labels import how_it_ended, labels, snapshot, windows_for
 from engine.data.leakage import audit, without_advice_on
@@ -98,6 +99,8 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
     with steps("Audit for leakage"):
         audited, columns = audit(known, dataset, settings.overrule, settings.seed), known.columns
         known = without(known, [name for name, _ in audited.quarantined])
+        unpaid = worth_of.told(dataset, audited.quarantined)
+        dataset = worth_of.counted(dataset, audited.quarantined)
     with steps("Train and judge the churn model") as part:
         options = settings.churn_options(len(known.windows))
         who, report = churn.train_churn(known, settings.algorithm, seed=settings.seed, options=options,
@@ -109,14 +112,14 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
                                                    settings.money, settings.seed)
     with steps("Learn reasons and segments"):
         rates = Rates.learn(known.X, known.y, known.columns, settings.seed)
-        model = _with_cuts(dataset, Model(who, worth, rates, NO_CUTS, known.columns, level), settings)
+        model, few = _with_cuts(dataset, Model(who, worth, rates, NO_CUTS, known.columns, level), settings)
         X, as_of = last.X.droplevel("as_of"), last.windows[-1].as_of
         drawn = figures.of(who, model.rates.background, X, _judged(model, dataset, X, as_of)[1], settings.seed)
         told_by_offers = uplift_of_offers(dataset, tuple(model.churn.columns), settings.seed)
         kept = held_out(known, report.out_of_fold)
         model = replace(model, uplift=told_by_offers, held_out=kept)
     ways = how_it_ended(dataset)
-    findings = (*without_advice_on(audited.quarantined, found), *short, *_ways_told(ways), *audited.findings,
+    findings = (*without_advice_on(audited.quarantined, found), *unpaid, *few, *short, *_ways_told(ways), *audited.findings,
                 *report.findings, *level_findings(level, told))
     card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
     more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told,
@@ -156,14 +159,15 @@ def judgeable(known: Snapshot) -> tuple[Snapshot, tuple[Finding, ...]]:
     return latest(known), (Finding("warning", "history", what, fix, len(known.y)),)
 
 
-def _with_cuts(dataset: Dataset, unplaced: Model, settings: Settings) -> Model:
-    """The model with cuts learned on the customers as of now, those who have left already aside."""
+def _with_cuts(dataset: Dataset, unplaced: Model, settings: Settings) -> tuple[Model, tuple[Finding, ...]]:
+    """The model with cuts learned on the customers as of now, those who have left already aside; and what is found
+    where their values hardly differ."""
     X = features(dataset, dataset.observed_until)
     here = X[_has_left(dataset, X.index) == 0]
     p, money = _judged(unplaced, dataset, here, dataset.observed_until)
     recency, cart = terms(unplaced.churn, here)
-    return replace(unplaced, cuts=SegmentCuts.learn(p, money["expected_ltv"], recency, cart,
-                                                    definitions=settings.segments))
+    cuts = SegmentCuts.learn(p, money["expected_ltv"], recency, cart, definitions=settings.segments)
+    return replace(unplaced, cuts=cuts), value.of_few(dataset, money["expected_ltv"].to_numpy(float), cuts.tiers)
 
 
 def _judged(model: Model, dataset: Dataset, X: pd.DataFrame, as_of: datetime,

@@ -21,12 +21,13 @@ from engine.prediction.ltv_metrics import deciles, density, estimates
 from engine.prediction.money import DAYS_PER_MONTH, LtvSettings
 from engine.prediction.purchases import PURCHASES, first_day, history, some_past, stacked
 from engine.prediction.value_level import levelled
-from engine.schema import Dataset, Estimate, Snapshot
+from engine.schema import LTV_TIERS, Dataset, Estimate, Finding, Snapshot
 from engine.schema.stored import rows_of
 
 SUITS = {"snapshot": "survival", "orders": "two_part_tweedie", "events": "survival"}
 TENURE = "tenure_months"
 MOST_CUSTOMERS = 60_000
+NEARLY_ALL, NEARLY_NOTHING = 0.9, 0.01  # of the customers; of the mean
 
 Trained = tuple[LtvModel, dict[str, Estimate], dict[str, Any]]
 
@@ -103,6 +104,27 @@ def train_value(dataset: Dataset, last: Snapshot, out_of_fold: pd.DataFrame, who
     held_out = out_of_fold["probability"].groupby(level="customer_id").mean().reindex(X.index)
     judged, drawn = _over_the_window(model, replace(inputs, churn_probability=held_out), y, seed)
     return model, {**judged, **metrics}, {**drawn, **detail}
+
+
+def of_few(dataset: Dataset, ltv: np.ndarray, tiers: tuple[float, float]) -> tuple[Finding, ...]:
+    """A finding where the money column speaks of few customers: nearly all are worth nothing, or too many the same.
+
+    ltv: of the customers who are there [currency]; tiers: where the cuts between Low, Mid and High lie.
+    """
+    name = dataset.money.column
+    if dataset.kind != "snapshot" or not name or not len(ltv):
+        return ()
+    nothing = float((ltv <= NEARLY_NOTHING * max(ltv.mean(), 0.0)).mean())
+    empty = [tier for tier, some in zip(LTV_TIERS, (ltv <= tiers[0], (ltv > tiers[0]) & (ltv <= tiers[1]),
+                                                    ltv > tiers[1]), strict=True) if not some.any()]
+    if nothing <= NEARLY_ALL and not empty:
+        return ()
+    what = (f"{100 * nothing:.0f} % of customers are worth (nearly) nothing by {name}" if nothing > NEARLY_ALL else
+            f"Too many customers are worth the same by {name}")
+    nobody = f"; nobody is in {' or '.join(empty)}, whose segments are empty" if empty else ""
+    fix = ("Name another column with what a customer pays, or none: value is then counted in months as a customer.")
+    return (Finding("severe" if nothing > NEARLY_ALL else "warning", "money",
+                    f"{what}: it says too little of most of them to tell them apart{nobody}.", fix, len(ltv)),)
 
 
 def _over_the_window(model: LtvModel, inputs: LtvInputs, left: pd.Series,

@@ -12,6 +12,7 @@ from engine.schema.columns import Column, Table, bounds, out_of_range, plural, s
 from engine.schema.dictionary import dictionary
 from engine.schema.findings import SEVERITIES, Finding
 from engine.schema.records import (
+    MONTHS,
     Actor,
     Dataset,
     Estimate,
@@ -54,7 +55,7 @@ from engine.schema.wording import (
 
 __all__ = [
     "ASSIGNMENTS", "CAMPAIGN_TABLES", "CONTACT", "CUSTOMER_ID", "DECISIONS", "EVENTS", "EVENT_EXTRAS", "EVENT_KINDS",
-    "LTV_TIERS", "NOTHING_DONE", "NO_REASONS", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS", "SCORES",
+    "LTV_TIERS", "MONTHS", "NOTHING_DONE", "NO_REASONS", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS", "SCORES",
     "SEGMENTS", "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
     "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "about", "around", "bounds", "cost", "dictionary",
     "give_or_take", "jsonable", "money", "money_in_full", "money_range", "out_of_range", "plural", "select", "share",

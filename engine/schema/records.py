@@ -117,6 +117,9 @@ class MoneyRule:
     assumed: bool = False
 
 
+MONTHS = "months"  # in which value is counted where nobody says what customers pay
+
+
 @dataclass(frozen=True)
 class Source:
     """One raw input, as it was: its name without folder, sha256 of its bytes, and rows read."""
@@ -135,7 +138,8 @@ class Dataset:
     columns: the meaning of each customers column. options: what the adapter was told. erased: the pseudonyms of
     customers erased since: the tables hold them no more, while version and sources still say what was read.
     kind "events": subscriptions and use, known as of any moment, without a rhythm of orders. answers: who left within
-    which window, computed once with the version and frozen; answers_sha256: of that file's bytes.
+    which window, computed once with the version and frozen; answers_sha256: of that file's bytes. money_withheld: the
+    model in use may not know the column with what customers pay, so value is counted in months.
     """
 
     name: str
@@ -157,6 +161,13 @@ class Dataset:
     erased: tuple[str, ...] = ()
     answers: Path | None = None
     answers_sha256: str = ""
+    money_withheld: bool = False
+
+    def in_months(self) -> Dataset:
+        """The same where what customers pay may not be known: value is counted in months as a customer."""
+        columns = tuple(column.in_currency(self.currency) for column in self.columns)
+        return dataclasses.replace(self, money=MoneyRule("", "month"), currency=MONTHS, columns=columns,
+                                   money_withheld=True)
 
     def frame(self, only: Collection[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The customers table, one row per customer, indexed by customer_id (text).

@@ -23,7 +23,7 @@ from engine.data.parsing import FALSE, TRUE, as_written
 from engine.data.periods import moved
 from engine.data.readers import Raw, column_names
 from engine.errors import EngineError
-from engine.schema import CONTACT, CUSTOMER_ID, Column, Finding, LabelRule, MoneyRule, Reading
+from engine.schema import CONTACT, CUSTOMER_ID, MONTHS, Column, Finding, LabelRule, MoneyRule, Reading
 from engine.schema.columns import AS_IN_FILE
 
 HORIZON_DAYS = 91
@@ -32,7 +32,6 @@ RECENCY = Column("recency_days", "number", "days", "Days since the customer was 
 ROW = "row of the file"
 MOST_ANSWERS = 5
 LAST = r"last|latest|recent|letzte\w*|ultim[ao]|derni\w+|laatste"
-MONTHS = "months"
 GUESSED = {"label": "the answer who left", "money": "what a customer pays"}
 
 

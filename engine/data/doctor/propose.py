@@ -191,12 +191,12 @@ def _mapping(parts: Sequence[Part], columns: Sequence[Part], found: Sequence[Fau
         "sector": by["sector"].value, "currency": by["currency"].value if money.column else "",
         "tenure": tenure.column, "recency": by["recency"].column,
         **({} if money.column else {"value": "months"}), **lists,
-        "label": labelled(label, cures), "money": paid(money), "contact": contact, "guessed": _guessed(label, money),
+        "label": labelled(label, cures), "money": paid(money), "contact": contact, "guessed": guessed(label, money),
         "cures": cures,
     }
 
 
-def _guessed(*parts: Part) -> dict[str, str]:
+def guessed(*parts: Part) -> dict[str, str]:
     """What the parts that nobody can be sure of rest on: figures hang on them."""
     return {part.role: part.evidence for part in parts if part.column and part.confidence <= DOUBT}
 
