@@ -256,6 +256,9 @@ def tenure_of(name: str, rng: np.random.Generator) -> tuple[str, str]:
     ("years_insured", "years"), ("weeks_subscribed", "weeks"), ("plan.weeks_subscribed", "weeks"),
     ("Months on supply", "months"), ("months_insured", "months"), ("Years with us", "years"), ("weeks_active", "weeks"),
     ("days_subscribed", "days"), ("Jahre versichert", "years"), ("Monate Kunde", "months"),
+    ("policy_yrs", "years"), ("yrs_supplied", "years"), ("member_for_months", "months"), ("policy_age_years", "years"),
+    ("age_of_account_days", "days"), ("cust_yrs", "years"), ("years_of_service", "years"), ("time_with_us_months", "months"),
+    ("months_covered", "months"), ("subscriber_for_weeks", "weeks"), ("membership_years", "years"),
     ("kunde_seit_jahren", "years"), ("años asegurado", "years"), ("subscribed_months", "months"),
 ])
 def test_how_long_somebody_has_been_a_customer_is_known_under_many_names(name: str, unit: str, rng: np.random.Generator
@@ -264,7 +267,8 @@ def test_how_long_somebody_has_been_a_customer_is_known_under_many_names(name: s
 
 
 @pytest.mark.parametrize("name", ["Months to tariff end", "contract_months_left", "months_in_arrears", "years_old",
-                                  "weeks_to_renewal", "contract_months_remaining", "months_supply_overdue",
+                                  "weeks_to_renewal", "policy_yrs_left", "no_claims_years", "policy_term",
+                                  "member_visits", "cust_count", "contract_months_remaining", "months_supply_overdue",
                                   "insured_value"])
 def test_other_times_are_no_tenure(name: str, rng: np.random.Generator) -> None:
     assert tenure_of(name, rng) == ("", "")
@@ -287,6 +291,10 @@ def test_weeks_and_years_as_a_customer_become_months(rng: np.random.Generator) -
     (["speed_mbps", "gb_downloaded"], "telecom"), (["mobile_tariff", "roaming_days"], "telecom"),
     (["Total eve calls", "Total intl minutes"], "telecom"), (["plan", "seats", "logins_30d"], "saas"),
     (["policy_type", "claims"], "insurance"), (["recency", "frequency", "monetary"], "retail"),
+    (["days_since_last_login", "plan", "exit_row_seat", "listen_hours_30d", "tracks_saved"], "streaming"),
+    (["plan", "logins_30d", "trial"], "other"), (["plan", "last_login", "exit_row_seat", "toll_trips"], "other"),
+    (["lease_end", "plan", "logins_30d", "subscription_type"], "other"), (["plan", "feature_0", "mrr"], "saas"),
+    (["premium_member", "vehicle_km", "minutes_total"], "other"), (["seat_count", "api_calls"], "saas"),
     (["seats", "logins_30d", "loan", "branch"], "other"), (["seats", "logins_30d", "loan", "branch", "iban"], "bank"),
 ])
 def test_a_sector_is_known_by_two_words_of_its_own_and_a_tie_is_none(names: list[str], sector: str) -> None:

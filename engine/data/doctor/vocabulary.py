@@ -272,12 +272,18 @@ TENURE = (r"tenure\w*|months_?(?:on_?book|active|member\w*|customer|client|subsc
           r"years_?(?:at_?company|as_?\w+|with_?\w+|active|enrolled)|seniority|vintage|loyalty_?months|"
           r"lifetime_?months|"
           r"days_?(?:active|since_?(?:signup|registration|joining|join|start|first\w*)|as_?\w+)|"
-          r"(?:customer|member|subscription)_?for_?(?:months|years|days)|(?:member|customer|subscriber)_(?:months|days)|subscription_?(?:length|age|months)|"
+          r"(?:customer|client|member|subscriber|subscription|insured|supplied|with_us)_?(?:for|since)_?(?:months|mths|years|"
+          r"yrs|weeks|days)|(?:customer|client|cust|member|membership|subscriber|account|acct|policy|supply|loyalty)_?"
+          r"(?:years|yrs|mths|weeks|wks)|policy_?age|age_?of_?(?:the_?)?(?:account|acct|customer|policy|contract|"
+          r"relationship|membership|subscription)|mob|(?:years|yrs|months|mths)_?of_?(?:service|membership|supply|custom|"
+          r"tenure)|time_?(?:as_?(?:a_?)?(?:customer|client|member|subscriber)|with_?(?:us|company|bank|provider))|"
+          r"(?:member|customer|subscriber)_(?:months|days)|subscription_?(?:length|age|months)|"
           r"age_?on_?network|aon|"
           r"vertrags?_?(?:dauer|laufzeit|monate)|kunden?_?(?:dauer|jahre|monate)|mitgliedschafts?_?(?:dauer|monate)|"
           r"antiguedad\w*|meses_?(?:activo|cliente|antiguedad|de_?\w+)|anciennete\w*|tempo_?(?:de_)?(?:casa|"
           r"cliente|contrato)|"
-          r"(?:years?|yrs?|months?|mths?|weeks?|wks?|days?)_?(?:insured|subscribed|subscriber|member|enrolled|in_?service|"
+          r"(?:years?|yrs?|months?|mths?|weeks?|wks?|days?)_?(?:insured|subscribed|subscriber|member|enrolled|"
+          r"supplied|served|covered|customer|client|policyholder|registered|in_?service|"
           r"on_?(?:supply|books?|network|contract|service|platform)|with_?(?:us|company|bank|provider|insurer|supplier))|"
           r"weeks_?(?:active|as_?\w+|since_?(?:signup|registration|joining|join|start))|"
           r"(?:insured|subscribed|enrolled)_?(?:for_?|in_?)?(?:years|months|weeks|days)|"
@@ -382,8 +388,9 @@ SECTORS: Mapping[str, str] = {
     "medspa": r"treatments?|injectables?|botox|fillers?|facials?|appointments?|no_?shows?|laser\w*|aesthetician|clinic",
     "real_estate": r"listings?|propert(?:y|ies)|rent|leases?|lease_\w+|tenants?|landlord|bedrooms?|square_?(?:feet|"
                    r"meters|metres)|sqft|maintenance_?requests",
-    "saas": r"mrr|arr|seats?|plan|subscription\w*|workspace|logins?|feature\w*|api_?calls|trial|nps|integrations",
+    "saas": r"mrr|arr|seats|seat_(?:count|limit|usage|utili[sz]ation)|plan|subscription\w*|workspace|logins?|feature\w*|api_?calls|trial|nps|integrations",
     "retail": r"orders?|basket|cart\w*|recency|frequency|monetary|coupon\w*|returns?|sku|cashback|warehouse\w*|"
               r"wishlist|"
               r"purchases?|categories|app_?hours",
 }
+ANY_TRADE = (r"plan|subscription\w*|logins?|feature\w*|trial|nps|minutes?|mins|appointments?|premium|vehicle\w*")
