@@ -58,7 +58,7 @@ def run(report: Mapping[str, Any]) -> str:
     page.metrics(report["models"])
     page.segments(report["segments"], report["currency"])
     page.section("Findings", [_finding(f) for f in report["findings"] if f["severity"] not in HEADLINE])
-    page.section("Never used by the model", [f"{q['column']}: {q['reason']}" for q in report["quarantined"]])
+    page.section("Never used by the model", [_never_used(q) for q in report["quarantined"]])
     page.section("Mind", report["notes"])
     page.section("Where things are", [f"{name}: {path}" for name, path in report["where"].items()])
     return page.text
@@ -122,7 +122,18 @@ def listing(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty
 
 
 def _finding(finding: Mapping[str, Any]) -> str:
-    return f"{finding['severity']}: {finding['where']}: {finding['what']} {finding['fix']}".rstrip()
+    return f"{finding['severity']}: {_words(finding)}"
+
+
+def _words(finding: Mapping[str, Any]) -> str:
+    """A finding as its record tells it to a person, or else as it was found."""
+    told: str = finding.get("told") or f"{finding['where']}: {finding['what']} {finding['fix']}".rstrip()
+    return told
+
+
+def _never_used(quarantined: Mapping[str, Any]) -> str:
+    told: str = quarantined.get("told") or f"{quarantined['column']}: {quarantined['reason']}"
+    return told
 
 
 def exported(report: Mapping[str, Any]) -> str:
@@ -168,7 +179,7 @@ class Page:
             self.line("SYNTHETIC: a generated demo company, no real customers.")
         for finding in findings:
             if finding["severity"] in HEADLINE:
-                self.line(f"{finding['severity'].upper()}: {finding['where']}: {finding['what']} {finding['fix']}")
+                self.line(f"{finding['severity'].upper()}: {_words(finding)}")
 
     def title(self, title: str, beside: str) -> None:
         self.line(f"\n{title}  ({beside})")

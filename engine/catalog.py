@@ -195,19 +195,10 @@ def _keep_rejected(refused: pd.DataFrame | Path, path: Path) -> None:
 
 def _load(folder: Path) -> Dataset:
     """The version as it is used: in months where its money is withheld."""
-    record = _as_read(folder)
-    return record.in_months() if record.money_withheld else record
-
-
-def _as_read(folder: Path) -> Dataset:
     record: Dataset = read_record(folder / "dataset.json", Dataset)
     where = {name: folder / path for name in TABLES if (path := getattr(record, name)) is not None}
-    return replace(record, **where)
-
-
-def as_read(dataset: Dataset) -> Dataset:
-    """The registered version as its files were read, with its money, whether or not the model in use may know it."""
-    return replace(_as_read(_folder_of(dataset)), money_withheld=False)
+    found = replace(record, **where)
+    return found.in_months() if found.money_withheld else found
 
 
 def dataset(name: str, version: str | None = None) -> Dataset:
@@ -304,7 +295,7 @@ def receipt(folder: Path) -> Receipt:
 
 def findings(dataset: Dataset) -> tuple[Finding, ...]:
     """What the adapter found in the sources of this version."""
-    record: tuple[Finding, ...] = read_record(_folder_of(dataset) / "findings.json", tuple[Finding, ...])
+    record: tuple[Finding, ...] = read_record(folder_of(dataset) / "findings.json", tuple[Finding, ...])
     return record
 
 
@@ -315,40 +306,17 @@ def rejected(dataset: Dataset) -> pd.DataFrame:
 
 def rejected_file(dataset: Dataset) -> Path:
     """The Parquet file of the rows that could not be taken, which may be more than memory holds."""
-    return _folder_of(dataset) / "rejected.parquet"
+    return folder_of(dataset) / "rejected.parquet"
 
 
 def raw(dataset: Dataset) -> list[Path]:
     """The sources as they came."""
-    return sorted((_folder_of(dataset) / "raw").iterdir())
-
-
-def note_erasure(dataset: Dataset, called: str) -> None:
-    """Note with a version the pseudonym of a customer whom it holds no more; nothing happens when that is noted."""
-    path = _folder_of(dataset) / "dataset.json"
-    record: Dataset = read_record(path, Dataset)
-    if called not in record.erased:
-        write_record(path, replace(record, erased=(*record.erased, called)))
-
-
-def note_answers(dataset: Dataset, sha256: str) -> None:
-    """Note the sha256 of a version's answers, after a customer was erased from them."""
-    path = _folder_of(dataset) / "dataset.json"
-    write_record(path, replace(read_record(path, Dataset), answers_sha256=sha256))
-
-
-def note_money(dataset: Dataset, withheld: bool) -> Dataset:
-    """Note with a version whether its money is withheld; returns it as it is used then."""
-    path = _folder_of(dataset) / "dataset.json"
-    record: Dataset = read_record(path, Dataset)
-    if record.money_withheld != withheld:
-        write_record(path, replace(record, money_withheld=withheld))
-    return _load(path.parent)
+    return sorted((folder_of(dataset) / "raw").iterdir())
 
 
 def apart(dataset: Dataset, name: str) -> Path:
     """A file kept apart, such as a demo's "truth": for measuring the pipeline, never for it."""
-    found = sorted((_folder_of(dataset) / "apart").glob(f"{check_id('name', name)}.*"))
+    found = sorted((folder_of(dataset) / "apart").glob(f"{check_id('name', name)}.*"))
     if not found:
         raise EngineError(f"Dataset {dataset.name} keeps no {name} apart: only demo companies have a known truth.")
     return found[0]
@@ -462,7 +430,8 @@ def _version_folder(name: str, version: str) -> Path:
     return dataset_folder(name) / check_id("version", version)
 
 
-def _folder_of(dataset: Dataset) -> Path:
+def folder_of(dataset: Dataset) -> Path:
+    """The folder of a registered version."""
     return _version_folder(dataset.name, dataset.version)
 
 

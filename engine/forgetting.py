@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from engine import bulk, catalog, jobs, saved, state, uploads
+from engine import bulk, catalog, jobs, noted, saved, state, uploads
 from engine.campaign import traces
 from engine.catalog import Run, dataset_folder
 from engine.data.readers import WHOLE, column_names, digest
@@ -149,7 +149,7 @@ def _clean(version: Dataset, runs: Sequence[Run], customer_id: str) -> tuple[int
     def remove(path: Path, columns: Sequence[str]) -> int:
         gone = rows_of(path, columns, customer_id)
         if gone:
-            catalog.note_erasure(version, pseudonym(customer_id))
+            noted.erasure(version, pseudonym(customer_id))
             remove_rows(path, columns, customer_id)
         return gone
 
@@ -157,7 +157,7 @@ def _clean(version: Dataset, runs: Sequence[Run], customer_id: str) -> tuple[int
     raw, rows = _clean_raw(version, customer_id, remove)
     rows += sum(remove(path, columns) for path, columns in _tables(version))
     if version.answers is not None and digest(version.answers) != version.answers_sha256:
-        catalog.note_answers(version, digest(version.answers))
+        noted.answers(version, digest(version.answers))
     return rows + sum(of_runs), sum(map(bool, of_runs)), raw
 
 
@@ -180,7 +180,7 @@ def _clean_raw(version: Dataset, customer_id: str, remove: Callable[[Path, Seque
             rows += remove(path, _safe_columns(path, version))
         except BROKEN:
             if _numbered(version) or mentions(path, customer_id):
-                catalog.note_erasure(version, pseudonym(customer_id))
+                noted.erasure(version, pseudonym(customer_id))
                 path.unlink()
                 gone.append(path.name)
     return tuple(gone), rows

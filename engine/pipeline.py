@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine import bulk, catalog, files, reports, saved, state
+from engine import bulk, catalog, files, noted, reports, saved, state
 from engine.data import adapters, corrections, worth
 from engine.data.checks import check, gate
 from engine.data.demo import DEMOS, EVERY_DEMO
@@ -97,14 +97,13 @@ def promotion_rule(name: str, asked: str, actor: Actor) -> str:
 def _put_to_use(dataset: Dataset, settings: Settings, found: Sequence[Finding], rule: str, *, actor: Actor,
                 now: datetime, steps: Steps) -> dict[str, Any]:
     """Learn; let the new model take production's place or wait in staging, by the rule; score with the one in use."""
-    dataset = catalog.as_read(dataset)
-    learned = learn(dataset, settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
+    learned = learn(noted.as_read(dataset), settings, actor=actor, now=now, found=found, steps=steps, in_use=False)
     decision = _decided(dataset.name, learned[1], rule, steps)
     if decision.comparison is not None:
         told_apart = decision.comparison
         saved.keep("comparison", dataset.name, pair(told_apart.champion, told_apart.challenger),
                    described(dataset.name, told_apart), actor=actor, now=now)
-    by = learned if decision.promoted else _staged(dataset, learned, actor, now)
+    by = learned if decision.promoted else _staged(noted.as_read(dataset), learned, actor, now)
     try:
         kept = score(dataset, actor=actor, now=now, steps=steps, by=by)
     except EngineError as problem:
@@ -202,10 +201,11 @@ def score(dataset: Dataset, *, actor: Actor, now: datetime, steps: Steps | None 
     """
     allow(actor, "score")
     steps = steps or Steps(of=2)
+    model, card = by or production(dataset.name)
+    dataset = noted.money(dataset, card.quarantined)
     if bulk.many(dataset):
-        return _score_in_parts(dataset, by or production(dataset.name), actor, now, steps, in_use)
+        return _score_in_parts(dataset, (model, card), actor, now, steps, in_use)
     with steps("Score every customer"):
-        model, card = by or production(dataset.name)
         scored = judge(model, card, dataset, dataset.observed_until)
     with steps("Keep the run"):
         kept = _keep(scored, dataset, card, actor, now, in_use)
@@ -217,7 +217,6 @@ def _score_in_parts(dataset: Dataset, by: tuple[Model, ModelCard], actor: Actor,
                     in_use: bool) -> catalog.Run:
     """The same of more customers than memory holds, or on a cluster."""
     model, card = by
-    dataset = catalog.note_money(dataset, worth.withheld(catalog.as_read(dataset), card.quarantined))
     asked = _run_of(dataset, card, dataset.observed_until, 0)
     with steps("Score every customer") as part:
         judged = functools.partial(with_hold_back, card=card, book=_steps_of(dataset))
@@ -235,7 +234,6 @@ def _run_of(dataset: Dataset, card: ModelCard, as_of: datetime, customers: int) 
 
 def _keep(scored: Scored, dataset: Dataset, card: ModelCard, actor: Actor, now: datetime,
           in_use: bool = True) -> catalog.Run:
-    catalog.note_money(dataset, worth.withheld(catalog.as_read(dataset), card.quarantined))
     kept = _run_of(dataset, card, scored.as_of, len(scored.scores))
     scores, reasons = (frame.assign(run_id=kept.run_id) for frame in (scored.scores, scored.reasons))
     return catalog.save_run(kept, scores, reasons, scored.features, actor=actor, now=now, in_use=in_use)
@@ -254,7 +252,8 @@ def look_back(dataset: Dataset, moments: Sequence[datetime] | None = None, *, ac
     with dataset_lock(dataset.name, "look back", actor, now), (steps or Steps(of=1))("Look back") as part:
         model, card = by or production(dataset.name)
         earlier = _earlier(dataset, moments)
-        for done, (known, as_of) in enumerate(earlier, start=1):
+        for done, (found, as_of) in enumerate(earlier, start=1):
+            known = noted.money(found, card.quarantined)
             if (scored := _judged_then(model, card, known, as_of)) is not None:
                 kept.append(_keep(scored, known, card, actor, now, in_use=False))
             part(done, len(earlier))

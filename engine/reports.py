@@ -16,7 +16,7 @@ from engine.data.features import feature_columns
 from engine.decision.consents import agreed
 from engine.decision.playbooks import LEAVE_ALONE, WIN_BACK, Playbook, Range, Treatment
 from engine.decision.treatments import Allowed
-from engine.insight import answers
+from engine.insight import answers, card_words
 from engine.insight.handover import Export, described
 from engine.insight.source import Scope
 from engine.insight.worklist import Listing
@@ -40,8 +40,9 @@ def of_run(dataset: Dataset, card: ModelCard, kept: catalog.Run, book: Playbook,
         "algorithm": card.algorithm, "ltv_algorithm": card.ltv_algorithm, "learned_from": card.rows,
         "leavers": card.leavers, "usable": card.usable, "known": listings.rows(dataset),
         "rejected": pq.read_metadata(catalog.rejected_file(dataset)).num_rows,
-        "quarantined": [{"column": column, "reason": reason} for column, reason in card.quarantined],
-        "findings": jsonable(card.findings), "notes": notes(dataset, card, book), "threshold": card.threshold,
+        "quarantined": [{"column": column, "reason": reason, "told": card_words.why(card, column, reason)}
+                        for column, reason in card.quarantined],
+        "findings": _said(card, card.findings), "notes": notes(dataset, card, book), "threshold": card.threshold,
         "steps": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in steps],
         "models": {_subject(name, card): jsonable(metrics) for name, metrics in card.metrics.items()},
         "segments": of_segments(scores, book, card.usable), "held_back": of_held_back(scores),
@@ -123,7 +124,7 @@ def of_customer(dataset: Dataset, card: ModelCard, scored: Scored, book: Playboo
         "currency": dataset.currency, "horizon_days": dataset.label.horizon_days, "label": dataset.label.words,
         "as_of": scored.as_of.isoformat(), "model_id": card.model_id, "usable": card.usable,
         "notes": notes(dataset, card, book),
-        "findings": [finding for finding in answers.findings(card, dataset) if finding.severity == "severe"],
+        "findings": _said(card, [one for one in answers.findings(card, dataset) if one.severity == "severe"]),
     })
 
 
@@ -181,8 +182,13 @@ def of_scored_file(reading: Reading, card: ModelCard, frame: pd.DataFrame, outpu
         "dataset": card.dataset, "model_id": card.model_id, "rows": len(frame), "synthetic": card.synthetic,
         "output": str(output), "rejected": reading.rejections, "notes": list(card.notes),
         "rejected_output": str(beside) if reading.rejections else "",
-        "findings": jsonable(_once([*reading.findings, *severe])),
+        "findings": _said(card, _once([*reading.findings, *severe])),
     }
+
+
+def _said(card: ModelCard, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """The findings, each with what a person reads in its stead: the columns under their own titles."""
+    return [{**jsonable(finding), "told": card_words.told(card, finding)} for finding in findings]
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:

@@ -74,7 +74,7 @@ def value(model: ModelCard, at: Here) -> None:
 def checks(model: ModelCard, at: Here) -> None:
     """Does any column know the answer?"""
     with card("Findings", "What a person should know about the data, the worst first."):
-        findings(model.findings)
+        findings([card_words.in_own_words(model, finding) for finding in model.findings])
         if not model.findings:
             st.markdown("Nothing was found that a person needs to look at.")
     parts.shown("Single columns", robustness.single_columns(model, at.look))

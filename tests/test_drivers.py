@@ -93,6 +93,49 @@ def test_a_company_s_own_name_is_no_part_of_an_english_sentence(
     assert words(column, value, True, place, told).startswith(said)
 
 
+SKIPS = Column("skip_share", "number", "", AS_IN_FILE, label="Skip share")
+
+
+def told_of(column: Column, values: np.ndarray, value: float) -> str:
+    """The words of a driver of one column, whatever its rate."""
+    X = pd.DataFrame({column.name: values})
+    told = Rates.learn(X, np.arange(len(values)) % 3 == 0, [column])
+    place = int(told.features[column.name].places(pd.Series([value]))[0])
+    return words(column, value, True, place, told)
+
+
+@pytest.mark.parametrize(("column", "scale"), [
+    (SKIPS, 1.0), (Column("skips", "number", "share 0..1", ""), 0.01), (Column("skips", "number", "days", ""), 10.0),
+    (Column("bill", "number", "currency", ""), 1.0), (Column("skips", "number", "ratio", ""), 1.0),
+])
+def test_a_value_lies_within_the_span_that_is_told_of_it(column: Column, scale: float,
+                                                               rng: np.random.Generator) -> None:
+    """Values close above an edge would read as the edge itself by the digits that are usually shown."""
+    values = np.sort(scale * np.round(rng.uniform(0.1, 0.9, 500), 6))
+    told = Rates.learn(pd.DataFrame({column.name: values}), np.zeros(500), [column]).features[column.name]
+    assert told.edges is not None
+    for edge in told.edges:
+        just_above = float(values[values > edge][0])
+        said = told_of(column, values, just_above)
+        low = re.search(r"more than [^\d]*([\d.,]+)", said)
+        mine = re.search(r"(?:\(| of |^)[^\d]*([\d.,]+)", said)
+        assert low is not None and mine is not None
+        assert float(low[1].strip(".,")) < float(mine[1].strip(".,")), said
+
+
+def test_the_case_that_contradicted_itself() -> None:
+    values = np.repeat([0.05, 0.139, 0.1421, 0.219, 0.4, 0.5], [100, 100, 10, 90, 100, 100])
+    said = told_of(SKIPS, values, 0.1421)
+    assert said.startswith("Skip share (0.142)") and "more than 0.139 and at most 0.219" in said
+
+
+def test_what_is_the_least_value_of_all_is_no_span() -> None:
+    complaints = Column("complaints_90d", "number", "", AS_IN_FILE, label="Complaints 90d")
+    values = np.r_[np.zeros(300), np.ones(100), np.full(100, 2.0)]
+    assert "left of those with 0" in told_of(complaints, values, 0.0)
+    assert "left of those with at most 0" in told_of(complaints, np.r_[values, -1.0], 0.0)
+
+
 def test_rates_that_read_alike_support_no_claim() -> None:
     """401 of 1,000 and 399 of 1,000 are both 40 %: neither value raises or lowers anything by itself."""
     X = pd.DataFrame({"contract": pd.Categorical(["a"] * 1000 + ["b"] * 1000)})

@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine
-from engine import catalog, erasure, forgetting, insight, jobs, restoring, saved, state, uploads, watch
+from engine import catalog, erasure, forgetting, insight, jobs, noted, restoring, saved, state, uploads, watch
 from engine.__main__ import main
 from engine.campaign import outcomes
 from engine.data import rewriting
@@ -327,7 +327,7 @@ def _break_off_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
         return work
 
-    for module, name in ((forgetting, "remove_rows"), (forgetting, "write_record"), (catalog, "note_erasure"),
+    for module, name in ((forgetting, "remove_rows"), (forgetting, "write_record"), (noted, "erasure"),
                          (uploads, "remove"), (saved, "forget_customer"), (jobs, "forget_customer"),
                          (store, "rewrite_card"), (state, "scrub")):
         monkeypatch.setattr(module, name, breaking(getattr(module, name)))

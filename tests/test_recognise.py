@@ -46,6 +46,24 @@ def test_one_unit_in_the_singular_and_plural_is_one() -> None:
     assert cures.decorated(pd.Series(["1 visit", "3 visits"])).tolist() == [1.0, 3.0]
 
 
+@pytest.mark.parametrize(("texts", "kind"), [
+    (["3G", "4G", "5G"], "category"), (["4G"], "category"), (["4g", "5G NR", "LTE"], "category"),
+    (["3 GB", "4 GB", "12 GB"], "number"), (["2 g", "40 g", "7 g"], "number"), (["3%", "4%"], "number"),
+])
+def test_the_generation_of_a_network_is_a_name(texts: list[str], kind: str) -> None:
+    assert look(pd.Series(texts * 50), "network").kind == kind
+
+
+def test_spellings_of_yes_and_no_are_each_named_once() -> None:
+    said = pd.DataFrame({"plan": pd.Series(["no", " no", "yes", "No", "NO", "Yes", "Y", "N"] * 9)})
+    told = [fault.finding.what for fault in faults.of_columns(said, looks(said), NOW)]
+    line = next(what for what in told if "spelled" in what)
+    assert line.startswith("Yes and no are spelled 7 ways: ") and line.endswith(" and 1 more.")
+    named = line.removesuffix(" and 1 more.").split(": ")[1].split(", ")
+    assert len(named) == len(set(named)) == 6
+    assert any("blanks around" in what for what in told)
+
+
 @pytest.mark.parametrize("name", ["price_data_rows", "orders_recent", "days_rate"])
 def test_counts_of_rows_are_no_money(name: str, rng: np.random.Generator) -> None:
     seen = looks(pd.DataFrame({name: rng.integers(1, 50, 300)}))
@@ -257,8 +275,9 @@ def tenure_of(name: str, rng: np.random.Generator) -> tuple[str, str]:
     ("Months on supply", "months"), ("months_insured", "months"), ("Years with us", "years"), ("weeks_active", "weeks"),
     ("days_subscribed", "days"), ("Jahre versichert", "years"), ("Monate Kunde", "months"),
     ("policy_yrs", "years"), ("yrs_supplied", "years"), ("member_for_months", "months"), ("policy_age_years", "years"),
-    ("age_of_account_days", "days"), ("cust_yrs", "years"), ("years_of_service", "years"), ("time_with_us_months", "months"),
-    ("months_covered", "months"), ("subscriber_for_weeks", "weeks"), ("membership_years", "years"),
+    ("age_of_account_days", "days"), ("cust_yrs", "years"), ("years_of_service", "years"),
+    ("time_with_us_months", "months"), ("months_covered", "months"), ("subscriber_for_weeks", "weeks"),
+    ("membership_years", "years"),
     ("kunde_seit_jahren", "years"), ("años asegurado", "years"), ("subscribed_months", "months"),
 ])
 def test_how_long_somebody_has_been_a_customer_is_known_under_many_names(name: str, unit: str, rng: np.random.Generator

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import catalog, onboarding, pipeline
+from engine import cards, catalog, noted, onboarding, pipeline
 from engine.data import worth
+from engine.insight import answers, card_words
 from engine.prediction import store, value
 from engine.prediction.settings import Settings
 from engine.schema import Actor
@@ -59,13 +60,13 @@ def severe(report: dict[str, Any]) -> list[str]:
 def test_money_that_the_audit_keeps_out_is_not_what_customers_are_worth(home: Path, rng: np.random.Generator) -> None:
     report = run(members(rng), home)
     assert [each["column"] for each in report["quarantined"]] == ["final_bill"]
-    assert severe(report) == ["final_bill was taken for what customers pay, but the audit keeps it out: what a customer "
-                              "is worth is counted in months as a customer."]
+    assert severe(report) == ["final_bill was taken for what customers pay, but the audit keeps it out: what a "
+                              "customer is worth is counted in months as a customer."]
     dataset = catalog.dataset("club")
     assert not dataset.worth_in_money and (report["currency"], dataset.currency) == ("months", "months")
     assert {column.name: column.unit for column in dataset.columns}["final_bill"] == "EUR"
     scores = catalog.run("club").scores()
-    assert 0 < scores["expected_ltv"].min() and scores["expected_ltv"].max() <= 24
+    assert scores["expected_ltv"].min() > 0 and scores["expected_ltv"].max() <= 24
     assert [part["customers"] + part["already_left"] > 0 for part in report["segments"]].count(False) == 0
     card = pipeline.predict("club", scores["customer_id"][0], actor=ANA, now=NOW)
     assert card["currency"] == "months"
@@ -97,7 +98,7 @@ def test_a_later_file_is_counted_as_its_model_counts(home: Path, rng: np.random.
     assert dataset.worth_in_money, "nothing has been counted yet"
     pipeline.score(dataset, actor=ANA, now=NOW)
     assert not catalog.dataset("club").worth_in_money
-    assert catalog.as_read(dataset).money.column == "final_bill"
+    assert noted.as_read(dataset).money.column == "final_bill"
 
 
 @pytest.mark.parametrize("other", [True, False])
@@ -134,7 +135,7 @@ def test_money_that_few_pay_is_told(paying: float, severity: str, home: Path, rn
     if severity == "severe":
         _, card = store.load("club", report["model_id"])
         nothing = (catalog.run("club").scores().query("has_left != 1")["expected_ltv"] == 0).mean()
-        assert told[0]["what"].startswith(f"{100 * nothing:.0f} % of customers are worth (nearly) nothing by final_bill")
+        assert told[0]["what"].startswith(f"{100 * nothing:.0f} % of customers are worth (nearly) nothing by final_")
         assert "nobody is in Mid LTV" in told[0]["what"] and card.findings[0].severity == "severe"
 
 
@@ -142,3 +143,20 @@ def test_what_is_counted_in_months_is_never_said_to_be_of_few(home: Path, rng: n
     run(members(rng), home)
     assert value.of_few(catalog.dataset("club"), np.zeros(9), (0.0, 0.0)) == ()
     assert worth.told(catalog.dataset("club"), [("final_bill", "a leak")]) == ()
+
+
+def test_findings_and_quarantine_are_told_in_the_company_s_own_titles(home: Path, rng: np.random.Generator) -> None:
+    own = members(rng).rename(columns={"final_bill": "Final Bill"})
+    report = run(own, home, money={"column": "Final Bill", "per": "month"})
+    said = " ".join(cards.run(report).split())
+    assert "Final Bill was taken for what customers pay" in said and "(--overrule final_bill)" in said
+    assert "final_bill was taken" not in said and "- Final Bill: " in said
+    assert [each["column"] for each in report["quarantined"]] == ["final_bill"], "the record keeps its name"
+    _, card = store.load("club", report["model_id"])
+    assert card_words.quarantine_table(card)["Column"].tolist() == ["Final Bill"]
+    found = next(one for one in card.findings if one.where == "final_bill")
+    shown = card_words.in_own_words(card, found)
+    assert shown.where == "Final Bill" and "by its name (--overrule final_bill)" in shown.fix
+    assert answers.name_of(found).startswith("final_bill: ")
+    one = pipeline.predict("club", catalog.run("club").scores()["customer_id"][0], actor=ANA, now=NOW)
+    assert cards.customer(one).startswith("SEVERE: money: Final Bill was taken")

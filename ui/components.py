@@ -11,7 +11,7 @@ import streamlit as st
 
 import engine
 from engine import catalog, saved
-from engine.insight import answers
+from engine.insight import answers, card_words
 from engine.schema import Finding, plural
 from ui import state
 from ui.charts.base import Chart
@@ -88,7 +88,7 @@ def severe(here: Here) -> None:
     answered = {answer.name for answer in saved.kept("answer", here.dataset.name, actor=here.actor)}
     for finding in answers.findings(here.card, here.dataset):
         if finding.severity == "severe" and answers.name_of(finding) not in answered:
-            st.warning(escaped(f"{finding.where}: {finding.what} {finding.fix}"), icon=ICONS["severe"])
+            st.warning(escaped(card_words.told(here.card, finding)), icon=ICONS["severe"])
     if not here.card.usable:
         st.error("The model knows nothing about who leaves: do not act on these figures.", icon=ICONS["error"])
 

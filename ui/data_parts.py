@@ -11,7 +11,7 @@ import streamlit as st
 
 import engine
 from engine import catalog, correcting, erasure, locks
-from engine.insight.card_words import algorithm_words
+from engine.insight.card_words import algorithm_words, in_own_words
 from engine.schema import Actor, plural
 from ui import components, state
 from ui.components import empty, escaped, told
@@ -183,7 +183,8 @@ def _do(verb: Any, *args: Any, actor: Actor) -> None:
 def _findings(name: str, current: dict[str, Any], models: Sequence[dict[str, Any]]) -> None:
     """What reading and learning found: the production model's findings, or the files' own before there is one."""
     production = next((model["model_id"] for model in models if "production" in model["stage"]), None)
-    found = state.card_of(name, production).findings if production else current["findings"]
+    card = state.card_of(name, production) if production else None
+    found = [in_own_words(card, one) for one in card.findings] if card else current["findings"]
     if not found:
         st.caption("Nothing was found that a person should know.")
     components.findings(found)

@@ -11,6 +11,7 @@ import engine
 from engine import insight
 from engine.catalog import Run
 from engine.insight import answers, movement, overview
+from engine.insight.card_words import in_own_words
 from engine.schema import Actor, Estimate, give_or_take, money, plural, share
 from ui.charts import overview as charts
 from ui.charts.overview import unit as in_unit
@@ -241,7 +242,7 @@ def findings(here: Here) -> None:
 
 
 def _finding(here: Here, one: answers.Asked, number: int) -> None:
-    finding, said, action = one.finding, *st.columns([6, 1], vertical_alignment="center")
+    finding, (said, action) = in_own_words(here.card, one.finding), st.columns([6, 1], vertical_alignment="center")
     said.markdown(f"{ICONS[finding.severity]} **{escaped(finding.where)}**: {escaped(finding.what)} "
                   f":gray[{escaped(finding.fix)}]" + _answered(one))
     if not here.may("answer"):

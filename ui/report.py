@@ -7,7 +7,7 @@ Figures about all customers together: no single customer is named in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -20,7 +20,7 @@ from engine.insight import card_words, distributions, overview, quadrant, trust
 from engine.insight.source import Scope
 from engine.permissions import allow
 from engine.prediction import store
-from engine.schema import Actor, Finding, ModelCard, money, money_range, share
+from engine.schema import Actor, ModelCard, money, money_range, share
 from ui.charts import explained, performance, robustness, worth
 from ui.charts import overview as standing
 from ui.charts import recovery as returns
@@ -58,13 +58,13 @@ def _lead(scope: Scope, card: ModelCard, now: datetime) -> list[str]:
     about = (f"{scope.run.customers:,} customers as of {scope.run.as_of:%d %B %Y}, run {scope.run.run_id}, "
              f"model {card.model_id}; written {now:%d %B %Y}.")
     return [label, f'<p class="lead">{escape(trust.verdict(card))}</p>', f'<p class="muted">{escape(about)}</p>',
-            _severe(card.findings),
+            _severe(card),
             tiles((told.label, told.value, told.beside, told.says) for told in trust.headlines(card))]
 
 
-def _severe(findings: Sequence[Finding]) -> str:
+def _severe(card: ModelCard) -> str:
     """Findings that head every figure."""
-    told = [f"{finding.where}: {finding.what} {finding.fix}" for finding in findings if finding.severity == "severe"]
+    told = [card_words.told(card, finding) for finding in card.findings if finding.severity == "severe"]
     return block("Before anything else", listing(told), kind="block severe") if told else ""
 
 
@@ -195,7 +195,7 @@ def _value(card: ModelCard, currency: str, figures: Figures) -> Section:
 
 
 def _checks(card: ModelCard, figures: Figures) -> Section:
-    found = [f"{finding.severity}: {finding.where}: {finding.what} {finding.fix}" for finding in card.findings]
+    found = [f"{finding.severity}: {card_words.told(card, finding)}" for finding in card.findings]
     shut_out = card_words.quarantine_table(card)
     return Section("Does any column know the answer").add(
         figures.pair(robustness.single_columns(card, LIGHT)),

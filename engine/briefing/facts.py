@@ -14,6 +14,7 @@ from engine.decision.recovery import Scenario, Simulation, rate_words, roi_words
 from engine.decision.recovery import sentence as recovery_sentence
 from engine.errors import choose
 from engine.insight import answers, movement, overview
+from engine.insight.card_words import in_own_words
 from engine.insight.recovery import Start, first_scenario, recovery_cells, recovery_starts
 from engine.insight.source import Scope, scope
 from engine.permissions import may
@@ -121,8 +122,9 @@ def _open(card: ModelCard, scope: Scope, actor: Actor) -> tuple[Finding, ...]:
     """Findings without an answer, the worst first; all of them where the actor may not read the answers."""
     if may(actor, "answer"):
         found = answers.asked(card, scope.dataset, actor)
-        return tuple(one.finding for one in found if one.answer is None)
-    asking = [found for found in answers.findings(card, scope.dataset) if found.severity in answers.ASKING]
+        return tuple(in_own_words(card, one.finding) for one in found if one.answer is None)
+    asking = [in_own_words(card, found) for found in answers.findings(card, scope.dataset)
+              if found.severity in answers.ASKING]
     return tuple(sorted(asking, key=lambda finding: answers.ASKING.index(finding.severity)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def plain(name: str) -> str:
@@ -55,3 +55,13 @@ def title(name: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_+", " ", name).split()
     said = " ".join(words) or name
     return said[:1].upper() + said[1:]
+
+
+def titled(text: str, titles: Mapping[str, str]) -> str:
+    """The text with the columns' titles for the names under which they are kept; a name of one word may be a word of
+    the text and stays.
+
+    >>> titled("visits_jun and age know it", {"visits_jun": "Visits Jun", "age": "Age"})
+    'Visits Jun and age know it'
+    """
+    return re.sub(r"\w+", lambda found: titles.get(found[0], found[0]) if "_" in found[0] else found[0], text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from engine.data.names import titled
 from engine.insight.trust import part
-from engine.schema import Column, Estimate, ModelCard, money, plural, share
+from engine.schema import Column, Estimate, Finding, ModelCard, money, plural, share
 
 SUBJECTS = {"model": "Model", "rule": "One-column rule", "random": "Chance"}
 METRICS = {
@@ -69,6 +71,31 @@ def column_of(card: ModelCard, name: str, currency: str = "") -> Column:
 def title_of(card: ModelCard, name: str) -> str:
     """A feature's name as a person reads it."""
     return column_of(card, name).title
+
+
+def titles_of(card: ModelCard) -> dict[str, str]:
+    """By the name under which a column is kept, its own title, of those in quarantine too."""
+    return {name: told["title"] for name, told in card.detail.get("columns", {}).items()}
+
+
+def in_own_words(card: ModelCard, finding: Finding) -> Finding:
+    """The finding with the columns' own titles, as a person reads it; under which name a column is to be overruled
+    stays said."""
+    titles = titles_of(card)
+    fix = titled(finding.fix, titles) if "--overrule" not in finding.fix else finding.fix.replace(
+        "(--overrule)", f"(--overrule {finding.where})")
+    return replace(finding, where=titles.get(finding.where, finding.where), what=titled(finding.what, titles), fix=fix)
+
+
+def told(card: ModelCard, finding: Finding) -> str:
+    """The finding as a sentence in the columns' own titles."""
+    own = in_own_words(card, finding)
+    return f"{own.where}: {own.what} {own.fix}".rstrip()
+
+
+def why(card: ModelCard, name: str, reason: str) -> str:
+    """Why a column is never used, in the columns' own titles."""
+    return f"{title_of(card, name)}: {titled(reason, titles_of(card))}"
 
 
 def metrics_table(card: ModelCard) -> pd.DataFrame:
@@ -171,7 +198,8 @@ def limits(card: ModelCard) -> list[str]:
 
 def quarantine_table(card: ModelCard) -> pd.DataFrame:
     """The columns that the model never sees, each with the reason."""
-    return pd.DataFrame([(title_of(card, name), reason) for name, reason in card.quarantined],
+    titles = titles_of(card)
+    return pd.DataFrame([(title_of(card, name), titled(reason, titles)) for name, reason in card.quarantined],
                         columns=["Column", "Why"])
 
 

@@ -70,7 +70,7 @@ def propose(sources: Sequence[str | Path], *, name: str, actor: Actor, now: date
             return examined(replace(found, faults=(*told, *found.faults)), came.files)
 
         looked = looked_at(found)
-        for mended in () if known is not None else (_without_rows_of_leaving, _without_rows_that_stop, _with_other_money):
+        for mended in () if known is not None else BETTER:
             better = mended(looked, came.files)
             looked = looked if better is looked else looked_at(better)
         return looked
@@ -130,6 +130,9 @@ def _with_other_money(looked: Proposal, _paths: Sequence[Path]) -> Proposal:
                  "money": proposing.paid(other), "value": "" if other.column else "months",
                  "currency": changed["currency"].value,
                  "guessed": {**guessed, **proposing.guessed(other)}})
+
+
+BETTER = (_without_rows_of_leaving, _without_rows_that_stop, _with_other_money)
 
 
 def _anew_without(looked: Proposal, paths: Sequence[Path], told: Sequence[besides.Beside]) -> Proposal:

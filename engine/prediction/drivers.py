@@ -24,6 +24,7 @@ BACKGROUND = 256
 PLAIN_SHARE = 0.25
 HEAD = re.compile(r",| \(| (?:against|before|between|for|in|of|on|over|per|since|to)\b")  # what follows a noun
 DECIMALS = 6
+MOST_DIGITS = 6  # more than are usually shown, where a value would read as the end of what it lies above
 LATELY = re.compile(r", (\d+ months)$")
 TIMES = frozenset({"days", "months", "years"})
 
@@ -38,6 +39,7 @@ class Counts:
     left: tuple[int, ...]
     edges: tuple[float, ...] | None = None
     levels: tuple[str, ...] = ()
+    least: float = float("-inf")
 
     def places(self, values: pd.Series) -> np.ndarray:
         """Each value's place in n; an unknown category counts as missing."""
@@ -82,14 +84,16 @@ class Rates:
 def _count(values: pd.Series, left: np.ndarray, exact: bool) -> Counts:
     edges: tuple[float, ...] | None = None
     levels: tuple[str, ...] = ()
+    least = float("-inf")
     if isinstance(values.dtype, pd.CategoricalDtype):
         levels = tuple(str(level) for level in values.cat.categories)
     else:
         edges = _edges(values.to_numpy(dtype=np.float64, na_value=np.nan), exact)
+        least = float(values.min()) if values.notna().any() else least
     size = (len(levels) if edges is None else len(edges) + 1) + 1
     places = Counts((0,) * size, (), edges, levels).places(values)
     n, gone = np.bincount(places, minlength=size), np.bincount(places, weights=left, minlength=size)
-    return Counts(tuple(n.tolist()), tuple(gone.astype(int).tolist()), edges, levels)
+    return Counts(tuple(n.tolist()), tuple(gone.astype(int).tolist()), edges, levels, least)
 
 
 def _edges(numbers: np.ndarray, exact: bool) -> tuple[float, ...]:
@@ -177,7 +181,8 @@ def words(column: Column, value: object, raises: bool, place: int, rates: Rates,
     """
     counts = rates.features[column.name]
     n, left = counts.n[place], counts.left[place]
-    subject = _subject(column, value, currency)
+    more = _more_digits(column, counts, value, place)
+    subject = _subject(column, value, currency, more)
     has = f"{subject} {_verb(column, subject, raises)} the risk"
     if not n:
         return f"{has}; no such customer was seen in training."
@@ -187,10 +192,20 @@ def words(column: Column, value: object, raises: bool, place: int, rates: Rates,
     rate, others = left / n, (rates.left - left) / max(rates.n - n, 1)
     if n < rates.n and _percent(rate) == _percent(others):
         return f"{has} here, but only together with what else is known: alone it makes no difference."
-    quoted = _quoted(_percent(rate), _span_of(column, counts, place, currency), rates.cases)
+    quoted = _quoted(_percent(rate), _span_of(column, counts, place, currency, more), rates.cases)
     if n == rates.n or (rate > others if raises else rate < others):
         return f"{has}: {quoted}."
     return f"{has} here, though not by itself: {quoted} (others: {_percent(others)})."
+
+
+def _more_digits(column: Column, counts: Counts, value: object, place: int) -> int:
+    """How many more digits than usual it takes that a value does not read as the edge that it lies above."""
+    if not counts.edges or not 0 < place <= len(counts.edges) or column.kind == "flag":
+        return 0
+    low, high = counts.edges[place - 1], counts.edges[place] if place < len(counts.edges) else None
+    if high is not None and column.in_words(low) == column.in_words(high):
+        return 0  # "about" both
+    return next((more for more in range(MOST_DIGITS) if column.in_words(value, more) != column.in_words(low, more)), 0)
 
 
 def _percent(share: float) -> str:
@@ -211,10 +226,10 @@ def _verb(column: Column, subject: str, raises: bool) -> str:
     return ("raise" if raises else "lower") + ("" if many else "s")
 
 
-def _subject(column: Column, value: object, currency: str) -> str:
+def _subject(column: Column, value: object, currency: str, more: int = 0) -> str:
     """What the customer has: "Month-to-month contract", "No tech support", "Tenure of 2 months", "3 renewals"; of a
     column that the company named, the value behind the name, whatever its language: "Kunde seit (44 days ago)"."""
-    title, text = column.title, in_words(column, value, currency)
+    title, text = column.title, in_words(column, value, currency, more)
     if column.in_own_words:
         return f"{title} ({_ago(column, text)})"
     lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
@@ -270,35 +285,38 @@ def _quoted(rate: str, span: str, cases: bool) -> str:
     return f"{rate} left of those with {span}" if span else f"{rate} of such customers left"
 
 
-def _span_of(column: Column, counts: Counts, place: int, currency: str) -> str:
+def _span_of(column: Column, counts: Counts, place: int, currency: str, more: int = 0) -> str:
     """The values that are counted together at this place; "" where that is one value, or the missing."""
     edges = counts.edges
     if not edges or column.kind == "flag" or place == len(counts.n) - 1:
         return ""
     low, high = (edges[place - 1] if place else None), (edges[place] if place < len(edges) else None)
-    return _span(column, low, high, currency)
+    if low is None and counts.least == high:
+        return in_words(column, high, currency)
+    return _span(column, low, high, currency, more)
 
 
-def _span(column: Column, low: float | None, high: float | None, currency: str) -> str:
+def _span(column: Column, low: float | None, high: float | None, currency: str, more: int = 0) -> str:
     """Above low and up to high: "at most 10 months", "3 to 10 months", "more than $3.50 and at most $8"."""
     if low is None:
         if column.kind == "count" and high == 0:
             return in_words(column, 0.0, currency)
         return f"at most {in_words(column, high, currency)}"
     if high is None:
-        return f"more than {in_words(column, low, currency)}"
+        return f"more than {in_words(column, low, currency, more)}"
     if in_words(column, low, currency) == in_words(column, high, currency):
         return f"about {in_words(column, high, currency)}"
     if column.kind != "count":
-        return f"more than {in_words(column, low, currency)} and at most {in_words(column, high, currency)}"
+        return (f"more than {in_words(column, low, currency, more)} and at most "
+                f"{in_words(column, high, currency, more)}")
     first = np.floor(low) + 1
     return (f"{first:,.0f} to " if first < high else "") + in_words(column, high, currency)
 
 
-def in_words(column: Column, value: object, currency: str) -> str:
+def in_words(column: Column, value: object, currency: str, more: int = 0) -> str:
     """The value with its unit, money in the currency: in its bare number where that is not known.
 
     >>> in_words(Column("spend", "number", "currency", "Money ordered so far"), 837.0, "GBP")
     '£837'
     """
-    return column.in_currency(currency).in_words(value)
+    return column.in_currency(currency).in_words(value, more)

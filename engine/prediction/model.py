@@ -119,8 +119,8 @@ def learn(dataset: Dataset, settings: Settings, *, found: Sequence[Finding] = ()
         kept = held_out(known, report.out_of_fold)
         model = replace(model, uplift=told_by_offers, held_out=kept)
     ways = how_it_ended(dataset)
-    findings = (*without_advice_on(audited.quarantined, found), *unpaid, *few, *short, *_ways_told(ways), *audited.findings,
-                *report.findings, *level_findings(level, told))
+    findings = (*without_advice_on(audited.quarantined, found), *unpaid, *few, *short, *_ways_told(ways),
+                *audited.findings, *report.findings, *level_findings(level, told))
     card = write_card(dataset, settings, known, audited, findings, {**report.metrics, "ltv": metrics}, who)
     more = {"ltv": detail, "single_column_auc": audited.single_column_auc, "season": told,
             "held_out": kept.told(),

@@ -55,7 +55,8 @@ from engine.schema.wording import (
 
 __all__ = [
     "ASSIGNMENTS", "CAMPAIGN_TABLES", "CONTACT", "CUSTOMER_ID", "DECISIONS", "EVENTS", "EVENT_EXTRAS", "EVENT_KINDS",
-    "LTV_TIERS", "MONTHS", "NOTHING_DONE", "NO_REASONS", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS", "SCORES",
+    "LTV_TIERS", "MONTHS", "NOTHING_DONE", "NO_REASONS", "OFFERS", "OFFER_HISTORY", "OUTCOMES", "REASONS", "RISK_BANDS",
+    "SCORES",
     "SEGMENTS", "SEVERITIES", "TABLES", "Actor", "Column", "Dataset", "Estimate", "Finding", "LabelRule", "ModelCard",
     "MoneyRule", "Reading", "Snapshot", "Source", "Table", "Window", "about", "around", "bounds", "cost", "dictionary",
     "give_or_take", "jsonable", "money", "money_in_full", "money_range", "out_of_range", "plural", "select", "share",

@@ -19,7 +19,8 @@ TENFOLD, TINY = 10, 0.0005
 MONEY = "currency"
 AS_IN_FILE = "As in the file"
 A_DAY = f"{AS_IN_FILE}, in days"
-SCALES = {"share 0..1": "{:.1%}", "share": "{:.1%}", "ratio": "{:.2g} times", "-1..1": "{:+.2f}"}
+SCALES = {"share 0..1": (1, "{:.%d%%}"), "share": (1, "{:.%d%%}"), "ratio": (2, "{:.%dg} times"),
+          "-1..1": (2, "{:+.%df}")}
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Column:
         """The column's name as a person reads it: "Monthly charges"."""
         return self.label or self.name.replace("_", " ").capitalize()
 
-    def in_words(self, value: object) -> str:
-        """The value with its unit, short: "12 months", "26.5 %", "Fiber optic", "unknown" when missing.
+    def in_words(self, value: object, more: int = 0) -> str:
+        """The value with its unit, short: "12 months", "26.5 %", "Fiber optic", "unknown" when missing; with that many
+        `more` digits where short ones say too little.
 
         >>> Column("rate", "number", "share 0..1", "Share of carts abandoned").in_words(0.265)
         '26.5 %'
@@ -66,6 +68,8 @@ class Column:
         '123 times'
         >>> Column("pause", "number", "days", "Time since the last order").in_words(41.37)
         '41 days'
+        >>> Column("skips", "number", "", "").in_words(0.1372), Column("skips", "number", "", "").in_words(0.1372, 1)
+        ('0.14', '0.137')
         """
         import pandas as pd
 
@@ -77,13 +81,14 @@ class Column:
             return str(value)
         number = float(value)  # type: ignore[arg-type]
         if self.unit == "ratio" and abs(number) >= TENFOLD:
-            return f"{number:,.0f} times"
+            return f"{number:,.{more}f} times"
         if self.unit in SCALES:
-            return SCALES[self.unit].format(number if abs(number) >= TINY else 0.0).replace("%", " %")
+            digits, scale = SCALES[self.unit]
+            return (scale % (digits + more)).format(number if abs(number) >= TINY or more else 0.0).replace("%", " %")
         unit = self.unit.removesuffix("s") if number == 1 else self.unit
         whole = number == round(number) or abs(number) >= 100 or (self.unit == "days" and abs(number) >= 1)
         digits = 0 if whole else 1 if self.kind == "count" or self.unit == "days" else 2
-        return with_unit(number, digits, unit)
+        return with_unit(number, digits + (0 if number == round(number) else more), unit)
 
     def in_currency(self, currency: str) -> Column:
         """The column with the company's own currency as its unit.

@@ -21,6 +21,7 @@ from engine.schema import Column, Finding, plural
 
 SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 999999.0)
 SENTINEL_SHARE = 0.003
+MOST_SPELLINGS = 6
 RATES = r"rate|ratio|share|pct|percent|percentage|quote|tasa|taux|taxa|tasso|discount|rabatt"
 COMING = r"renew\w*|expir\w*|due|next|end|until|valid\w*|contract_end|ende|fin|vence|echeance|scadenza|ablauf"
 
@@ -109,7 +110,7 @@ def _spellings(values: pd.Series, look: Look) -> Iterator[Fault]:
     if look.kind == "flag":
         odd = [text for text, _ in look.values if text.strip().lower() not in TRUE | FALSE]
         if odd or len({folded(text) for text, _ in look.values}) > 2:
-            what = _yes_and_no([text.strip() for text, _ in look.values])
+            what = _yes_and_no(list(dict.fromkeys(text.strip() for text, _ in look.values)))
             yield Fault(Finding("note", look.name, what, "Read them as one yes and one no.", look.rows),
                         (odd or [look.example])[0], {"column": look.name, "cure": "yes_no"})
         return
@@ -139,7 +140,9 @@ def _yes_and_no(written: Sequence[str]) -> str:
     yes = [text for text in written if word(text) in YES]
     no = [text for text in written if text not in yes]
     if len(yes) > 1 or len(no) > 1:
-        return f"Yes and no are spelled {len(written)} ways: {', '.join(written[:6])}."
+        more = len(written) - MOST_SPELLINGS
+        rest = f" and {more} more" if more > 0 else ""
+        return f"Yes and no are spelled {len(written)} ways: {', '.join(written[:MOST_SPELLINGS])}{rest}."
     if yes and no:
         return f"Yes and no are written {yes[0]} and {no[0]}."
     return f"Yes is written {yes[0]}." if yes else f"No is written {no[0]}."

@@ -78,20 +78,22 @@ def titles(besides: Iterable[Beside]) -> dict[str, str]:
     """What is gathered of files with many rows, as a person reads it, by column.
 
     >>> titles([Beside("pay_ments", many=True, time="paid_on", numeric=("fee",), words={"kind": ("card",)})])
-    {'pay_ments_rows': 'Count of pay ments', 'pay_ments_recent': 'Recent share of pay ments', \
+    {'pay_ments_rows': 'Pay ments in all', 'pay_ments_recent': 'Share of pay ments in the last third of the time', \
 'pay_ments_fee_mean': 'Mean fee of pay ments', 'pay_ments_fee_sum': 'Total fee of pay ments', \
-'pay_ments_fee_change': 'Change in fee of pay ments', 'pay_ments_kind_card': 'Share of pay ments with kind card'}
+'pay_ments_fee_change': 'Mean fee of pay ments, later half less earlier half', \
+'pay_ments_kind_card': 'Share of pay ments with kind card'}
     """
     return {name: said for beside in besides if beside.many for name, said in _titles(beside)}
 
 
 def _titles(beside: Beside) -> Iterator[tuple[str, str]]:
     stem, what = snake(beside.name), _in_a_sentence(beside.name)
-    yield f"{stem}_rows", f"Count of {what}"
-    yield f"{stem}_recent", f"Recent share of {what}"
+    yield f"{stem}_rows", f"{title(beside.name)} in all"
+    yield f"{stem}_recent", f"Share of {what} in the last third of the time"
     for name in beside.numeric:
-        for end, said in (("mean", "Mean"), ("sum", "Total"), ("change", "Change in")):
-            yield f"{stem}_{snake(name)}_{end}", f"{said} {_in_a_sentence(name)} of {what}"
+        for end, said, more in (("mean", "Mean", ""), ("sum", "Total", ""),
+                                ("change", "Mean", ", later half less earlier half")):
+            yield f"{stem}_{snake(name)}_{end}", f"{said} {_in_a_sentence(name)} of {what}{more}"
     for name, words in beside.words.items():
         for word in words:
             yield share_of(beside, name, word), f"Share of {what} with {_in_a_sentence(name)} {word}"

@@ -214,7 +214,17 @@ def _are_answers(plain: pd.Series) -> bool:
 
 def _as_numbers(texts: pd.Series) -> np.ndarray:
     found = numbers(texts, "").values.to_numpy(dtype=float)
-    return decorated(texts) if np.isnan(found).any() else found
+    return decorated(texts) if np.isnan(found).any() and not _generations(texts) else found
+
+
+def _generations(texts: pd.Series) -> bool:
+    """Whether all numbers among the texts are generations of a network, which are names: 3G, 4G, 5G NR.
+
+    >>> _generations(pd.Series(["4G", "5g", "LTE"])), _generations(pd.Series(["4 g", "12 g"]))
+    (True, False)
+    """
+    numbered = texts[texts.str.contains(r"\d")].str.strip()
+    return len(numbered) > 0 and bool(numbered.str.fullmatch(r"[2-6]G(?:[ +/_-]?[A-Z]*)?", case=False).all())
 
 
 def _bare(texts: pd.Series) -> np.ndarray:

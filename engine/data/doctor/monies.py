@@ -213,8 +213,8 @@ def currency(seen: Mapping[str, Look], money: str) -> Part:
 
 def _beside(seen: Mapping[str, Look], money: str) -> Part:
     """The currency whose sign or code stands in other columns' cells: only one, or none is taken."""
-    found = {look.name: sign for look in seen.values() if look.kind == "number" and (sign := written_currency(look))
-             and (re.search(r"[^\w./\s]", sign[0]) or re.fullmatch("[A-Z]{3}", sign[0]))}
+    found = {look.name: written for look in seen.values() if look.kind == "number" and
+             (written := written_currency(look)) and re.search(r"[^\w./\s]|^[A-Z]{3}$", written[0])}
     codes = {words.SYMBOLS[sign] for sign, _ in found.values()}
     if len(codes) == 1:
         name, (sign, text) = next(iter(found.items()))

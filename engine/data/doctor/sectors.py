@@ -9,7 +9,6 @@ from engine.data.doctor import vocabulary as words
 from engine.data.doctor.looks import Look
 from engine.data.doctor.recognise import Part
 
-
 IN_ANY_TRADE, AHEAD = 0.5, 1.0
 
 

@@ -227,7 +227,7 @@ NOT_PAID = r"count|number|num|change|chng|ratio|rate|pct|percent|increase|hike"
 WINDOW = (r"(?:^|_)(?:(?:in|over)_)?(?:the_)?(?:last_|past_|trailing_|prior_|previous_|rolling_)?l?(?P<count>\d{1,4})_?"
           r"(?P<unit>d|days?|w|wks?|weeks?|m|mo|mos|mths?|months?|y|yrs?|years?|tagen?|monaten?|dias|meses|jours|mois)"
           r"(?=_|$)")
-BY_DAY = r"(?:^|_)(?:d(?P<d>\d{1,3})|w(?P<w>1)|m(?P<m>1))(?=_|$)"  # spend_d7; w2 or m3 may be one week or month of several
+BY_DAY = r"(?:^|_)(?:d(?P<d>\d{1,3})|w(?P<w>1)|m(?P<m>1))(?=_|$)"  # w2 or m3 may be one week or month of several
 AHEAD = r"next|coming|future|upcoming|forecast\w*|predicted|projected|expected"
 SPENT = (r"spend|spent|revenues?|turnover|billings?|amount|amt|fees|gmv|umsatz|gasto|"
          r"gastado|facturado|facturacion|gross_bookings|net_bookings|booking_value|order_value|sales_value|"
@@ -259,7 +259,7 @@ NOT_REVENUE = (r"list_?price|list\w*preis|neupreis|kaufpreis|purchase_?price|msr
                r"worth|assets?|market|median|delta|trend|past_?due|outstanding|family_?income|estimated")
 OCCASION = (rf"{PAID}|gifts?|donations?|orders?|baskets?|carts?|purchases?|transactions?|transaction_?(?:value|amount)|"
             r"trans|sales?|bookings?|spent|value|betrag|umsatz|warenkorb|compra|achat")
-PER_OCCASION = (rf"(?:avg|average|mean)_?(?:{OCCASION})|(?:{OCCASION})_?(?:avg|average|mean)|(?:avg|average|mean)_daily_rate|"
+PER_OCCASION = (rf"(?:avg|average|mean)_?(?:{OCCASION}|daily_rate)|(?:{OCCASION})_?(?:avg|average|mean)|"
                 r"adr|aov|atv|nightly_?(?:rate|price)|(?:price|rate|cost)_?per_?(?:night|visit|order|unit|item)")
 A_PLAN = (r"(?:\w+_)?(?:plan|tier|contract|subscription|membership|package|tariff|bundle|tarif|abo|abonnement|vertrag|"
           r"plano|contrato|suscripcion|forfait)(?:_(?:type|name|code|cd|level|kind|category|term|length))?")
@@ -388,7 +388,8 @@ SECTORS: Mapping[str, str] = {
     "medspa": r"treatments?|injectables?|botox|fillers?|facials?|appointments?|no_?shows?|laser\w*|aesthetician|clinic",
     "real_estate": r"listings?|propert(?:y|ies)|rent|leases?|lease_\w+|tenants?|landlord|bedrooms?|square_?(?:feet|"
                    r"meters|metres)|sqft|maintenance_?requests",
-    "saas": r"mrr|arr|seats|seat_(?:count|limit|usage|utili[sz]ation)|plan|subscription\w*|workspace|logins?|feature\w*|api_?calls|trial|nps|integrations",
+    "saas": r"mrr|arr|seats|seat_(?:count|limit|usage|utili[sz]ation)|plan|subscription\w*|workspace|logins?|"
+            r"feature\w*|api_?calls|trial|nps|integrations",
     "retail": r"orders?|basket|cart\w*|recency|frequency|monetary|coupon\w*|returns?|sku|cashback|warehouse\w*|"
               r"wishlist|"
               r"purchases?|categories|app_?hours",
