@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ENGINE = ROOT / "engine"
 
 ORDER = ("version", "errors", "schema", "files", "progress", "parts", "pseudonyms", "state", "permissions", "limits",
-         "saved", "catalog", "locks", "backup", "data", "uploads", "prediction", "decision", "campaign", "evidence",
-         "insight", "briefing", "listings", "reports", "spark_scoring", "spark_training", "bulk", "pipeline",
+         "saved", "catalog", "locks", "backup", "data", "noted", "uploads", "prediction", "decision", "campaign",
+         "evidence", "insight", "briefing", "listings", "reports", "spark_scoring", "spark_training", "bulk", "pipeline",
          "champions", "correcting", "planning", "campaigning", "settling", "intake", "onboarding", "jobs", "forgetting",
          "erasure", "restoring", "watch", "__init__", "cards", "cards_plan", "cards_campaign", "cards_onboard",
          "cards_models", "grammar", "verbs_scale", "verbs_learn", "verbs_onboard", "verbs_decide", "verbs_campaign",
