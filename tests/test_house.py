@@ -22,9 +22,9 @@ ORDER = ("version", "errors", "schema", "files", "progress", "parts", "pseudonym
          "saved", "catalog", "locks", "backup", "data", "noted", "uploads", "prediction", "decision", "campaign",
          "evidence", "insight", "briefing", "listings", "reports", "spark_scoring", "spark_training", "bulk",
          "pipeline", "champions", "correcting", "planning", "campaigning", "settling", "intake", "onboarding", "jobs",
-         "forgetting", "erasure", "restoring", "watch", "__init__", "cards", "cards_plan", "cards_campaign", "cards_onboard",
-         "cards_models", "grammar", "verbs_scale", "verbs_learn", "verbs_onboard", "verbs_decide", "verbs_campaign",
-         "verbs_models", "__main__")
+         "forgetting", "erasure", "restoring", "watch", "__init__", "cards", "cards_plan", "cards_campaign",
+         "cards_onboard", "cards_models", "grammar", "verbs_scale", "verbs_learn", "verbs_onboard", "verbs_decide",
+         "verbs_campaign", "verbs_models", "__main__")
 KEEPERS = {"catalog", "limits", "locks", "permissions", "uploads"}  # they write down or compare who it is
 RECORDS = {"record", "keep", "within", "take", "Receipt", "register", "save_run"}
 SCREEN = {"streamlit", "plotly", "ui", "pages"}
