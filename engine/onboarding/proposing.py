@@ -13,7 +13,19 @@ import pandas as pd
 from engine.catalog import dataset_folder
 from engine.data.adapters import ADAPTERS
 from engine.data.adapters import mapping as mappings
-from engine.data.doctor import besides, changes, cures, faults, gathering, joins, kinds, leavers, monies, stopping, tables
+from engine.data.doctor import (
+    besides,
+    changes,
+    cures,
+    faults,
+    gathering,
+    joins,
+    kinds,
+    leavers,
+    monies,
+    stopping,
+    tables,
+)
 from engine.data.doctor import propose as proposing
 from engine.data.doctor.faults import Fault
 from engine.data.doctor.looks import Look, beside_key, looks
