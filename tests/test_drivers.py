@@ -136,6 +136,14 @@ def test_what_is_the_least_value_of_all_is_no_span() -> None:
     assert "left of those with at most 0" in told_of(complaints, np.r_[values, -1.0], 0.0)
 
 
+def test_a_title_of_two_parts_has_its_value_behind_it() -> None:
+    mood = Column("mood_3m", "number", "-1..1", "Mean sentiment of tickets", label="Ticket sentiment, 3 months")
+    X = pd.DataFrame({"mood_3m": np.linspace(-1, 1, 200)})
+    told = Rates.learn(X, np.arange(200) < 60, [mood])
+    place = int(told.features["mood_3m"].places(pd.Series([-0.9]))[0])
+    assert words(mood, -0.9, True, place, told).startswith("Ticket sentiment, 3 months (-0.90) raises the risk: ")
+
+
 def test_rates_that_read_alike_support_no_claim() -> None:
     """401 of 1,000 and 399 of 1,000 are both 40 %: neither value raises or lowers anything by itself."""
     X = pd.DataFrame({"contract": pd.Categorical(["a"] * 1000 + ["b"] * 1000)})

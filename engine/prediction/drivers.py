@@ -241,7 +241,7 @@ def _subject(column: Column, value: object, currency: str, more: int = 0) -> str
         return f"{text} ({lower})" if text.lower().startswith("no ") else f"{text} {lower}"
     if column.kind == "count" and _is_counted(column):
         return _counted(lower, float(value))  # type: ignore[arg-type]
-    return f"{title} of {text}"
+    return f"{title} ({text})" if ", " in title else f"{title} of {text}"
 
 
 def _ago(column: Column, text: str) -> str:
