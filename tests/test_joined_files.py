@@ -46,6 +46,14 @@ def test_every_row_finds_its_customer_however_many_rows_a_key_has(shape: str, mo
     assert whole.frame["usage_uses_sum"].sum() == pytest.approx(usage["uses"].sum())
 
 
+def test_numbers_of_rows_are_not_counted_with(tmp_path: Path) -> None:
+    ids = [f"A-{number:03d}" for number in range(300)]
+    hours = np.tile([2.0, 5.5, 3.0], 200)
+    tickets = pd.DataFrame({"ticket": np.arange(5_001, 5_601), "account_id": ids * 2, "hours": hours})
+    whole = tables.together(written(tmp_path, accounts=accounts(ids), support_tickets=tickets), NOW)
+    assert "support_tickets_hours_mean" in whole.frame and "support_tickets_ticket_mean" not in whole.frame
+
+
 def test_a_kept_cure_of_the_key_is_not_carried_out(tmp_path: Path) -> None:
     ids = [f"A-{number}" for number in range(30)]
     usage = pd.DataFrame({"account_id": ids * 3, "uses": 1})

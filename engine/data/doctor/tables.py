@@ -180,6 +180,15 @@ def _is_key(look: Look) -> bool:
                      or (look.kind == "text" and look.unique))
 
 
+def _counts_rows(look: Look, file: str) -> bool:
+    """Whether numbers that each stand once number the rows: by a name of rows, or of what the file has one row of, as
+    `ticket` in tickets."""
+    if not (look.unique and look.whole):
+        return False
+    thing = words.named(file).split("_")[-1].removesuffix("s")
+    return re.fullmatch(words.ROW_COUNTER, look.plain) is not None or look.plain.removesuffix("s") == thing
+
+
 def _link(group: Group, main: Group, own: Sequence[str]) -> tuple[str, str, float] | None:
     """The pair of columns (here, there) whose values agree best, and how many of the values here are found there."""
     best: tuple[str, str, float] | None = None
@@ -280,7 +289,8 @@ def _described(beside: Beside, group: Group, now: datetime) -> Beside:
         return replace(beside, cures=())
     dates = [name for name, look in seen.items() if look.kind == "date"]
     time = next((name for name in dates if words.says(seen[name].plain, TIMES)), dates[0] if dates else "")
-    numeric = tuple(name for name, look in seen.items() if look.numeric and not _is_key(look))
+    numeric = tuple(name for name, look in seen.items() if look.numeric and not _is_key(look)
+                    and not _counts_rows(look, group.name))
     frequent = {name: _words(group.raw.frame[[beside.key, name]], look) for name, look in seen.items()
                 if look.kind == "category"}
     return replace(beside, time=time, numeric=numeric, dates=tuple(dates), words=frequent, cures=mended)
