@@ -7,6 +7,7 @@ trees grow from the sums of all. The latest moment is held back to judge by; wha
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ ANSWER = "churned"
 SETTINGS: dict[str, Any] = {"n_estimators": 300, "max_depth": 4, "learning_rate": 0.05, "min_child_weight": 10,
                             "reg_lambda": 5.0, "tree_method": "hist"}
 Z90 = 1.645
+LOST, MOST_LOSSES = "failed barrier ResultStage", 4  # as Spark repeats any other stage
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,27 @@ def training_rows(spark: Spark, dataset: Dataset) -> DataFrame:
 
 def trained(rows: DataFrame, names: list[str], seed: int, workers: int) -> Any:
     """xgboost.spark's model of the rows, which lie in an order of their own on each worker: the same rows and workers
-    give the same trees."""
+    give the same trees. Where an executor is lost, all of them begin again: a stage of workers that wait for each other
+    is not one that Spark repeats by itself."""
     from xgboost.spark import SparkXGBClassifier
 
-    placed = rows.repartitionByRange(workers, "customer_id", "as_of").sortWithinPartitions("customer_id", "as_of")
+    placed = rows.repartition(workers, "customer_id").sortWithinPartitions("customer_id", "as_of")
     learner = SparkXGBClassifier(features_col=names, label_col=ANSWER, num_workers=workers, random_state=seed,
                                  missing=math.nan, verbosity=0, **SETTINGS)
-    return learner.fit(placed)
+    return _whatever_is_lost(lambda: learner.fit(placed))
+
+
+def _whatever_is_lost(fit: Callable[[], Any]) -> Any:
+    """What is fitted, begun again when an executor is lost on the way; the fifth loss is told as it is."""
+    from py4j.protocol import Py4JJavaError
+
+    for _ in range(MOST_LOSSES):
+        try:
+            return fit()
+        except Py4JJavaError as problem:
+            if LOST not in str(problem):
+                raise
+    return fit()
 
 
 def _apart(rows: DataFrame, dataset: Dataset) -> tuple[DataFrame, DataFrame]:

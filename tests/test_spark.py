@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -110,9 +110,36 @@ def alike(here: Run, there: Run) -> None:
                                       check_dtype=False)
 
 
+def test_a_killed_executor_costs_training_time_and_nothing_else(cluster: str, own_companies: Path) -> None:
+    """One of two executors is killed while both grow trees: the stage begins again, and the trees are the same."""
+    names = [column.name for column in feature_columns(catalog.dataset(SHOP))]
+    rows = spark_training.training_rows(Spark(cluster), catalog.dataset(SHOP)).cache()
+    whole = spark_training.trained(rows, names, 0, 2).get_booster().save_raw("json")
+    with ThreadPoolExecutor() as pool:
+        killed = pool.submit(killed_while, trees_grow)
+        again = spark_training.trained(rows, names, 0, 2).get_booster().save_raw("json")
+        assert killed.result() > 0
+    assert again == whole
+
+
+def trees_grow() -> bool:
+    """Whether the stage in which both workers fit is under way."""
+    from pyspark import SparkContext
+
+    tracker = SparkContext._active_spark_context.statusTracker()
+    stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+    return any(stage is not None and stage.name.startswith("fit at") and stage.numTasks == stage.numActiveTasks == 2
+               for stage in stages)
+
+
 def an_executor_killed(runs: Path) -> int:
     """Wait for the first part to be kept, and kill one of the executors that are at work; returns its process."""
-    while not list(runs.glob(".parts-*/*.done")):
+    return killed_while(lambda: bool(list(runs.glob(".parts-*/*.done"))))
+
+
+def killed_while(at_work: Callable[[], bool]) -> int:
+    """Wait until that is so, and kill one of the executors; returns its process."""
+    while not at_work():
         time.sleep(0.05)
     listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], check=True, capture_output=True, text=True).stdout
     executors = [int(line.split()[0]) for line in listed.splitlines()
