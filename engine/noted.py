@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from engine.catalog import TABLES, dataset, folder_of
+from engine.catalog import TABLES, folder_of
 from engine.data import worth
 from engine.files import read_record, write_record
 from engine.schema import Dataset
@@ -24,12 +24,14 @@ def answers(version: Dataset, sha256: str) -> None:
 
 
 def money(version: Dataset, quarantined: Collection[tuple[str, str]]) -> Dataset:
-    """Note with a version whether its money is among what the model that scores it may not know; returns it as it is
-    counted then."""
-    record, withheld = _record(version), worth.withheld(as_read(version), quarantined)
+    """Note with a version whether its money is among what the model that scores it may not know; returns it, seen as
+    it is given, as it is counted then."""
+    record, read = _record(version), as_read(version)
+    withheld = worth.withheld(read, quarantined)
     if record.money_withheld != withheld:
         _write(replace(record, money_withheld=withheld))
-    return dataset(version.name, version.version)
+    known = replace(version, money=read.money, currency=read.currency, columns=read.columns, money_withheld=False)
+    return known.in_months() if withheld else known
 
 
 def as_read(version: Dataset) -> Dataset:
