@@ -21,6 +21,7 @@ Mode = Literal["points", "box", "lasso"]
 ICONS = {"error": ":material/error:", "severe": ":material/warning:", "warning": ":material/info:",
          "note": ":material/notes:"}
 SHORT, FOUR = 6, 4
+LEAST_TREND = 3
 RISK_ICONS = {"LOW": ":material/check_circle:", "MEDIUM": ":material/error:", "HIGH": ":material/warning:"}
 RISK_COLOURS: Mapping[str, Literal["green", "orange", "red"]] = {"LOW": "green", "MEDIUM": "orange", "HIGH": "red"}
 
@@ -30,8 +31,8 @@ class Kpi:
     """One figure of the top row.
 
     delta: the movement in words ("+1.2 points"), 0 when there is none; grey, for sums move with who is there, and that
-    customers have left is no gain. since: what it is compared with. trend: earlier values, oldest first. band: how sure
-    it is ("90 % band 3 to 8"), in place of delta.
+    customers have left is no gain. since: what it is compared with. trend: earlier values, oldest first, drawn from three on.
+    band: how sure it is ("90 % band 3 to 8"), in place of delta.
     """
 
     label: str
@@ -110,7 +111,7 @@ def _cards(figures: Sequence[Kpi]) -> None:
                       help=figure.says, delta_arrow="off" if figure.band else "auto",
                       delta_color="off",
                       delta_description=figure.since or None,
-                      chart_data=list(figure.trend) if len(figure.trend) > 1 else None, chart_type="line")
+                      chart_data=list(figure.trend) if len(figure.trend) >= LEAST_TREND else None, chart_type="line")
 
 
 @contextmanager

@@ -65,3 +65,12 @@ def titled(text: str, titles: Mapping[str, str]) -> str:
     'Visits Jun and age know it'
     """
     return re.sub(r"\w+", lambda found: titles.get(found[0], found[0]) if "_" in found[0] else found[0], text)
+
+
+def in_a_sentence(title: str) -> str:
+    """A title as it stands within a sentence: its capital goes, but for those of abbreviations.
+
+    >>> in_a_sentence("Monthly fee"), in_a_sentence("DSL speed")
+    ('monthly fee', 'DSL speed')
+    """
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from engine.data.names import in_a_sentence
 from engine.prediction.explain import BASE
 from engine.schema import Column, plural
 from engine.schema.columns import A_DAY
@@ -232,7 +233,7 @@ def _subject(column: Column, value: object, currency: str, more: int = 0) -> str
     title, text = column.title, in_words(column, value, currency, more)
     if column.in_own_words:
         return f"{title} ({_ago(column, text)})"
-    lower = title if title[1:2].isupper() else title[:1].lower() + title[1:]
+    lower = in_a_sentence(title)
     if text == "unknown":
         return f"Unknown {lower}"
     if column.kind == "flag" or text in ("Yes", "No"):

@@ -168,8 +168,7 @@ def drivers(found: pd.DataFrame, currency: str, look: Look) -> Chart:
         for anchor, shift, words in (("right", -6, "← lowers the risk"), ("left", 6, "raises the risk →"))])
     says = ("Each customer counts once, for the strongest reason of the model; reasons that say the same thing count "
             "together.")
-    first = (f"For {share(found['share'].iloc[0])} of customers the strongest driver is "
-             f"{inside(found['title'].iloc[0])}")
+    first = f"{found['title'].iloc[0]} is the strongest driver for {share(found['share'].iloc[0])} of customers"
     return Chart(first, says, figure, _drivers_table(found, currency))
 
 

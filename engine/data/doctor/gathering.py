@@ -12,7 +12,7 @@ import pandas as pd
 from engine.data.dates import moments
 from engine.data.doctor import cures
 from engine.data.doctor.besides import Beside, share_of
-from engine.data.names import snake, title
+from engine.data.names import in_a_sentence, snake, title
 from engine.data.parsing import as_written, flags, numbers
 
 
@@ -87,25 +87,19 @@ def titles(besides: Iterable[Beside]) -> dict[str, str]:
 
 
 def _titles(beside: Beside) -> Iterator[tuple[str, str]]:
-    stem, what = snake(beside.name), _in_a_sentence(beside.name)
+    stem, what = snake(beside.name), in_a_sentence(title(beside.name))
     yield f"{stem}_rows", f"{title(beside.name)} in all"
     yield f"{stem}_recent", f"Share of {what} in the last third of the time"
     for name in beside.numeric:
         for end, said, more in (("mean", "Mean", ""), ("sum", "Total", ""),
                                 ("change", "Mean", ", later half less earlier half")):
-            yield f"{stem}_{snake(name)}_{end}", f"{said} {_in_a_sentence(name)} of {what}{more}"
+            yield f"{stem}_{snake(name)}_{end}", f"{said} {in_a_sentence(title(name))} of {what}{more}"
     for name, words in beside.words.items():
         for word in words:
-            yield share_of(beside, name, word), f"Share of {what} with {_in_a_sentence(name)} {word}"
+            yield share_of(beside, name, word), f"Share of {what} with {in_a_sentence(title(name))} {word}"
     for name in beside.dates:
         for end in ("first", "last"):
-            yield f"{stem}_{snake(name)}_{end}", f"{title(beside.name)}: {end} {_in_a_sentence(name)}"
-
-
-def _in_a_sentence(name: str) -> str:
-    """A name as it stands within a sentence: its capital goes, but for those of abbreviations."""
-    said = title(name)
-    return said if said[1:2].isupper() else said[:1].lower() + said[1:]
+            yield f"{stem}_{snake(name)}_{end}", f"{title(beside.name)}: {end} {in_a_sentence(title(name))}"
 
 
 def last_days(besides: Iterable[Beside]) -> tuple[str, ...]:

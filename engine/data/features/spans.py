@@ -12,6 +12,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from engine.data.names import in_a_sentence
 from engine.schema import Column
 from engine.schema.columns import AS_IN_FILE
 
@@ -44,10 +45,9 @@ def spans(columns: Iterable[Column]) -> tuple[Span, ...]:
     ['From joined to seen']
     """
     days = [column for column in columns if column.kind == "date"][:MOST_DAYS]
-    return tuple(Span(Column(f"{one.name}_to_{other.name}", "number", "days", MEANING,
-                             label=f"From {_lower(one.title)} to {_lower(other.title)}"), (one.name, other.name))
-                 for one, other in combinations(days, 2))
+    return tuple(_span(one, other) for one, other in combinations(days, 2))
 
 
-def _lower(title: str) -> str:
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+def _span(one: Column, other: Column) -> Span:
+    said = f"From {in_a_sentence(one.title)} to {in_a_sentence(other.title)}"
+    return Span(Column(f"{one.name}_to_{other.name}", "number", "days", MEANING, label=said), (one.name, other.name))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from engine.data.names import in_a_sentence
 from engine.data.periods import Period, period_of, series
 from engine.schema import Column
 from engine.schema.columns import AS_IN_FILE
@@ -70,15 +71,11 @@ def _may_be_of(name: str, asked: Period) -> bool:
 def _trend(names: tuple[str, ...], by_name: dict[str, Column]) -> Trend:
     lately = max(len(names) // PARTS, 1)
     before, last = names[:-lately], names[-lately:]
-    said = f"{_span(last, by_name)} against {_lower(_span(before, by_name))}"
+    said = f"{_span(last, by_name)} against {in_a_sentence(_span(before, by_name))}"
     made = Column(names[-1] + ENDING, "number", "ratio", MEANING, 0, MOST, label=said)
     return Trend(made, before, last)
 
 
 def _span(names: tuple[str, ...], by_name: dict[str, Column]) -> str:
     first, last = by_name[names[0]].title, by_name[names[-1]].title
-    return first if first == last else f"{first} to {_lower(last)}"
-
-
-def _lower(title: str) -> str:
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+    return first if first == last else f"{first} to {in_a_sentence(last)}"
