@@ -31,8 +31,8 @@ class Kpi:
     """One figure of the top row.
 
     delta: the movement in words ("+1.2 points"), 0 when there is none; grey, for sums move with who is there, and that
-    customers have left is no gain. since: what it is compared with. trend: earlier values, oldest first, drawn from three on.
-    band: how sure it is ("90 % band 3 to 8"), in place of delta.
+    customers have left is no gain. since: what it is compared with. trend: earlier values, oldest first, drawn
+    from three on. band: how sure it is ("90 % band 3 to 8"), in place of delta.
     """
 
     label: str
