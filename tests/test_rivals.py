@@ -69,6 +69,7 @@ def test_agreement_beyond_chance_is_that_of_known_tables() -> None:
     assert rivals.agreement(one, pd.Series([True] * 50)) == 0 == rivals.agreement(pd.Series([True]), pd.Series([True]))
 
 
+@pytest.mark.slow
 def test_a_rival_that_is_learned_from_is_said_of_the_run_until_it_is_ignored_or_chosen(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_HOME", str(tmp_path / "home"))

@@ -104,6 +104,7 @@ LATER = {"Visits Mar": "Visits Apr", "Visits Apr": "Visits May", "Visits May": "
          "Churned in June": "Churned in July"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answered", [True, False])
 def test_months_that_have_moved_on_are_read_as_the_last_ones_were(
     answered: bool, home: Path, tmp_path: Path, rng: np.random.Generator,

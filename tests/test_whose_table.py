@@ -53,6 +53,7 @@ def test_a_tariff_that_is_no_longer_offered_is_no_customer_who_left(rng: Rng, tm
     assert (whole.name, len(whole.frame), whole.doubts) == ("customers.csv", 1200, ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mine", "refers", "other"), [
     ("customer_id", "customer_id", "order_id"), ("client_ref", "client", "id"), ("uid", "player", "session_id"),
     ("learner", "learner", "id"), ("account_id", "acct", "ticket_id"), ("household_id", "household_id", "meter_no"),
@@ -68,6 +69,7 @@ def test_customers_to_whom_many_rows_with_keys_of_their_own_refer_stay_the_custo
     assert (whole.name, len(whole.frame), whole.doubts) == ("people.csv", 300, ())
 
 
+@pytest.mark.slow
 def test_a_few_rows_taken_for_the_customers_beside_many_with_a_key_are_doubted_in_the_run_too(
         rng: Rng, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three hundred branches with an answer, and the thirty thousand whom they serve: both may be the customers."""
@@ -84,6 +86,7 @@ def test_a_few_rows_taken_for_the_customers_beside_many_with_a_key_are_doubted_i
     assert doubts[0] in lasting(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lacks", "told"), [(True, "columns but for churned and"), (False, "columns and are")])
 def test_files_taken_as_one_are_told_in_the_proposal(lacks: bool, told: str, rng: Rng, tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,7 @@ def severe(report: dict[str, Any]) -> list[str]:
             found["where"] == "money"]
 
 
+@pytest.mark.slow
 def test_money_that_the_audit_keeps_out_is_not_what_customers_are_worth(home: Path, rng: np.random.Generator) -> None:
     report = run(members(rng), home)
     assert [each["column"] for each in report["quarantined"]] == ["final_bill"]
@@ -73,6 +74,7 @@ def test_money_that_the_audit_keeps_out_is_not_what_customers_are_worth(home: Pa
     assert any("the audit keeps their money out" in note for note in report["notes"])
 
 
+@pytest.mark.slow
 def test_a_person_may_overrule_it_and_take_that_back(home: Path, rng: np.random.Generator) -> None:
     frame = members(rng)
     run(frame, home)
@@ -86,6 +88,7 @@ def test_a_person_may_overrule_it_and_take_that_back(home: Path, rng: np.random.
     assert again["currency"] == "months" and not catalog.dataset("club").worth_in_money
 
 
+@pytest.mark.slow
 def test_a_later_file_is_counted_as_its_model_counts(home: Path, rng: np.random.Generator) -> None:
     run(members(rng), home)
     later = members(rng).drop(columns="churned").head(50)
@@ -118,6 +121,7 @@ def test_a_proposal_takes_the_next_best_money_or_none(other: bool, home: Path, r
     assert bool(told) != other
 
 
+@pytest.mark.slow
 def test_an_honest_money_is_left_alone(home: Path, rng: np.random.Generator) -> None:
     frame = members(rng).assign(final_bill=np.round(rng.gamma(9, 9, 600), 2))
     report = run(frame, home)
@@ -125,6 +129,7 @@ def test_an_honest_money_is_left_alone(home: Path, rng: np.random.Generator) -> 
     assert not catalog.dataset("club").money_withheld
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("paying", "severity"), [(0.05, "severe"), (0.25, "warning"), (0.8, "")])
 def test_money_that_few_pay_is_told(paying: float, severity: str, home: Path, rng: np.random.Generator) -> None:
     frame = members(rng)
@@ -139,12 +144,14 @@ def test_money_that_few_pay_is_told(paying: float, severity: str, home: Path, rn
         assert "nobody is in Mid LTV" in told[0]["what"] and card.findings[0].severity == "severe"
 
 
+@pytest.mark.slow
 def test_what_is_counted_in_months_is_never_said_to_be_of_few(home: Path, rng: np.random.Generator) -> None:
     run(members(rng), home)
     assert value.of_few(catalog.dataset("club"), np.zeros(9), (0.0, 0.0)) == ()
     assert worth.told(catalog.dataset("club"), [("final_bill", "a leak")]) == ()
 
 
+@pytest.mark.slow
 def test_findings_and_quarantine_are_told_in_the_company_s_own_titles(home: Path, rng: np.random.Generator) -> None:
     own = members(rng).rename(columns={"final_bill": "Final Bill"})
     report = run(own, home, money={"column": "Final Bill", "per": "month"})
