@@ -83,6 +83,7 @@ class TestEverySolver:
         check(company(150, seed=seed), method)
 
     @pytest.mark.parametrize("method", sorted(SOLVERS))
+    @pytest.mark.slow
     def test_never_beats_the_best_of_all_plans_nor_its_bound(self, method: str) -> None:
         for seed in range(6):
             problem = company(5, 2, seed=seed)

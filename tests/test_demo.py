@@ -90,6 +90,7 @@ def calibration_z(y: pd.Series, p: pd.Series, bins: int = 10) -> np.ndarray:
 
 class TestEveryDemo:
     @pytest.mark.parametrize("name", DEMOS)
+    @pytest.mark.slow
     def test_same_seed_same_bytes_and_another_seed_others(self, name: str, tmp_path: Path) -> None:
         digests = []
         for folder, seed in (("a", 7), ("b", 7), ("c", 8)):

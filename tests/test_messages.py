@@ -227,6 +227,7 @@ def test_the_plain_lines_may_always_be_sent(channel: str, text: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(name=st.text(max_size=40), who=st.text(max_size=10), sender=st.from_regex(r"[A-Za-z][A-Za-z &.-]{0,28}[A-Za-z]",
                                                                                 fullmatch=True))
+@pytest.mark.slow
 def test_whatever_the_record_says_the_message_may_be_sent(name: str, who: str, sender: str) -> None:
     made = template(replace(DISCOUNT, first_name=name, customer_id=who, sender=sender))
     assert made.problems == ()

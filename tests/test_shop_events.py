@@ -62,6 +62,7 @@ def test_events_become_orders_visits_and_views(tmp_path: Path) -> None:
     assert any("1 visitor has never ordered" in finding.what for finding in reading.findings)
 
 
+@pytest.mark.slow
 def test_a_customer_computed_by_hand(tmp_path: Path) -> None:
     frame = features(small(tmp_path, VISITS).dataset, AS_OF)
     assert list(frame.index) == ["5"], "a visitor who never ordered is not asked about"
